@@ -1,0 +1,58 @@
+/*
+ * A checked configuration: what the options, a JSON file or an ss:// URL say,
+ * with defaults filled in. conf/ makes it, the engine builds from it. Whoever
+ * holds one holds secrets: config_free wipes them.
+ */
+#ifndef GATUN_CONF_CONFIG_H
+#define GATUN_CONF_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+
+#define CONFIG_KEY_MAX 64
+
+enum config_mode { MODE_TCP_ONLY = 1, MODE_UDP_ONLY = 2, MODE_TCP_AND_UDP = 3 };
+enum config_dns { DNS_FAKE, DNS_UPSTREAM, DNS_OFF };
+
+struct config_server {
+	struct target address;	     /* where it is (client), or where to listen (server) */
+	const char *tag;	     /* "remarks", the URL's #tag, or host:port */
+	const struct ss_method *method; /* crypto/method.h */
+	uint8_t key[CONFIG_KEY_MAX]; /* master key (SIP004) or PSK (SIP022): method->key_len bytes */
+	enum config_mode mode;
+};
+
+struct config {
+	struct config_server *servers;
+	int n_servers;
+
+	/* tun (run) */
+	int mtu;		  /* 0 = from the uplink less the method's UDP overhead, at least 1280 */
+	enum config_dns dns;
+	struct target dns_upstream; /* for DNS_UPSTREAM, and for MX, TXT, SRV in fake mode */
+	const char *pcap_file;	  /* or NULL */
+	uint32_t pcap_limit;	  /* bytes of its ring */
+	bool icmp_reply;
+
+	/* server */
+	bool allow_local;
+	const char *hosts_file; /* or NULL */
+	const char *nameserver; /* or NULL: resolv.conf */
+
+	/* limits and times, seconds */
+	uint32_t timeout;	   /* TCP connect and handshake: 10 */
+	uint32_t tcp_idle;	   /* both directions silent: 0 = never */
+	uint32_t half_close_idle;  /* after one side ended: 600 */
+	uint32_t udp_timeout;	   /* 300; never under 60 for SIP022 sessions */
+	uint32_t udp_max_associations; /* 0 = from RLIMIT_NOFILE */
+	uint32_t nofile;	   /* 0 = raise to the hard limit */
+	bool no_delay;		   /* TCP_NODELAY is always on; kept for the schema */
+	bool ipv6_first;
+	uint32_t outbound_fwmark;  /* 0 = none */
+};
+
+void config_free(struct config *);
+
+#endif

@@ -1,0 +1,27 @@
+/*
+ * The UDP association table: joins an inbound datagram_port to one outbound
+ * port per association, once, for every inbound and outbound. See assoc.c for
+ * its theory of operation.
+ */
+#ifndef GATUN_FLOW_ASSOC_H
+#define GATUN_FLOW_ASSOC_H
+
+#include <stdint.h>
+
+#include "flow/counters.h"
+#include "outbound/outbound.h"
+
+struct assoc_limits {
+	uint32_t max;	      /* associations; 0 = half of RLIMIT_NOFILE */
+	uint32_t idle_s;      /* 300 */
+	uint32_t unreplied_s; /* 30 */
+	uint32_t dns_s;	      /* 10: all traffic so far went to port 53 */
+};
+
+struct assoc_table;
+/* Binds `in`. Every association gets its port from `out`. NULL: out of memory. */
+struct assoc_table *assoc_table_new(struct datagram_port *in, struct outbound *out, const struct assoc_limits *);
+/* Ends all associations. */
+void assoc_table_free(struct assoc_table *);
+
+#endif

@@ -1,0 +1,73 @@
+/*
+ * The TUN device: batches of packets in, single packets or GSO super-packets
+ * out, with or without virtio_net_hdr, as the kernel offers. It parses and
+ * validates IP and L4 headers once (struct packet) and hands TCP to the stack,
+ * UDP to tun_udp, ICMP to icmp, fragments to reassembly. It knows no flows.
+ */
+#ifndef GATUN_INBOUND_TUN_H
+#define GATUN_INBOUND_TUN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "base/addr.h"
+#include "io/slice.h"
+
+struct tun;
+
+/* What a device can do; probed when it is opened (sys/tundev) and carried with the fd. */
+struct tun_features {
+	bool vnet_hdr; /* IFF_VNET_HDR with checksum and TSO4/6 */
+	bool uso;      /* TUN_F_USO4 and 6, and UDP_L4 super-packets accepted on write */
+};
+
+/* One validated packet. The payload slice refers to the buffer it was read
+ * into; a layer that keeps it takes a reference. */
+struct packet {
+	uint8_t version;	 /* 4 or 6 */
+	uint8_t proto;		 /* IPPROTO_TCP, UDP, ICMP, ICMPV6 */
+	uint8_t hop_limit;
+	bool dont_fragment;	 /* IPv4 DF; true for IPv6 */
+	struct addr src, dst;	 /* ports filled for TCP and UDP */
+	struct slice ip;	 /* from the IP header to the end of the packet */
+	uint32_t l4;		 /* offset of the transport header within ip */
+	uint16_t gso_size;	 /* 0, or the segment size of a super-packet */
+	bool l4_csum_ok;	 /* already verified, or not needed (NEEDS_CSUM, DATA_VALID) */
+};
+
+/* Handlers of one device. Called from the loop while it reads a batch;
+ * batch_end after the last packet of each batch. */
+struct tun_handlers {
+	void (*tcp)(void *owner, const struct packet *);
+	void (*udp)(void *owner, const struct packet *);
+	void (*icmp)(void *owner, const struct packet *);
+	void (*batch_end)(void *owner);
+	void *owner;
+};
+
+/* Takes ownership of fd on success. NULL: errno tells. */
+struct tun *tun_new(int fd, struct tun_features features, int mtu, const struct tun_handlers *);
+void tun_free(struct tun *);
+int tun_mtu(const struct tun *);
+struct tun_features tun_features(const struct tun *);
+
+/* Writes one packet: iov[0] starts with the IP header (and holds IP and L4
+ * headers whole). gso_size 0: an ordinary packet. csum: the L4 checksum field
+ * holds the pseudo-header sum and the kernel is to finish it (only with
+ * vnet_hdr; without, tun_write finishes it itself, and splits super-packets).
+ * Returns 0, or -EAGAIN/-ENOBUFS (dropped, counted). */
+int tun_write(struct tun *, const struct iovec *iov, int n, uint16_t gso_size, bool csum);
+
+/* Every packet read and written is also appended here; NULL stops. */
+struct pcap_ring;
+void tun_set_pcap(struct tun *, struct pcap_ring *);
+
+struct tun_counters {
+	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
+	uint64_t rx_malformed, tx_dropped;
+};
+const struct tun_counters *tun_counters(const struct tun *);
+
+#endif

@@ -1,0 +1,78 @@
+/*
+ * struct datagram_port: where datagrams of associations go out or come in, in
+ * batches. TUN UDP and ss_server UDP are inbound ports: one port, many clients,
+ * told apart by `key`. direct and shadowsocks are outbound ports: one per
+ * association (their key is ignored). One association table joins the two.
+ *
+ * The contract:
+ * - send() borrows the batch for the call; what must wait is copied or
+ *   referenced. It never blocks and never calls back. What cannot be sent is
+ *   counted and dropped (datagrams may be lost, order within one association
+ *   is kept). Sends reach the kernel at the end of the turn.
+ * - receive() borrows too. Its payloads may be overwritten in place.
+ * - segment != 0: payload holds several datagrams of that size, back to back,
+ *   the last one possibly shorter (GRO in, GSO out). A port that cannot use it
+ *   splits. A payload of 0 bytes with segment 0 is a datagram of 0 bytes.
+ */
+#ifndef GATUN_IO_DATAGRAM_H
+#define GATUN_IO_DATAGRAM_H
+
+#include "base/addr.h"
+#include "io/flow_end.h"
+#include "io/slice.h"
+
+/* Who, on the inbound side: an app's source, a SIP004 client's address, or a
+ * SIP022 client session (then addr is zero: the client may move). */
+struct assoc_key {
+	struct addr addr;
+	uint64_t session;
+};
+
+struct datagram {
+	struct assoc_key key;
+	/* Towards an outbound: where to. From an outbound: who sent it (an IP). */
+	const struct target *remote;
+	/* The address of ours that it came to (PKTINFO), or NULL. */
+	const struct addr *local;
+	struct slice payload;
+	uint16_t segment;
+};
+
+struct datagram_port;
+
+struct datagram_port_ops {
+	void (*send)(struct datagram_port *, const struct datagram *, int n);
+	/* Releases an outbound port; freed in the deferred pass, no event after. */
+	void (*end)(struct datagram_port *, enum flow_end);
+	/* Inbound only, may be NULL: the association of `key` could not be made
+	 * or has ended; the inbound may forget its state for it, or tell the app
+	 * (port unreachable) using the datagram that asked for it. */
+	void (*refuse)(struct datagram_port *, const struct datagram *, enum flow_end);
+	void (*forget)(struct datagram_port *, const struct assoc_key *);
+};
+
+struct datagram_events {
+	void (*receive)(void *owner, const struct datagram *, int n);
+	/* The port broke and can only be ended. */
+	void (*ended)(void *owner, enum flow_end);
+};
+
+/* Embedded as the first member by implementations. */
+struct datagram_port {
+	const struct datagram_port_ops *ops;
+	const struct datagram_events *events;
+	void *owner;
+};
+
+static inline void datagram_bind(struct datagram_port *p, const struct datagram_events *events, void *owner)
+{
+	p->events = events;
+	p->owner = owner;
+}
+static inline void datagram_send(struct datagram_port *p, const struct datagram *d, int n) { p->ops->send(p, d, n); }
+static inline void datagram_end(struct datagram_port *p, enum flow_end why) { p->ops->end(p, why); }
+
+/* Batches never exceed this; larger ones gained nothing (udp-fast-path.md). */
+#define DATAGRAM_BATCH 64
+
+#endif

@@ -1,0 +1,37 @@
+/*
+ * Names to addresses, by c-ares, with /etc/hosts, an optional hosts file of
+ * our own, and a cache that keeps TTLs and negative answers. Simultaneous
+ * askers of one name share one query. It does not know who asks.
+ */
+#ifndef GATUN_RESOLVE_RESOLVE_H
+#define GATUN_RESOLVE_RESOLVE_H
+
+#include "base/addr.h"
+
+struct resolve_options {
+	const char *hosts_file;	 /* "IP name [name...]" lines that win over DNS; or NULL */
+	const char *servers;	 /* "1.1.1.1,[2606:4700::1]:53", or NULL for resolv.conf */
+};
+
+/* 0 or -errno; a hosts file that cannot be read or has a broken line is an
+ * error whose text goes to `err`. */
+int resolve_init(const struct resolve_options *, char *err, size_t err_size);
+void resolve_free(void);
+
+#define RESOLVE_MAX 16
+struct resolved {
+	int n;		       /* 0: the name has no address */
+	struct addr addrs[RESOLVE_MAX]; /* IPv6 and IPv4 interleaved as RFC 8305 section 4 asks; ports 0 */
+};
+
+struct resolve_query; /* opaque */
+typedef void resolve_done(void *owner, const struct resolved *);
+
+/* An answer from literal, hosts or cache, without waiting: true and fills out. */
+bool resolve_cached(const char *name, size_t len, struct resolved *out);
+/* Never answers synchronously. Exactly one call of `done`, unless cancelled.
+ * NULL: out of memory. */
+struct resolve_query *resolve_start(const char *name, size_t len, resolve_done *done, void *owner);
+void resolve_cancel(struct resolve_query *);
+
+#endif

@@ -1,0 +1,16 @@
+/* Opens TUN devices and probes what they can do. Needs CAP_NET_ADMIN in the
+ * network namespace where it is called. */
+#ifndef GATUN_SYS_TUNDEV_H
+#define GATUN_SYS_TUNDEV_H
+
+#include <stddef.h>
+
+#include "inbound/tun.h"
+
+/* Creates `name` (IFF_TUN, IFF_NO_PI, IFF_VNET_HDR where possible), enables
+ * offloads that the kernel has, each with a fallback, sets txqueuelen 2000 and
+ * the MTU, leaves it down. Returns the non-blocking, close-on-exec fd, or
+ * -errno with a sentence that names what is closed and the command that opens it. */
+int tundev_open(const char *name, int mtu, struct tun_features *features, char *err, size_t err_size);
+
+#endif
