@@ -14,14 +14,9 @@
 
 #include "base/addr.h"
 #include "io/slice.h"
+#include "sys/tundev.h"
 
 struct tun;
-
-/* What a device can do; probed when it is opened (sys/tundev) and carried with the fd. */
-struct tun_features {
-	bool vnet_hdr; /* IFF_VNET_HDR with checksum and TSO4/6 */
-	bool uso;      /* TUN_F_USO4 and 6, and UDP_L4 super-packets accepted on write */
-};
 
 /* One validated packet. The payload slice refers to the buffer it was read
  * into; a layer that keeps it takes a reference. */

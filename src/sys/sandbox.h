@@ -9,7 +9,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "inbound/tun.h"
+#include "base/addr.h"
+#include "sys/tundev.h"
 
 struct sandbox_options {
 	char *const *argv;	/* the command */

@@ -3,9 +3,14 @@
 #ifndef GATUN_SYS_TUNDEV_H
 #define GATUN_SYS_TUNDEV_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
-#include "inbound/tun.h"
+/* What a device can do; probed when it is opened and carried with the fd. */
+struct tun_features {
+	bool vnet_hdr; /* IFF_VNET_HDR with checksum offload and TSO4/6 */
+	bool uso;      /* TUN_F_USO4 and 6, and UDP_L4 super-packets accepted on write */
+};
 
 /* Creates `name` (IFF_TUN, IFF_NO_PI, IFF_VNET_HDR where possible), enables
  * offloads that the kernel has, each with a fallback, sets txqueuelen 2000 and
