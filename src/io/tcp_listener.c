@@ -1,0 +1,158 @@
+/*
+ * The listener: accepts in batches, edge-triggered. When descriptors run out,
+ * the reserve descriptor is given up for a moment to accept and reset one
+ * client (silence would leave it hanging), and accepting pauses.
+ */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "io/tcp_socket.h"
+#include "loop/loop.h"
+
+#define ACCEPT_BATCH 64
+#define BACKLOG 4096
+#define PAUSE_MS 200
+
+struct tcp_listener {
+	struct loop_io io;
+	struct loop_timer pause;
+	struct tcp_socket_options options;
+	const struct tcp_listener_events *events;
+	void *owner;
+	int reserve_fd;
+};
+
+static int open_reserve(void)
+{
+	return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static void on_pause_over(struct loop_timer *timer)
+{
+	struct tcp_listener *l = container_of(timer, struct tcp_listener, pause);
+
+	if (l->reserve_fd < 0)
+		l->reserve_fd = open_reserve();
+	loop_again(&l->io, LOOP_READ);
+}
+
+static void out_of_descriptors(struct tcp_listener *l, int err)
+{
+	struct linger reset = { .l_onoff = 1, .l_linger = 0 };
+	int fd;
+
+	log_warn("cannot accept a client: raise the limit of open files (nofile) err=%s", err_name(err));
+	if (l->reserve_fd >= 0) {
+		close(l->reserve_fd);
+		fd = accept4(l->io.fd, NULL, NULL, SOCK_CLOEXEC);
+		if (fd >= 0) {
+			setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+			close(fd);
+		}
+		l->reserve_fd = open_reserve();
+	}
+	loop_timer_start(&l->pause, PAUSE_MS, on_pause_over);
+}
+
+/* False when there is nobody left to accept, or no way to. */
+static bool accept_one(struct tcp_listener *l)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	int fd = accept4(l->io.fd, (struct sockaddr *)&ss, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	struct stream *s;
+
+	if (fd < 0) {
+		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+			out_of_descriptors(l, errno);
+		return errno == ECONNABORTED || errno == EINTR;
+	}
+	s = tcp_socket_new(fd, &l->options);
+	if (s) {
+		struct addr client = addr_from_sockaddr((struct sockaddr *)&ss);
+
+		l->events->accepted(l->owner, s, &client);
+	}
+	return true;
+}
+
+static void on_ready(struct loop_io *io, unsigned events)
+{
+	struct tcp_listener *l = container_of(io, struct tcp_listener, io);
+
+	(void)events;
+	if (loop_timer_armed(&l->pause))
+		return;
+	for (int i = 0; i < ACCEPT_BATCH; i++)
+		if (!accept_one(l))
+			return;
+	loop_again(&l->io, LOOP_READ);
+}
+
+static int bind_and_listen(const struct addr *a)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = addr_to_sockaddr(a, &ss);
+	int one = 1, off = 0, err;
+	int fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (a->family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
+	if (bind(fd, (struct sockaddr *)&ss, len) < 0 || listen(fd, BACKLOG) < 0) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+struct tcp_listener *tcp_listener_new(const struct addr *a, const struct tcp_socket_options *o,
+				      const struct tcp_listener_events *events, void *owner, int *err)
+{
+	struct tcp_listener *l = calloc(1, sizeof(*l));
+	int fd = l ? bind_and_listen(a) : -ENOMEM;
+
+	if (fd < 0) {
+		*err = -fd;
+		free(l);
+		return NULL;
+	}
+	l->options = *o;
+	l->events = events;
+	l->owner = owner;
+	l->reserve_fd = open_reserve();
+	*err = -loop_io_start(&l->io, fd, on_ready);
+	if (*err) {
+		close(fd);
+		close(l->reserve_fd);
+		free(l);
+		return NULL;
+	}
+	return l;
+}
+
+void tcp_listener_free(struct tcp_listener *l)
+{
+	loop_timer_stop(&l->pause);
+	loop_io_stop(&l->io);
+	close(l->io.fd);
+	if (l->reserve_fd >= 0)
+		close(l->reserve_fd);
+	free(l);
+}
+
+struct addr tcp_listener_addr(const struct tcp_listener *l)
+{
+	struct sockaddr_storage ss = { 0 };
+	socklen_t len = sizeof(ss);
+
+	getsockname(l->io.fd, (struct sockaddr *)&ss, &len);
+	return addr_from_sockaddr((struct sockaddr *)&ss);
+}

@@ -1,0 +1,524 @@
+/*
+ * Kernel TCP as a stream.
+ *
+ * Reading: bytes are received only while the owner wants data, so the kernel's
+ * receive window is the back-pressure. They land in an arena that all sockets
+ * share: a buffer is filled by one receive after another until its rest is
+ * small, so that a short message does not pin a large buffer, and a fast flow
+ * still gets 128 KiB at once.
+ *
+ * Writing: write() queues references up to OUT_BOUND; one sendmsg per socket
+ * and turn sends them, from the deferred pass.
+ *
+ * Life: CONNECTING → OPEN → CLOSING (end() was called, accepted bytes still
+ * leave) → freed by the deferred pass. Descriptors are edge-triggered, so
+ * `readable` and `writable` remember what the kernel said last.
+ */
+#include "io/tcp_socket.h"
+
+#include <limits.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "loop/loop.h"
+
+#define OUT_BOUND (256u * 1024)	 /* bytes accepted and not yet in the kernel */
+#define READ_BUDGET (512u * 1024) /* bytes per socket and turn */
+#define ARENA_MIN 4096u		 /* a rest smaller than this is not received into */
+#define IOV_BATCH 64
+#define CLOSING_MS 60000 /* how long accepted bytes may take to leave after end() */
+
+enum state { CONNECTING, OPEN, CLOSING, DEAD };
+
+struct tcp_socket {
+	struct stream stream;
+	struct loop_io io;
+	struct loop_work work;
+	struct slice_queue out, in; /* in: received, not yet taken by the owner */
+	const struct tcp_connect_events *connect_events;
+	struct loop_timer *closing_timer; /* only in CLOSING with bytes left */
+	uint8_t state;
+	bool want_data : 1, want_room : 1;
+	bool readable : 1, writable : 1, hup : 1;
+	bool shut : 1, shut_sent : 1;
+	bool fin_seen : 1, fin_told : 1, told : 1;
+	bool linger_reset : 1;
+	bool bulk : 1; /* the last receive filled its buffer */
+	bool kick : 1; /* deliver from the deferred pass */
+	int connect_err;
+};
+
+static struct tcp_socket *of(const struct stream *s)
+{
+	return (struct tcp_socket *)(uintptr_t)s;
+}
+
+static void pass(struct loop_work *);
+
+static void defer(struct tcp_socket *t)
+{
+	loop_defer(&t->work, pass);
+}
+
+/* ---- life ---- */
+
+static void set_linger_reset(int fd, bool on)
+{
+	struct linger l = { .l_onoff = on, .l_linger = 0 };
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
+}
+
+static void release_queues(struct tcp_socket *t)
+{
+	slice_queue_clear(&t->in);
+	slice_queue_clear(&t->out);
+}
+
+static void close_fd(struct tcp_socket *t)
+{
+	if (t->io.fd < 0)
+		return;
+	loop_io_stop(&t->io);
+	close(t->io.fd);
+	t->io.fd = -1;
+}
+
+/* From now on nothing happens but the free in the deferred pass. */
+static void die_later(struct tcp_socket *t)
+{
+	if (t->closing_timer) {
+		loop_timer_stop(t->closing_timer);
+		free(t->closing_timer);
+		t->closing_timer = NULL;
+	}
+	t->state = DEAD;
+	close_fd(t);
+	release_queues(t);
+	defer(t);
+}
+
+static void tell_ended(struct tcp_socket *t, enum flow_end why)
+{
+	if (t->told || t->state != OPEN)
+		return;
+	t->told = true;
+	t->stream.events->ended(t->stream.owner, why);
+}
+
+/* ---- reading ---- */
+
+static struct buf *arena;
+static uint32_t arena_used;
+
+static bool arena_ready(void)
+{
+	if (arena && arena->refs == 1)
+		arena_used = 0; /* all slices are gone: start over, warm */
+	if (arena && BUF_LARGE - arena_used >= ARENA_MIN)
+		return true;
+	if (arena)
+		buf_unref(arena);
+	arena = buf_get(BUF_LARGE);
+	arena_used = 0;
+	return arena != NULL;
+}
+
+/* Offers what was received; true when the owner took all of it. */
+static bool offer(struct tcp_socket *t)
+{
+	struct slice v[IOV_BATCH];
+
+	while (t->in.bytes) {
+		int n = slice_queue_peek(&t->in, v, IOV_BATCH);
+		size_t len = slices_len(v, n), taken;
+
+		taken = t->stream.events->data(t->stream.owner, v, n);
+		if (t->state != OPEN)
+			return false;
+		slice_queue_drop(&t->in, taken);
+		if (taken < len) {
+			t->want_data = false;
+			return false;
+		}
+		if (!t->want_data)
+			return false;
+	}
+	return true;
+}
+
+static enum flow_end end_of_errno(int err)
+{
+	return err == ETIMEDOUT ? END_CONNECT_TIMEOUT : END_REMOTE_RESET;
+}
+
+/* One receive into the arena, offered at once. Returns bytes, 0 when nothing
+ * more can be read now. */
+static size_t receive(struct tcp_socket *t)
+{
+	if (!arena_ready()) {
+		loop_again(&t->io, LOOP_READ); /* the budget is used up: later */
+		return 0;
+	}
+
+	uint32_t room = BUF_LARGE - arena_used, want = t->bulk ? room : (room < BUF_MEDIUM ? room : BUF_MEDIUM);
+	ssize_t got = recv(t->io.fd, arena->data + arena_used, want, 0);
+
+	if (got <= 0) {
+		t->readable = false;
+		if (got == 0)
+			t->fin_seen = true;
+		else if (errno == EINTR)
+			t->readable = true;
+		else if (errno != EAGAIN)
+			tell_ended(t, end_of_errno(errno));
+		return 0;
+	}
+
+	struct slice s = { .buf = arena, .off = arena_used, .len = (uint32_t)got };
+	size_t taken;
+
+	arena_used += ((uint32_t)got + 63u) & ~63u;
+	if (arena_used > BUF_LARGE)
+		arena_used = BUF_LARGE;
+	t->bulk = (uint32_t)got == want;
+	if (!t->bulk && !t->hup)
+		t->readable = false; /* short: drained, an edge will tell of more */
+	buf_ref(s.buf);		     /* the owner may end us inside data() */
+	taken = t->stream.events->data(t->stream.owner, &s, 1);
+	if (t->state == OPEN && taken < s.len) {
+		struct slice rest = { .buf = s.buf, .off = s.off + (uint32_t)taken, .len = s.len - (uint32_t)taken };
+
+		t->want_data = false;
+		if (slice_queue_push(&t->in, &rest, 1) < 0)
+			tell_ended(t, END_LIMIT);
+	}
+	buf_unref(s.buf);
+	return (size_t)got;
+}
+
+static void read_turn(struct tcp_socket *t)
+{
+	size_t budget = READ_BUDGET;
+
+	if (!t->want_data || t->state != OPEN || t->told || !offer(t))
+		return;
+	while (t->state == OPEN && !t->told && t->want_data && t->readable) {
+		size_t got = receive(t);
+
+		if (!got)
+			break;
+		if (got >= budget) {
+			if (t->state == OPEN && t->readable)
+				loop_again(&t->io, LOOP_READ);
+			break;
+		}
+		budget -= got;
+	}
+	if (t->state == OPEN && !t->told && t->fin_seen && !t->fin_told && t->want_data && !t->in.bytes) {
+		t->fin_told = true;
+		t->stream.events->fin(t->stream.owner);
+	}
+}
+
+/* ---- writing ---- */
+
+static void flush(struct tcp_socket *t)
+{
+	while (t->out.bytes && t->writable && !t->told) {
+		struct slice v[IOV_BATCH];
+		struct iovec iov[IOV_BATCH];
+		int n = slice_queue_peek(&t->out, v, IOV_BATCH);
+		size_t len = slices_len(v, n);
+		struct msghdr msg = { .msg_iov = iov, .msg_iovlen = (size_t)n };
+		ssize_t sent;
+
+		for (int i = 0; i < n; i++)
+			iov[i] = (struct iovec){ slice_data(&v[i]), v[i].len };
+		sent = sendmsg(t->io.fd, &msg, MSG_NOSIGNAL | (len < t->out.bytes ? MSG_MORE : 0));
+		if (sent < 0) {
+			if (errno == EINTR)
+				continue;
+			t->writable = false;
+			if (errno == EAGAIN)
+				return;
+			if (t->state == CLOSING)
+				die_later(t);
+			else
+				tell_ended(t, end_of_errno(errno));
+			return;
+		}
+		slice_queue_drop(&t->out, (size_t)sent);
+		if ((size_t)sent < len)
+			t->writable = false;
+	}
+	if (!t->out.bytes && t->shut && !t->shut_sent && !t->told && t->state != DEAD) {
+		t->shut_sent = true;
+		shutdown(t->io.fd, SHUT_WR);
+	}
+}
+
+static void tell_room(struct tcp_socket *t)
+{
+	if (t->state != OPEN || t->told || !t->want_room || t->out.bytes > OUT_BOUND / 2)
+		return;
+	t->want_room = false;
+	t->stream.events->room(t->stream.owner);
+}
+
+/* ---- events ---- */
+
+static void finish_connect(struct tcp_socket *t)
+{
+	const struct tcp_connect_events *events = t->connect_events;
+	int err = t->connect_err;
+	socklen_t len = sizeof(err);
+
+	if (!err && getsockopt(t->io.fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0)
+		err = errno;
+	t->connect_events = NULL;
+	if (err) {
+		close_fd(t);
+		events->failed(t->stream.owner, &t->stream, err);
+		return;
+	}
+	t->state = OPEN;
+	t->writable = true;
+	events->connected(t->stream.owner, &t->stream);
+}
+
+static void on_ready(struct loop_io *io, unsigned events)
+{
+	struct tcp_socket *t = container_of(io, struct tcp_socket, io);
+
+	if (t->state == CONNECTING) {
+		if (!(events & (LOOP_WRITE | LOOP_ERROR)) || !t->connect_events)
+			return;
+		finish_connect(t);
+		if (t->state != OPEN)
+			return;
+	}
+	if (events & LOOP_READ)
+		t->readable = true;
+	if (events & LOOP_WRITE)
+		t->writable = true;
+	if (events & LOOP_HUP)
+		t->hup = true;
+	if (t->state == OPEN && (events & LOOP_READ) && t->stream.events)
+		read_turn(t);
+	if (t->state == OPEN && (events & LOOP_ERROR) && !t->want_data && t->stream.events && !t->told) {
+		int err = 0;
+		socklen_t len = sizeof(err);
+
+		getsockopt(t->io.fd, SOL_SOCKET, SO_ERROR, &err, &len);
+		tell_ended(t, end_of_errno(err));
+	}
+	if ((events & LOOP_WRITE) && (t->out.bytes || t->want_room || t->state == CLOSING))
+		defer(t);
+}
+
+/* The deferred pass: flush, deliver what was asked for, free. */
+static void pass(struct loop_work *w)
+{
+	struct tcp_socket *t = container_of(w, struct tcp_socket, work);
+
+	if (t->state == CONNECTING && t->connect_err && t->connect_events) {
+		finish_connect(t);
+		return;
+	}
+	if (t->state == OPEN || t->state == CLOSING)
+		flush(t);
+	if (t->state == CLOSING && (!t->out.bytes || t->told)) {
+		if (t->linger_reset)
+			set_linger_reset(t->io.fd, false);
+		die_later(t);
+	}
+	if (t->state == OPEN)
+		tell_room(t);
+	if (t->state == OPEN && t->kick) {
+		t->kick = false;
+		read_turn(t);
+	}
+	if (t->state == DEAD) {
+		loop_defer_cancel(&t->work);
+		free(t);
+	}
+}
+
+/* ---- the stream's calls ---- */
+
+static size_t socket_space(const struct stream *s)
+{
+	const struct tcp_socket *t = of(s);
+
+	if (t->shut || t->told || t->out.bytes >= OUT_BOUND)
+		return 0;
+	return OUT_BOUND - t->out.bytes;
+}
+
+static ssize_t socket_write(struct stream *s, const struct slice *v, int n)
+{
+	struct tcp_socket *t = of(s);
+	size_t space = socket_space(s), accepted = 0;
+
+	if (t->shut || t->told)
+		return -EPIPE;
+	for (int i = 0; i < n && space; i++) {
+		struct slice part = v[i];
+
+		if (part.len > space)
+			part.len = (uint32_t)space;
+		if (slice_queue_push(&t->out, &part, 1) < 0)
+			break;
+		accepted += part.len;
+		space -= part.len;
+	}
+	if (accepted)
+		defer(t);
+	return (ssize_t)accepted;
+}
+
+static void socket_want(struct stream *s, bool data, bool room)
+{
+	struct tcp_socket *t = of(s);
+
+	if (data && !t->want_data) {
+		t->kick = true;
+		defer(t);
+	}
+	t->want_data = data;
+	t->want_room = room;
+	if (room && t->out.bytes <= OUT_BOUND / 2)
+		defer(t);
+}
+
+static void socket_shut(struct stream *s)
+{
+	struct tcp_socket *t = of(s);
+
+	t->shut = true;
+	defer(t);
+}
+
+static void on_closing_timeout(struct loop_timer *timer)
+{
+	/* The timer is allocated for this socket alone; its owner stands right behind it. */
+	struct tcp_socket *t = *(struct tcp_socket **)(timer + 1);
+
+	set_linger_reset(t->io.fd, true);
+	die_later(t);
+}
+
+/* Accepted bytes are still here: let them leave, but not for ever. */
+static void close_slowly(struct tcp_socket *t)
+{
+	t->state = CLOSING;
+	t->closing_timer = calloc(1, sizeof(*t->closing_timer) + sizeof(t));
+	if (!t->closing_timer) {
+		die_later(t);
+		return;
+	}
+	*(struct tcp_socket **)(t->closing_timer + 1) = t;
+	loop_timer_start(t->closing_timer, CLOSING_MS, on_closing_timeout);
+	slice_queue_clear(&t->in);
+	defer(t);
+}
+
+static void socket_end(struct stream *s, enum flow_end why)
+{
+	struct tcp_socket *t = of(s);
+
+	if (t->state == CLOSING || t->state == DEAD)
+		return;
+	if (t->state == OPEN && flow_end_graceful(why) && !t->told) {
+		if (t->out.bytes) {
+			close_slowly(t);
+			return;
+		}
+		if (t->linger_reset)
+			set_linger_reset(t->io.fd, false);
+	} else if (t->state == OPEN && !t->linger_reset && t->io.fd >= 0) {
+		set_linger_reset(t->io.fd, true);
+	}
+	die_later(t);
+}
+
+static const struct stream_ops socket_ops = {
+	.write = socket_write,
+	.space = socket_space,
+	.want = socket_want,
+	.shut = socket_shut,
+	.end = socket_end,
+};
+
+/* ---- making one ---- */
+
+static struct tcp_socket *wrap(int fd, enum state state, const struct tcp_socket_options *o)
+{
+	struct tcp_socket *t = calloc(1, sizeof(*t));
+	int one = 1;
+
+	if (!t)
+		return NULL;
+	t->stream.ops = &socket_ops;
+	t->state = (uint8_t)state;
+	t->linger_reset = o->reset_on_death;
+	t->writable = state == OPEN;
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	if (loop_io_start(&t->io, fd, on_ready) < 0) {
+		free(t);
+		return NULL;
+	}
+	return t;
+}
+
+struct stream *tcp_socket_new(int fd, const struct tcp_socket_options *o)
+{
+	struct tcp_socket *t = wrap(fd, OPEN, o);
+
+	if (!t) {
+		close(fd);
+		return NULL;
+	}
+	if (o->reset_on_death)
+		set_linger_reset(fd, true);
+	return &t->stream;
+}
+
+struct stream *tcp_socket_connect(const struct addr *to, const struct tcp_socket_options *o,
+				  const struct tcp_connect_events *events, void *owner, int *err)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = addr_to_sockaddr(to, &ss);
+	int fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	struct tcp_socket *t;
+
+	if (fd < 0) {
+		*err = errno;
+		return NULL;
+	}
+	if (o->fwmark && setsockopt(fd, SOL_SOCKET, SO_MARK, &o->fwmark, sizeof(o->fwmark)) < 0) {
+		*err = errno; /* unmarked it might loop back into the TUN: never connect */
+		close(fd);
+		return NULL;
+	}
+	if (o->reset_on_death)
+		set_linger_reset(fd, true);
+	/* Watched only once it connects: an unconnected socket reports HUP. */
+	int rc = connect(fd, (struct sockaddr *)&ss, len) < 0 && errno != EINPROGRESS ? errno : 0;
+
+	t = wrap(fd, CONNECTING, o);
+	if (!t) {
+		*err = ENOMEM;
+		close(fd);
+		return NULL;
+	}
+	t->connect_events = events;
+	t->stream.owner = owner;
+	t->connect_err = rc;
+	if (rc)
+		defer(t);
+	return &t->stream;
+}

@@ -1,0 +1,45 @@
+/*
+ * Kernel TCP sockets as struct stream, and the listener that accepts them.
+ */
+#ifndef GATUN_IO_TCP_SOCKET_H
+#define GATUN_IO_TCP_SOCKET_H
+
+#include "base/addr.h"
+#include "io/stream.h"
+
+struct tcp_socket_options {
+	/* SO_LINGER {1,0} until the graceful end, so that the peer sees a reset,
+	 * never a clean EOF, if this process is killed (transparency.md). */
+	bool reset_on_death;
+	uint32_t fwmark; /* SO_MARK, set before connect; 0 = none */
+};
+
+struct tcp_connect_events {
+	void (*connected)(void *owner, struct stream *);
+	void (*failed)(void *owner, struct stream *, int err); /* errno, positive */
+};
+
+/* Connects. Exactly one event follows, never synchronously; the stream is the
+ * owner's from the start: stream_end() cancels, and releases it after failed.
+ * NULL: no descriptor or memory; *err is the errno. */
+struct stream *tcp_socket_connect(const struct addr *, const struct tcp_socket_options *,
+				  const struct tcp_connect_events *, void *owner, int *err);
+
+/* Wraps an established, non-blocking descriptor and owns it. NULL: no memory
+ * (the descriptor is closed). */
+struct stream *tcp_socket_new(int fd, const struct tcp_socket_options *);
+
+struct tcp_listener;
+struct tcp_listener_events {
+	/* self: the address of ours that the client connected to. */
+	void (*accepted)(void *owner, struct stream *, const struct addr *client);
+};
+/* Listens. When descriptors run out it gives up a reserve to refuse the next
+ * client with a reset, and pauses. NULL: *err is the errno. */
+struct tcp_listener *tcp_listener_new(const struct addr *, const struct tcp_socket_options *,
+				      const struct tcp_listener_events *, void *owner, int *err);
+void tcp_listener_free(struct tcp_listener *);
+/* The address really bound (port 0 resolved). */
+struct addr tcp_listener_addr(const struct tcp_listener *);
+
+#endif
