@@ -30,6 +30,10 @@ struct packet {
 	uint32_t l4;		 /* offset of the transport header within ip */
 	uint16_t gso_size;	 /* 0, or the segment size of a super-packet */
 	bool l4_csum_ok;	 /* already verified, or not needed (NEEDS_CSUM, DATA_VALID) */
+	bool fragment;		 /* a part of a datagram: proto is the datagram's, ports are 0 */
+	bool more_frags;	 /* not the last part */
+	uint16_t frag_off;	 /* in bytes, where ip.data + l4 belongs in the datagram's payload */
+	uint32_t frag_id;
 };
 
 /* Handlers of one device. Called from the loop while it reads a batch;
@@ -38,6 +42,9 @@ struct tun_handlers {
 	void (*tcp)(void *owner, const struct packet *);
 	void (*udp)(void *owner, const struct packet *);
 	void (*icmp)(void *owner, const struct packet *);
+	/* A fragment of any protocol. Once whole, the datagram comes back by
+	 * tun_inject(). NULL: fragments are dropped and counted. */
+	void (*fragment)(void *owner, const struct packet *);
 	void (*batch_end)(void *owner);
 	void *owner;
 };
@@ -55,13 +62,18 @@ struct tun_features tun_features(const struct tun *);
  * Returns 0, or -EAGAIN/-ENOBUFS (dropped, counted). */
 int tun_write(struct tun *, const struct iovec *iov, int n, uint16_t gso_size, bool csum);
 
+/* Validates an IP packet that did not come from the device (a reassembled
+ * datagram) and hands it to the handlers like one that did, without the batch
+ * end. Its checksums are verified. Borrows the slice. */
+void tun_inject(struct tun *, struct slice ip_packet);
+
 /* Every packet read and written is also appended here; NULL stops. */
 struct pcap_ring;
 void tun_set_pcap(struct tun *, struct pcap_ring *);
 
 struct tun_counters {
 	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
-	uint64_t rx_malformed, tx_dropped;
+	uint64_t rx_malformed, rx_bad_checksum, tx_dropped;
 };
 const struct tun_counters *tun_counters(const struct tun *);
 
