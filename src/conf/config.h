@@ -7,6 +7,7 @@
 #define GATUN_CONF_CONFIG_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/addr.h"
@@ -15,10 +16,11 @@
 
 enum config_mode { MODE_TCP_ONLY = 1, MODE_UDP_ONLY = 2, MODE_TCP_AND_UDP = 3 };
 enum config_dns { DNS_FAKE, DNS_UPSTREAM, DNS_OFF };
+enum config_log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 
 struct config_server {
 	struct target address;	     /* where it is (client), or where to listen (server) */
-	const char *tag;	     /* "remarks", the URL's #tag, or host:port */
+	const char *tag;	     /* "remarks", the URL's #tag, or host:port; free of control bytes */
 	const struct ss_method *method; /* crypto/method.h */
 	uint8_t key[CONFIG_KEY_MAX]; /* master key (SIP004) or PSK (SIP022): method->key_len bytes */
 	enum config_mode mode;
@@ -51,8 +53,21 @@ struct config {
 	bool no_delay;		   /* TCP_NODELAY is always on; kept for the schema */
 	bool ipv6_first;
 	uint32_t outbound_fwmark;  /* 0 = none */
+
+	/* messages; cli/args applies them with log_setup before it returns */
+	uint32_t verbose;	   /* how many -v */
+	bool quiet;
+	uint32_t log_format;	   /* enum config_log_format */
+
+	char **texts;		   /* what the pointers above point into: config_keep_text */
+	int n_texts;
 };
 
+/* Sets every default; the servers are none. */
+void config_init(struct config *);
+/* Copies `len` bytes and a NUL; the copy lives until config_free. NULL: out of memory. */
+const char *config_keep_text(struct config *, const char *text, size_t len);
+/* Wipes the keys and frees everything. Safe on a config_init'ed or freed config. */
 void config_free(struct config *);
 
 #endif

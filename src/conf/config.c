@@ -1,0 +1,54 @@
+/*
+ * The life of a struct config: its defaults and its end. The defaults here are
+ * the ones that the option table prints; tests/unit/conf_option.c holds the two
+ * together. A config owns its servers and every text that it points to.
+ */
+#include "conf/config.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MIB (1024u * 1024u)
+
+void config_init(struct config *c)
+{
+	*c = (struct config){
+		.dns = DNS_FAKE,
+		.pcap_limit = 64 * MIB,
+		.icmp_reply = true,
+		.timeout = 10,
+		.half_close_idle = 600,
+		.udp_timeout = 300,
+		.no_delay = true,
+	};
+	target_parse("1.1.1.1:53", &c->dns_upstream);
+}
+
+const char *config_keep_text(struct config *c, const char *text, size_t len)
+{
+	char **texts = realloc(c->texts, sizeof(*texts) * (size_t)(c->n_texts + 1));
+	char *copy;
+
+	if (!texts)
+		return NULL;
+	c->texts = texts;
+	copy = malloc(len + 1);
+	if (!copy)
+		return NULL;
+	memcpy(copy, text, len);
+	copy[len] = 0;
+	texts[c->n_texts++] = copy;
+	return copy;
+}
+
+void config_free(struct config *c)
+{
+	if (c->servers)
+		sodium_memzero(c->servers, sizeof(*c->servers) * (size_t)c->n_servers);
+	free(c->servers);
+	for (int i = 0; i < c->n_texts; i++)
+		free(c->texts[i]);
+	free(c->texts);
+	*c = (struct config){ 0 };
+}

@@ -1,0 +1,77 @@
+/*
+ * THE option table: every key of a config file and every option of the command
+ * line, one row each. The JSON reader, the command line, `check`, --help, the
+ * man page and the shell completion all read it; nothing is an option that is
+ * not in it. A key that the schema knows and that this version does not act on
+ * has a row too (OPTION_LATER), so that it is named and never silently ignored.
+ */
+#ifndef GATUN_CONF_OPTION_H
+#define GATUN_CONF_OPTION_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum option_where {
+	/* in a config file */
+	IN_TOP = 1 << 0,
+	IN_SERVER = 1 << 1,	/* an element of servers[] */
+	IN_LOCAL = 1 << 2,	/* an element of locals[] */
+	IN_FILE = IN_TOP | IN_SERVER | IN_LOCAL,
+	/* on the command line of */
+	FOR_RUN = 1 << 8,
+	FOR_SERVER = 1 << 9,
+	FOR_CHECK = 1 << 10,
+	FOR_URL = 1 << 11,
+	FOR_GENKEY = 1 << 12,
+	FOR_CIPHERS = 1 << 13,
+	FOR_BOTH = FOR_RUN | FOR_SERVER,
+};
+
+enum option_type {
+	OPTION_FLAG,	    /* true or false; on the command line its presence */
+	OPTION_COUNT,	    /* how often it was given */
+	OPTION_NUMBER,	    /* min..max */
+	OPTION_PORT,	    /* 1..65535, as a number or in quotes */
+	OPTION_WORD,	    /* one of `words`, stored as min + its place */
+	OPTION_TEXT,
+	OPTION_SECRET,	    /* text that is never shown; @FILE on the command line */
+	OPTION_DNS_MODE,    /* fake, off or an address */
+	OPTION_ENDPOINT,    /* IP or IP:PORT, 53 by default */
+	OPTION_NAMESERVERS, /* addresses with commas, or a preset's name */
+	OPTION_SERVER,	    /* host, or ss:// URL, or (libev) an array of hosts */
+	OPTION_ADDRESS,	    /* command line only: HOST:PORT */
+	OPTION_SOURCE,	    /* command line only: the config file */
+	OPTION_SERVERS,	    /* an array of objects */
+	OPTION_LOCALS,
+	OPTION_PROTOCOL,    /* of an inbound: tun */
+	OPTION_PLUGIN,	    /* refused unless empty: without it the server is not reachable */
+	OPTION_INERT,	    /* accepted, means nothing to us by its nature (version, id) */
+	OPTION_LATER,	    /* known, not supported yet, has no effect: a warning */
+};
+
+enum option_home { HOME_CONFIG, HOME_SERVER }; /* struct config, struct server_spec */
+
+struct option_row {
+	const char *key;	/* in a config file, or NULL */
+	const char *flag;	/* on the command line, without "--", or NULL */
+	char letter;		/* "-x", or 0 */
+	const char *arg;	/* the argument's name in help, or NULL */
+	enum option_type type;
+	uint32_t where;		/* enum option_where */
+	uint32_t min, max;
+	const char *words;	/* "tcp_only|udp_only|..." */
+	enum option_home home;
+	size_t offset;		/* of its field there */
+	const char *def;	/* the default as a user reads it, or NULL */
+	const char *doc;	/* one or two sentences */
+};
+
+/* Rows, ended by one with neither key nor flag. */
+const struct option_row *option_table(void);
+/* The row of a file's key in that section, or NULL. */
+const struct option_row *option_find_key(const char *key, uint32_t where);
+/* The row of "--flag" (without the dashes, `len` bytes) or of a letter. */
+const struct option_row *option_find_flag(const char *flag, size_t len, uint32_t where);
+const struct option_row *option_find_letter(char letter, uint32_t where);
+
+#endif
