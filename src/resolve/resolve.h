@@ -11,10 +11,13 @@
 struct resolve_options {
 	const char *hosts_file;	 /* "IP name [name...]" lines that win over DNS; or NULL */
 	const char *servers;	 /* "1.1.1.1,[2606:4700::1]:53", or NULL for resolv.conf */
+	uint32_t fwmark;	 /* SO_MARK of the resolver's own sockets; 0 = none */
 };
 
 /* 0 or -errno; a hosts file that cannot be read or has a broken line is an
- * error whose text goes to `err`. */
+ * error whose text goes to `err` ("FILE:LINE: what"). Cheap: c-ares and
+ * /etc/hosts are loaded by the first question that needs them. Both files are
+ * read again when they change; a change with an error keeps the old content. */
 int resolve_init(const struct resolve_options *, char *err, size_t err_size);
 void resolve_free(void);
 
@@ -29,9 +32,18 @@ typedef void resolve_done(void *owner, const struct resolved *);
 
 /* An answer from literal, hosts or cache, without waiting: true and fills out. */
 bool resolve_cached(const char *name, size_t len, struct resolved *out);
-/* Never answers synchronously. Exactly one call of `done`, unless cancelled.
- * NULL: out of memory. */
+/* Never answers synchronously. Exactly one call of `done`, unless cancelled
+ * or resolve_free() comes first. NULL: out of memory. */
 struct resolve_query *resolve_start(const char *name, size_t len, resolve_done *done, void *owner);
 void resolve_cancel(struct resolve_query *);
+
+struct resolve_counters {
+	uint64_t asked;	   /* resolve_start() and resolve_cached() */
+	uint64_t hits;	   /* answered without a DNS query */
+	uint64_t failures; /* no server answered */
+	uint64_t refused;  /* too many questions at once */
+	uint32_t cached;   /* names in the cache now */
+};
+const struct resolve_counters *resolve_counters(void);
 
 #endif
