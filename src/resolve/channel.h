@@ -1,0 +1,26 @@
+/*
+ * DNS questions by c-ares, on the loop. Made at the first question, made anew
+ * when /etc/resolv.conf changes. It knows no cache and no askers but one per
+ * question.
+ */
+#ifndef GATUN_RESOLVE_CHANNEL_H
+#define GATUN_RESOLVE_CHANNEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* `servers` as in resolve.h; -EINVAL if it cannot be read so. No socket yet. */
+int resolve_channel_init(const char *servers, uint32_t fwmark);
+void resolve_channel_free(void); /* pending questions are forgotten */
+
+/* answered: a server said yes or no; else nobody could be asked. reply: the
+ * message (also a negative one), borrowed for the call; len 0 if there is
+ * none to show. */
+typedef void resolve_channel_done(void *owner, bool answered, const uint8_t *reply, size_t len);
+/* Asks for class IN; a name with fewer dots than resolv.conf's ndots goes
+ * through its search list, others are absolute. `done` comes exactly once;
+ * unlike elsewhere it MAY come before this returns (c-ares does so). */
+void resolve_channel_ask(const char *name, uint16_t type, resolve_channel_done *done, void *owner);
+
+#endif
