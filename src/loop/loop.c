@@ -138,15 +138,25 @@ static void run_work(void)
 	}
 }
 
+static void turn(int ev_flags)
+{
+	ev_run(ev, ev_flags);
+	run_ready();
+	run_work();
+}
+
 void loop_run(void)
 {
 	running = true;
 	run_work();
-	while (running) {
-		ev_run(ev, list_empty(&ready_list) ? EVRUN_ONCE : EVRUN_NOWAIT);
-		run_ready();
-		run_work();
-	}
+	while (running)
+		turn(list_empty(&ready_list) ? EVRUN_ONCE : EVRUN_NOWAIT);
+}
+
+void loop_turn(void)
+{
+	run_work();
+	turn(EVRUN_NOWAIT);
 }
 
 void loop_stop(void)

@@ -26,6 +26,8 @@ int loop_init(void); /* 0 or -errno */
 /* Turns until loop_stop(). */
 void loop_run(void);
 void loop_stop(void);
+/* One turn without waiting: what a shutdown uses to let deferred work run. */
+void loop_turn(void);
 void loop_free(void);
 /* Milliseconds of CLOCK_BOOTTIME, read once per turn: the flows' clock. */
 uint64_t loop_now(void);

@@ -1,0 +1,4 @@
+/* The one page of numbers. */
+#include "flow/counters.h"
+
+struct flow_counters flow_counters;

@@ -1,0 +1,264 @@
+/*
+ * The TCP relay.
+ *
+ * Theory of operation
+ *
+ *	    in                                     out
+ *	client's stream ──data──► write ──────► target's stream
+ *	               ◄───────── write ◄─data──
+ *
+ * A flow is two sides. What one side offers is written to the other; what the
+ * other did not accept stays with the first, whose window therefore closes,
+ * until the other tells that it has room. Nothing is buffered here.
+ *
+ *	DIALING  only in.ended is heard (the client gave up); in is held back
+ *	JOINED   data, room, fin, ended of both sides
+ *	(freed)  by the deferred pass
+ *
+ * Events update state, actions never do: fin marks the side that said it and
+ * shuts the other. When both have said fin both streams end with END_DONE; any
+ * other end passes its word to both at once. The streams themselves finish
+ * what they had accepted.
+ *
+ * Silence: flows stand in two lists in the order of their last activity (kept
+ * to the second), one for open and one for half-closed flows, so a sweep looks
+ * only at those that are due.
+ *
+ * The relay does not know which inbound or outbound it serves.
+ */
+#include "flow/relay.h"
+
+#include <stdlib.h>
+
+#include "base/list.h"
+#include "base/log.h"
+#include "loop/loop.h"
+
+#define SWEEP_MS 1000
+
+enum side_name { IN, OUT };
+
+struct side {
+	struct stream *stream;
+	bool fin;	/* it said FIN; the other side was shut */
+	bool want_data; /* what we last asked of it */
+};
+
+struct relay {
+	struct side side[2];
+	struct dial *dial; /* DIALING only */
+	struct outbound *outbound;
+	struct loop_work free_work;
+	struct list node; /* in open_flows or half_closed */
+	uint64_t active_ms;
+	uint64_t up, down;
+	uint32_t id;
+};
+
+static struct relay_limits limits;
+static struct list open_flows, half_closed;
+static struct loop_timer sweep_timer;
+static uint32_t last_id;
+
+static void free_relay(struct loop_work *w)
+{
+	free(container_of(w, struct relay, free_work));
+}
+
+static void finish(struct relay *r, enum flow_end why)
+{
+	if (r->dial)
+		r->outbound->ops->cancel(r->dial);
+	r->dial = NULL;
+	for (int i = IN; i <= OUT; i++) {
+		struct stream *s = r->side[i].stream;
+
+		r->side[i].stream = NULL;
+		if (s)
+			stream_end(s, why);
+	}
+	flow_counters.tcp.active--;
+	flow_counters.tcp.ended[why]++;
+	log_debug("flow ended flow=%u end=%s up=%llu down=%llu", r->id, flow_end_name(why), (unsigned long long)r->up,
+		  (unsigned long long)r->down);
+	list_remove(&r->node);
+	loop_defer(&r->free_work, free_relay);
+}
+
+/* ---- silence ---- */
+
+static void sweep_list(struct list *flows, uint32_t idle_s)
+{
+	if (!idle_s)
+		return;
+	list_for_each_safe (it, flows) {
+		struct relay *r = container_of(it, struct relay, node);
+
+		if (loop_now() - r->active_ms < (uint64_t)idle_s * 1000)
+			return;
+		finish(r, END_IDLE);
+	}
+}
+
+static void on_sweep(struct loop_timer *t)
+{
+	sweep_list(&half_closed, limits.half_close_idle_s);
+	sweep_list(&open_flows, limits.idle_s);
+	if (!list_empty(&half_closed) || !list_empty(&open_flows))
+		loop_timer_start(t, SWEEP_MS, on_sweep);
+}
+
+static void touch(struct relay *r)
+{
+	if (loop_now() - r->active_ms < SWEEP_MS)
+		return;
+	r->active_ms = loop_now();
+	list_move_last(r->side[IN].fin || r->side[OUT].fin ? &half_closed : &open_flows, &r->node);
+}
+
+/* ---- the two sides ---- */
+
+static void want(struct side *s, bool data, bool room)
+{
+	s->want_data = data;
+	stream_want(s->stream, data, room);
+}
+
+static size_t on_data(struct relay *r, enum side_name from, const struct slice *v, int n)
+{
+	struct side *a = &r->side[from], *b = &r->side[!from];
+	ssize_t taken = stream_write(b->stream, v, n);
+
+	if (taken < 0)
+		taken = 0; /* b has ended; its event is on the way and ends the flow */
+	if (from == IN)
+		r->up += (size_t)taken, flow_counters.tcp.bytes_up += (size_t)taken;
+	else
+		r->down += (size_t)taken, flow_counters.tcp.bytes_down += (size_t)taken;
+	touch(r);
+	if ((size_t)taken < slices_len(v, n)) {
+		a->want_data = false;
+		want(b, b->want_data, true);
+	}
+	return (size_t)taken;
+}
+
+static void on_room(struct relay *r, enum side_name where)
+{
+	struct side *source = &r->side[!where];
+
+	if (!source->fin)
+		want(source, true, false);
+}
+
+static void on_fin(struct relay *r, enum side_name from)
+{
+	r->side[from].fin = true;
+	if (r->side[!from].fin) {
+		stream_shut(r->side[!from].stream);
+		finish(r, END_DONE);
+		return;
+	}
+	r->active_ms = loop_now();
+	list_move_last(&half_closed, &r->node);
+	stream_shut(r->side[!from].stream);
+}
+
+static size_t in_data(void *owner, const struct slice *v, int n) { return on_data(owner, IN, v, n); }
+static size_t out_data(void *owner, const struct slice *v, int n) { return on_data(owner, OUT, v, n); }
+static void in_room(void *owner) { on_room(owner, IN); }
+static void out_room(void *owner) { on_room(owner, OUT); }
+static void in_fin(void *owner) { on_fin(owner, IN); }
+static void out_fin(void *owner) { on_fin(owner, OUT); }
+static void out_ended(void *owner, enum flow_end why) { finish(owner, why); }
+
+static void in_ended(void *owner, enum flow_end why)
+{
+	/* A stream knows only that its peer reset it; here the peer is the client. */
+	finish(owner, why == END_REMOTE_RESET ? END_CLIENT_RESET : why);
+}
+
+static const struct stream_events in_events = { in_data, in_room, in_fin, in_ended };
+static const struct stream_events out_events = { out_data, out_room, out_fin, out_ended };
+
+/* ---- dialing ---- */
+
+static void on_opened(void *owner, struct stream *out)
+{
+	struct relay *r = owner;
+
+	r->dial = NULL;
+	r->side[OUT].stream = out;
+	stream_bind(out, &out_events, r);
+	stream_accept(r->side[IN].stream);
+	want(&r->side[IN], true, false);
+	want(&r->side[OUT], true, false);
+}
+
+static void on_failed(void *owner, enum flow_end why)
+{
+	struct relay *r = owner;
+
+	r->dial = NULL;
+	finish(r, why);
+}
+
+static const struct dial_events dial_events = { on_opened, on_failed };
+
+static void log_opened(const struct relay *r, const struct addr *client, const struct target *target)
+{
+	char from[ADDR_STRLEN], to[TARGET_STRLEN];
+
+	if (log_level() >= LOG_LEVEL_DEBUG)
+		log_debug("flow opened flow=%u client=%s target=%s outbound=%s", r->id, addr_format(client, from),
+			  target_format(target, to), r->outbound->name);
+}
+
+void relay_start(struct stream *in, const struct addr *client, const struct target *target, struct outbound *out)
+{
+	struct relay *r;
+
+	if (limits.max_flows && flow_counters.tcp.active >= limits.max_flows) {
+		flow_counters.tcp.ended[END_LIMIT]++;
+		log_warn("too many flows: refused one active=%llu", (unsigned long long)flow_counters.tcp.active);
+		stream_end(in, END_LIMIT);
+		return;
+	}
+	r = calloc(1, sizeof(*r));
+	if (!r) {
+		stream_end(in, END_LIMIT);
+		return;
+	}
+	r->id = ++last_id;
+	r->outbound = out;
+	r->active_ms = loop_now();
+	r->side[IN].stream = in;
+	stream_bind(in, &in_events, r);
+	list_init(&r->node);
+	list_append(&open_flows, &r->node);
+	flow_counters.tcp.active++;
+	flow_counters.tcp.opened++;
+	log_opened(r, client, target);
+	if (!loop_timer_armed(&sweep_timer))
+		loop_timer_start(&sweep_timer, SWEEP_MS, on_sweep);
+	r->dial = out->ops->connect(out, target, &dial_events, r);
+	if (!r->dial)
+		finish(r, END_LIMIT);
+}
+
+int relay_init(const struct relay_limits *l)
+{
+	limits = *l;
+	list_init(&open_flows);
+	list_init(&half_closed);
+	return 0;
+}
+
+void relay_free(void)
+{
+	while (!list_empty(&open_flows))
+		finish(container_of(open_flows.next, struct relay, node), END_SHUTDOWN);
+	while (!list_empty(&half_closed))
+		finish(container_of(half_closed.next, struct relay, node), END_SHUTDOWN);
+	loop_timer_stop(&sweep_timer);
+}
