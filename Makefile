@@ -1,0 +1,79 @@
+# A thin front to CMake's presets, for who types `make`. What it adds: the Debian
+# packages that a target needs are installed first, and only when they are missing.
+#
+#   make demo       shows the main job on real traffic; no server, account or internet needed
+#   make check      builds, and runs all tests
+#   make help       the rest
+#
+# PRESET=debug|sanitize picks another build than release. It knows nothing that
+# CMakeLists.txt could know.
+
+PRESET ?= release
+BUILD := build/$(PRESET)
+JOBS ?= $(shell nproc)
+CTEST_FLAGS ?=
+
+.DEFAULT_GOAL := build
+.PHONY: help deps build demo check interop bench peers tidy lint install clean
+
+help:
+	@echo 'make            build build/release/gatun (PRESET=debug, PRESET=sanitize: another one)'
+	@echo 'make demo       build, then show gatun at work; needs neither server nor internet'
+	@echo 'make check      build, then run every test (TEST=regex: only those that match)'
+	@echo 'make interop    every method against ss-server, ss-local and the other peers that are installed'
+	@echo 'make peers      fetch the peers that Debian has not (shadowsocks-rust, sing-box) into the cache'
+	@echo 'make bench      as root: the table of ratios beside ss-redir + ss-server (QUICK=1: one short round)'
+	@echo 'make tidy       compile with clang 14 and run the lints'
+	@echo 'make install    install the program and its man page (DESTDIR, PREFIX)'
+	@echo 'make deps       install the Debian packages that build, demo and check need'
+	@echo 'make clean      remove build/'
+
+deps:
+	@tests/deps/install build demo check
+
+$(BUILD)/build.ninja: CMakePresets.json
+	@tests/deps/install build
+	@cmake --preset $(PRESET) $(CMAKE_FLAGS)
+
+build: $(BUILD)/build.ninja
+	@ninja -C $(BUILD) -j $(JOBS)
+
+demo: $(BUILD)/build.ninja
+	@tests/deps/install build demo
+	@ninja -C $(BUILD) -j $(JOBS) --quiet gatun
+	@tests/demo/demo $(BUILD)/gatun
+
+check: $(BUILD)/build.ninja
+	@tests/deps/install build demo check
+	@ninja -C $(BUILD) -j $(JOBS) --quiet
+	@ctest --test-dir $(BUILD) --output-on-failure --no-tests=error $(if $(TEST),-R $(TEST)) $(CTEST_FLAGS)
+
+interop: $(BUILD)/build.ninja
+	@tests/deps/install build demo check
+	@ninja -C $(BUILD) -j $(JOBS) --quiet gatun
+	@tests/interop/interop $(BUILD)/gatun
+
+peers:
+	@tests/interop/peers
+
+# A benchmark informs; it never fails the build.
+bench: $(BUILD)/build.ninja
+	@tests/deps/install build demo bench
+	@ninja -C $(BUILD) -j $(JOBS) --quiet gatun
+	-@tests/bench/bench --json build/bench.json $(if $(QUICK),--quick) $(BENCH_FLAGS) $(BUILD)/gatun
+
+lint:
+	@tests/lint/rooms
+	@tests/lint/selftest
+	@tests/lint/tree
+
+tidy: lint
+	@tests/deps/install build ci
+	@cmake -S . -B build/clang -G Ninja -DCMAKE_C_COMPILER=clang-14 -DGATUN_WERROR=ON -DCMAKE_BUILD_TYPE=Debug >/dev/null
+	@ninja -C build/clang -j $(JOBS) --quiet
+
+install: build
+	@cmake --install $(BUILD) $(if $(PREFIX),--prefix $(PREFIX))
+
+clean:
+	@rm -rf build
