@@ -1,0 +1,21 @@
+/* AES-ECB on single blocks, with both schedules kept: SIP022's separate UDP
+ * headers. AES-NI where the CPU has it, libcrypto elsewhere. */
+#ifndef GATUN_CRYPTO_AES_BLOCK_H
+#define GATUN_CRYPTO_AES_BLOCK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct aes_block {
+	_Alignas(16) uint8_t enc[15][16], dec[15][16];
+	uint8_t rounds; /* 10, 12, 14 */
+};
+
+/* key_len 16, 24 or 32. */
+void aes_block_init(struct aes_block *a, const uint8_t *key, size_t key_len);
+/* in and out are 16 bytes and may be the same. */
+void aes_block_encrypt(const struct aes_block *a, const uint8_t in[16], uint8_t out[16]);
+void aes_block_decrypt(const struct aes_block *a, const uint8_t in[16], uint8_t out[16]);
+void aes_block_wipe(struct aes_block *a);
+
+#endif

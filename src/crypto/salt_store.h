@@ -1,0 +1,29 @@
+/*
+ * The salts of the last while, exactly: no false positive, nothing forgotten
+ * early. Time is handed in. Salts enter only after the header they came with
+ * was authenticated, so nobody without the key can fill it.
+ */
+#ifndef GATUN_CRYPTO_SALT_STORE_H
+#define GATUN_CRYPTO_SALT_STORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct salt_store;
+
+/* keep_ms: how long a salt is remembered (SIP022: 60,000). max: entries held at
+ * most, about 70 bytes each; they are allocated as they come. NULL: no memory. */
+struct salt_store *salt_store_new(uint64_t keep_ms, size_t max);
+void salt_store_free(struct salt_store *s);
+
+/* 0: it was new and is remembered. -EEXIST: it was seen. -ENOSPC: full of salts
+ * that are too young to forget (or no memory): the caller must refuse. len <= 32. */
+int salt_store_insert(struct salt_store *s, const uint8_t *salt, size_t len, uint64_t now_ms);
+/* As insert, but a full store forgets its oldest salt: for SIP004, whose salts
+ * have no age, so that remembering some is all one can do. */
+int salt_store_insert_evict(struct salt_store *s, const uint8_t *salt, size_t len, uint64_t now_ms);
+/* Forgets what is over age (insert does so too). */
+void salt_store_expire(struct salt_store *s, uint64_t now_ms);
+size_t salt_store_count(const struct salt_store *s);
+
+#endif

@@ -1,0 +1,46 @@
+/*
+ * Shadowsocks as a stream over a stream, both roles (io/stream.h is the
+ * contract). It does not know who dials or listens, nor what carries it.
+ * See ss_stream.c for its theory of operation.
+ */
+#ifndef GATUN_TRANSPORT_SS_STREAM_H
+#define GATUN_TRANSPORT_SS_STREAM_H
+
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "crypto/method.h"
+#include "crypto/salt_store.h"
+#include "io/stream.h"
+
+/* Lives as long as the streams made from it. */
+struct ss_stream_config {
+	const struct ss_method *method;
+	const uint8_t *key; /* method->key_len bytes */
+};
+
+/* Takes `under` (an established stream) and binds it. The header leaves with
+ * the first payload, in one write, or alone after 10 ms without payload.
+ * NULL: no memory, or no back-end for the method; `under` is the caller's. */
+struct stream *ss_stream_client(struct stream *under, const struct ss_stream_config *cfg, const struct target *target);
+
+struct ss_accept_events {
+	/* The client wants `target` (borrowed for the call). s is the owner's:
+	 * bind it, then want. `under` is inside it. */
+	void (*accepted)(void *owner, struct stream *s, const struct target *target);
+	/* `under` is the owner's again, its events unbound from us: it drains it
+	 * or resets it, the same way whatever `why` says. */
+	void (*rejected)(void *owner, struct stream *under, enum flow_end why);
+};
+
+struct ss_accept;
+/* Takes `under`, reads the header from it, then exactly one event follows
+ * unless cancelled; the struct ss_accept is gone with it. It sets no deadline: the
+ * owner cancels. NULL: no memory; `under` is the caller's. */
+struct ss_accept *ss_stream_accept(struct stream *under, const struct ss_stream_config *cfg, struct salt_store *salts,
+				   const struct ss_accept_events *events, void *owner);
+/* No event comes after it. `under` is the caller's again, still wanting data
+ * from nobody: bind it anew or end it. */
+void ss_stream_accept_cancel(struct ss_accept *a);
+
+#endif
