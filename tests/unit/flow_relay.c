@@ -1,0 +1,235 @@
+/*
+ * The relay between two streams of the test's own: what one side does not take
+ * stays with the other, FIN goes each way by itself, any other end goes to both.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "flow/relay.h"
+#include "loop/loop.h"
+
+struct fake {
+	struct stream stream;
+	size_t room, written;
+	bool accepted, want_data, want_room, shut;
+	int ended; /* -1: not yet */
+};
+
+static struct fake in, out;
+static const struct dial_events *dialer;
+static void *dialing;
+static bool cancelled;
+
+static void fake_accept(struct stream *s) { ((struct fake *)s)->accepted = true; }
+static size_t fake_space(const struct stream *s) { return ((const struct fake *)s)->room; }
+static void fake_shut(struct stream *s) { ((struct fake *)s)->shut = true; }
+static void fake_end(struct stream *s, enum flow_end why) { ((struct fake *)s)->ended = (int)why; }
+
+static ssize_t fake_write(struct stream *s, const struct slice *v, int n)
+{
+	struct fake *f = (struct fake *)s;
+	size_t len = slices_len(v, n), taken = len < f->room ? len : f->room;
+
+	f->room -= taken;
+	f->written += taken;
+	return (ssize_t)taken;
+}
+
+static void fake_want(struct stream *s, bool data, bool room)
+{
+	((struct fake *)s)->want_data = data;
+	((struct fake *)s)->want_room = room;
+}
+
+static const struct stream_ops fake_ops = { fake_accept, fake_write, fake_space, fake_want, fake_shut, fake_end };
+
+static struct dial *fake_connect(struct outbound *o, const struct target *t, const struct dial_events *e, void *owner)
+{
+	(void)o, (void)t;
+	dialer = e;
+	dialing = owner;
+	return (struct dial *)&dialing;
+}
+
+static void fake_cancel(struct dial *d)
+{
+	(void)d;
+	cancelled = true;
+}
+
+static const struct outbound_ops outbound_ops = { .connect = fake_connect, .cancel = fake_cancel };
+static struct outbound outbound = { &outbound_ops, "fake" };
+
+static void begin(void)
+{
+	struct target t;
+	struct addr client = { 0 };
+
+	target_parse("example.org:80", &t);
+	relay_start(&in.stream, &client, &t, &outbound);
+}
+
+static void joined(void)
+{
+	begin();
+	dialer->opened(dialing, &out.stream);
+}
+
+static size_t offer(struct fake *f, uint32_t len)
+{
+	struct buf *b = buf_get(len);
+	struct slice s = { b, 0, len };
+	size_t taken;
+
+	memset(b->data, 0, len);
+	taken = f->stream.events->data(f->stream.owner, &s, 1);
+	buf_unref(b);
+	return taken;
+}
+
+static int set_up(void **state)
+{
+	struct relay_limits limits = { .max_flows = 1, .half_close_idle_s = 1 };
+
+	(void)state;
+	in = (struct fake){ .stream.ops = &fake_ops, .room = 1000, .ended = -1 };
+	out = in;
+	cancelled = false;
+	memset(&flow_counters, 0, sizeof(flow_counters));
+	loop_init();
+	return relay_init(&limits);
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	relay_free();
+	loop_turn();
+	loop_free();
+	assert_int_equal(flow_counters.tcp.active, 0);
+	return 0;
+}
+
+static void client_is_held_until_the_dial_stands(void **state)
+{
+	(void)state;
+	begin();
+	assert_false(in.accepted);
+	assert_false(in.want_data);
+	dialer->opened(dialing, &out.stream);
+	assert_true(in.accepted);
+	assert_true(in.want_data && out.want_data);
+}
+
+static void failed_dial_gives_its_word(void **state)
+{
+	(void)state;
+	begin();
+	dialer->failed(dialing, END_REFUSED);
+	assert_false(in.accepted);
+	assert_int_equal(in.ended, END_REFUSED);
+	assert_int_equal(flow_counters.tcp.ended[END_REFUSED], 1);
+}
+
+static void client_that_leaves_cancels_the_dial(void **state)
+{
+	(void)state;
+	begin();
+	in.stream.events->ended(in.stream.owner, END_REMOTE_RESET);
+	assert_true(cancelled);
+	assert_int_equal(in.ended, END_CLIENT_RESET);
+}
+
+static void back_pressure(void **state)
+{
+	(void)state;
+	joined();
+	assert_int_equal(offer(&in, 1500), 1000);
+	assert_true(out.want_room);
+	assert_true(out.want_data); /* the other direction goes on */
+	in.want_data = false;	    /* as a stream does by itself */
+	out.room = 5000;
+	out.stream.events->room(out.stream.owner);
+	assert_true(in.want_data);
+	assert_int_equal(offer(&in, 500), 500);
+	assert_int_equal(offer(&out, 300), 300);
+	assert_int_equal(flow_counters.tcp.bytes_up, 1500);
+	assert_int_equal(flow_counters.tcp.bytes_down, 300);
+}
+
+static void half_close_each_way(void **state)
+{
+	(void)state;
+	joined();
+	in.stream.events->fin(in.stream.owner);
+	assert_true(out.shut);
+	assert_false(in.shut);
+	assert_int_equal(offer(&out, 700), 700); /* the answer still passes */
+	out.stream.events->fin(out.stream.owner);
+	assert_true(in.shut);
+	assert_int_equal(in.ended, END_DONE);
+	assert_int_equal(out.ended, END_DONE);
+}
+
+static void reset_goes_to_both(void **state)
+{
+	(void)state;
+	joined();
+	out.stream.events->ended(out.stream.owner, END_TRUNCATED);
+	assert_int_equal(in.ended, END_TRUNCATED);
+	assert_int_equal(out.ended, END_TRUNCATED);
+}
+
+static void stop(struct loop_timer *t)
+{
+	(void)t;
+	loop_stop();
+}
+
+static void half_closed_silence_is_bounded(void **state)
+{
+	struct loop_timer t = { 0 };
+
+	(void)state;
+	joined();
+	out.stream.events->fin(out.stream.owner);
+	loop_timer_start(&t, 3000, stop);
+	loop_run();
+	assert_int_equal(in.ended, END_IDLE);
+}
+
+static void cap_on_flows(void **state)
+{
+	struct fake second = { .stream.ops = &fake_ops, .ended = -1 };
+	struct target t;
+	struct addr client = { 0 };
+
+	(void)state;
+	joined();
+	target_parse("example.org:80", &t);
+	relay_start(&second.stream, &client, &t, &outbound);
+	assert_int_equal(second.ended, END_LIMIT);
+	assert_int_equal(in.ended, -1);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(client_is_held_until_the_dial_stands),
+		TEST(failed_dial_gives_its_word),
+		TEST(client_that_leaves_cancels_the_dial),
+		TEST(back_pressure),
+		TEST(half_close_each_way),
+		TEST(reset_goes_to_both),
+		TEST(half_closed_silence_is_bounded),
+		TEST(cap_on_flows),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
