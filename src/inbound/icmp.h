@@ -1,0 +1,41 @@
+/*
+ * ICMP and ICMPv6 on the TUN's side: echo replies, and the errors that an app
+ * must get where the native network would have sent them. Errors are built from
+ * the packet that caused them (RFC 792, RFC 4443: as much of it as fits) and
+ * come from the address that the packet went to, so that the app's kernel finds
+ * its socket. None is sent about an ICMP error, a later fragment, or a packet
+ * to or from a multicast, broadcast or unspecified address.
+ */
+#ifndef GATUN_INBOUND_ICMP_H
+#define GATUN_INBOUND_ICMP_H
+
+#include "inbound/tun.h"
+
+enum icmp_reason {
+	ICMP_PORT_UNREACHABLE,
+	ICMP_HOST_UNREACHABLE,
+	ICMP_NET_UNREACHABLE,
+	ICMP_ADMIN_PROHIBITED,
+	ICMP_TOO_BIG, /* fragmentation needed, packet too big */
+};
+
+/* An address for which echo requests are answered (the gateway's own); at most
+ * 8 of them. 0 or -ENOSPC. */
+int icmp_own_address(const struct addr *a);
+
+/* The tun handler. Answers echo requests for own addresses, and for every
+ * address if reply_any (the policy of `run`); everything else is dropped. A
+ * request may be of any size: the reply is fragmented as the MTU asks. */
+void icmp_input(struct tun *, const struct packet *, bool reply_any);
+
+/* Sends the error about `offending`, at most some thousands a second. mtu is
+ * used by ICMP_TOO_BIG alone: the largest packet, IP header included, that
+ * would have passed. May be called from any handler. */
+void icmp_send_unreachable(struct tun *, const struct packet *offending, enum icmp_reason, uint16_t mtu);
+
+struct icmp_counters {
+	uint64_t echo_replies, errors_sent, errors_held, ignored;
+};
+const struct icmp_counters *icmp_counters(void);
+
+#endif

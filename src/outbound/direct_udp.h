@@ -1,0 +1,19 @@
+/* UDP to anywhere from sockets of our own: one port per association, full cone. */
+#ifndef GATUN_OUTBOUND_DIRECT_UDP_H
+#define GATUN_OUTBOUND_DIRECT_UDP_H
+
+#include <stdbool.h>
+
+#include "io/datagram.h"
+
+struct direct_udp_options {
+	bool allow_local; /* else datagrams to guard_is_local() targets are dropped and counted */
+	uint32_t fwmark;  /* 0 = none */
+};
+
+/* One unconnected socket per address family, made on first use: every remote
+ * may answer it. Names are resolved without blocking; what is sent meanwhile
+ * waits in order (bounded). Copies the options. NULL: out of memory. */
+struct datagram_port *direct_udp_port(const struct direct_udp_options *);
+
+#endif

@@ -1,0 +1,22 @@
+/*
+ * The client side of Shadowsocks UDP: ports whose datagrams travel sealed to
+ * one server. SIP022: all associations share one socket and are told apart by
+ * session id. SIP004: one socket per association (the server knows no other
+ * mark than the address).
+ */
+#ifndef GATUN_OUTBOUND_SS_UDP_H
+#define GATUN_OUTBOUND_SS_UDP_H
+
+#include "crypto/method.h"
+#include "io/datagram.h"
+
+struct ss_udp_client;
+/* key: method->key_len bytes, copied. The server may be a name: it is resolved
+ * when first needed. NULL: out of memory, or no back-end for the method. */
+struct ss_udp_client *ss_udp_client_new(const struct target *server, const struct ss_method *, const uint8_t *key, uint32_t fwmark);
+/* Its ports must have ended before. */
+void ss_udp_client_free(struct ss_udp_client *);
+/* A port for one association. NULL: out of memory or descriptors. */
+struct datagram_port *ss_udp_client_port(struct ss_udp_client *);
+
+#endif
