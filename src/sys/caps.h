@@ -1,0 +1,24 @@
+/* Capabilities of the engine: none, once its sockets and devices are open. */
+#ifndef GATUN_SYS_CAPS_H
+#define GATUN_SYS_CAPS_H
+
+/*
+ * Empties the permitted, effective, inheritable, ambient and (where allowed)
+ * bounding sets of this process and sets no_new_privs, so that neither it nor
+ * a program that it starts can get one back. For the engine and the server,
+ * after everything privileged is open; never for the command of `run`, which
+ * has an init that does it differently (sandbox_init.c).
+ * Returns 0 or -errno; calling it twice is fine.
+ */
+int sys_caps_drop_all(void);
+
+/*
+ * What init does for the command of `run`: the permitted, effective,
+ * inheritable and ambient sets go, and a uid of 0 gives none back at exec
+ * (SECBIT_NOROOT, locked); the bounding set stays, because a program with
+ * file capabilities, as Debian's ping, cannot start otherwise.
+ * Returns 0 or -errno.
+ */
+int sys_caps_drop_for_command(void);
+
+#endif

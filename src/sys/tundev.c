@@ -1,0 +1,169 @@
+/*
+ * A TUN device from /dev/net/tun, with as much offload as this kernel has.
+ *
+ * Three levels, best first: super-packets of TCP and UDP (kernel 6.2 and
+ * newer: TUN_F_USO4 and USO6, which TUNSETOFFLOAD takes only together and only
+ * with TUN_F_CSUM), super-packets of TCP, plain packets without a
+ * virtio_net_hdr. $GATUN_TUN_OFFLOAD=none|tso|all caps the level: to look
+ * at a kernel's offload bug, and to test what lower levels do.
+ *
+ * The header stays at its 10 bytes (struct virtio_net_hdr) in native byte
+ * order; both are set, not assumed. The device is not persistent: it ends with
+ * its last descriptor, and that is what fails closed in `run`.
+ */
+#include "sys/tundev.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <linux/virtio_net.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "sys/netlink.h"
+
+#define TUN_PATH "/dev/net/tun"
+#define TXQUEUELEN 2000 /* tcp-path.md: 500 loses SYNs at 512 connects at once */
+
+/* Since Linux 6.2; older headers lack them. */
+#ifndef TUN_F_USO4
+#define TUN_F_USO4 0x20
+#define TUN_F_USO6 0x40
+#endif
+#define OFFLOAD_TSO (TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6)
+#define OFFLOAD_USO (TUN_F_USO4 | TUN_F_USO6)
+
+enum offload { OFFLOAD_NONE, OFFLOAD_TCP, OFFLOAD_ALL };
+
+static enum offload offload_wanted(void)
+{
+	const char *cap = getenv("GATUN_TUN_OFFLOAD");
+
+	if (cap && strcmp(cap, "none") == 0)
+		return OFFLOAD_NONE;
+	if (cap && strcmp(cap, "tso") == 0)
+		return OFFLOAD_TCP;
+	return OFFLOAD_ALL;
+}
+
+/* The sentence for a device node that does not open. */
+static void explain_open(int err, char *text, size_t size)
+{
+	struct stat st;
+
+	if (err == -ENOENT)
+		snprintf(text, size, "%s does not exist; make it with: sudo sh -c 'modprobe tun; mkdir -p /dev/net; "
+			 "mknod -m 666 %s c 10 200' (in a container: start it with --device %s)",
+			 TUN_PATH, TUN_PATH, TUN_PATH);
+	else if (err == -EACCES && stat(TUN_PATH, &st) == 0)
+		snprintf(text, size, "%s is closed to this user (mode %04o, uid %u); open it with: sudo chmod 666 %s",
+			 TUN_PATH, (unsigned)st.st_mode & 07777, (unsigned)st.st_uid, TUN_PATH);
+	else if (err == -ENODEV || err == -ENXIO)
+		snprintf(text, size, "%s has no driver in this kernel; load it with: sudo modprobe tun", TUN_PATH);
+	else if (err == -EPERM)
+		snprintf(text, size, "%s is forbidden here, by a container's device list as a rule; "
+			 "start the container with: --device %s", TUN_PATH, TUN_PATH);
+	else
+		snprintf(text, size, "%s does not open err=%s; look at it with: ls -lL %s", TUN_PATH, err_name(err), TUN_PATH);
+}
+
+static int open_node(char *text, size_t size)
+{
+	int fd = open(TUN_PATH, O_RDWR | O_NONBLOCK | O_CLOEXEC), err;
+
+	if (fd >= 0)
+		return fd;
+	err = -errno;
+	explain_open(err, text, size);
+	return err;
+}
+
+static int create(int fd, const char *name, bool vnet_hdr)
+{
+	struct ifreq ifr = { .ifr_flags = IFF_TUN | IFF_NO_PI };
+
+	if (vnet_hdr)
+		ifr.ifr_flags |= IFF_VNET_HDR;
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
+	return ioctl(fd, TUNSETIFF, &ifr) < 0 ? -errno : 0;
+}
+
+static int set_offload(int fd, enum offload wanted, struct tun_features *features)
+{
+	int hdr_size = sizeof(struct virtio_net_hdr);
+
+	if (ioctl(fd, TUNSETVNETHDRSZ, &hdr_size) < 0)
+		return -errno;
+	if (wanted == OFFLOAD_ALL && ioctl(fd, TUNSETOFFLOAD, (unsigned long)(OFFLOAD_TSO | OFFLOAD_USO)) == 0) {
+		features->vnet_hdr = features->uso = true;
+		return 0;
+	}
+	if (ioctl(fd, TUNSETOFFLOAD, (unsigned long)OFFLOAD_TSO) < 0)
+		return -errno;
+	features->vnet_hdr = true;
+	return 0;
+}
+
+/* One attempt. vnet_hdr cannot be taken back once the device is made, so the
+ * lowest level needs a fresh descriptor. Returns the fd or -errno. */
+static int attempt(const char *name, enum offload wanted, struct tun_features *features, char *text, size_t size)
+{
+	int fd = open_node(text, size), err;
+
+	if (fd < 0)
+		return fd;
+	err = create(fd, name, wanted != OFFLOAD_NONE);
+	if (err)
+		snprintf(text, size, "cannot create the TUN device %s err=%s%s", name, err_name(err),
+			 err == -EPERM ? "; it needs CAP_NET_ADMIN in this network namespace" : "");
+	else if (wanted != OFFLOAD_NONE)
+		err = set_offload(fd, wanted, features);
+	if (err) {
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+static int set_link(const char *name, int mtu)
+{
+	struct netlink_link link = { .mtu = mtu, .txqueuelen = TXQUEUELEN };
+	struct netlink n;
+	int ifindex = (int)if_nametoindex(name), err;
+
+	if (!ifindex)
+		return -errno;
+	err = netlink_open(&n);
+	if (err)
+		return err;
+	err = netlink_set_link(&n, ifindex, &link);
+	netlink_close(&n);
+	return err;
+}
+
+int tundev_open(const char *name, int mtu, struct tun_features *features, char *text, size_t size)
+{
+	enum offload wanted = offload_wanted();
+	int fd, err;
+
+	*features = (struct tun_features){ 0 };
+	fd = attempt(name, wanted, features, text, size);
+	/* A node that does not open, or a device that may not be made, does not get better without a header. */
+	if (fd == -EINVAL && wanted != OFFLOAD_NONE)
+		fd = attempt(name, OFFLOAD_NONE, features, text, size);
+	if (fd < 0)
+		return fd;
+	err = set_link(name, mtu);
+	if (err) {
+		snprintf(text, size, "cannot set MTU %d on %s err=%s", mtu, name, err_name(err));
+		close(fd);
+		return err;
+	}
+	return fd;
+}
