@@ -1,0 +1,336 @@
+/*
+ * UDP datagrams of both generations. Three shapes share one skeleton: a clear
+ * or ECB-sealed front, one AEAD box to the end of the datagram.
+ *
+ *	shape     front                       box key                  box nonce
+ *	SALTED    salt                        HKDF(master, salt)       0
+ *	SESSION   ECB(session id, packet id)  derive(PSK, session id)  bytes 4..15 of the clear front
+ *	NONCED    24 random bytes             PSK                      the front
+ *
+ * The body of the box is [ids, NONCED only] [type ts [client id] padlen padding,
+ * not SALTED] address payload. Nothing inside is read before its length was
+ * checked, and nothing of the caller's changes before the box was opened.
+ */
+#include "proto/ss_packet.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <sodium.h>
+#include <string.h>
+
+#include "crypto/kdf.h"
+#include "crypto/random.h"
+#include "proto/ss_addr.h"
+
+#define IDS_LEN 16	/* session id, packet id */
+#define XNONCE_LEN 24
+#define HEAD_C2S 11	/* type, timestamp, padding length */
+#define HEAD_S2C 19	/* and the client's session id */
+
+enum { TYPE_C2S = 0, TYPE_S2C = 1 };
+
+enum shape { SALTED, SESSION, NONCED };
+
+static inline enum shape shape_of(const struct ss_packet_codec *c)
+{
+	if (!c->method->sip022)
+		return SALTED;
+	return c->method->udp == AEAD_XCHACHA20_POLY1305 ? NONCED : SESSION;
+}
+
+static inline void put16(uint8_t *p, uint16_t v)
+{
+	p[0] = (uint8_t)(v >> 8);
+	p[1] = (uint8_t)v;
+}
+
+static inline void put64(uint8_t *p, uint64_t v)
+{
+	v = htobe64(v);
+	memcpy(p, &v, sizeof(v));
+}
+
+static inline uint16_t get16(const uint8_t *p)
+{
+	return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+static inline uint64_t get64(const uint8_t *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return be64toh(v);
+}
+
+/* ---- codec and sessions ---- */
+
+int ss_packet_codec_init(struct ss_packet_codec *c, const struct ss_method *m, enum ss_role role, const uint8_t *key)
+{
+	memset(c, 0, sizeof(*c));
+	c->method = m;
+	c->ops = aead_ops_for(m->udp);
+	c->role = role;
+	if (!c->ops)
+		return -ENOTSUP;
+	memcpy(c->key, key, m->key_len);
+	if (shape_of(c) == SESSION)
+		aes_block_init(&c->header, key, m->key_len);
+	if (shape_of(c) == NONCED)
+		aead_key_init(&c->psk, c->ops, key);
+	return 0;
+}
+
+void ss_packet_codec_wipe(struct ss_packet_codec *c)
+{
+	aead_key_wipe(&c->psk);
+	aes_block_wipe(&c->header);
+	sodium_memzero(c->key, sizeof(c->key));
+}
+
+void ss_packet_session_init(const struct ss_packet_codec *c, struct ss_packet_session *s, uint64_t id)
+{
+	uint8_t subkey[SS_KEY_MAX], wire_id[8];
+
+	memset(s, 0, sizeof(*s));
+	s->id = id;
+	s->next_packet_id = 1;
+	if (shape_of(c) != SESSION)
+		return;
+	put64(wire_id, id);
+	kdf_session_subkey(c->key, c->method->key_len, wire_id, sizeof(wire_id), subkey);
+	aead_key_init(&s->aead, c->ops, subkey);
+	sodium_memzero(subkey, sizeof(subkey));
+}
+
+void ss_packet_session_wipe(struct ss_packet_session *s)
+{
+	aead_key_wipe(&s->aead);
+}
+
+/* ---- sealing ---- */
+
+static size_t front_len(const struct ss_packet_codec *c)
+{
+	switch (shape_of(c)) {
+	case SALTED:
+		return c->method->key_len;
+	case SESSION:
+		return IDS_LEN;
+	default:
+		return XNONCE_LEN;
+	}
+}
+
+/* Bytes of the box before the address, without padding. */
+static size_t head_len(const struct ss_packet_codec *c, bool to_server)
+{
+	size_t ids = shape_of(c) == NONCED ? IDS_LEN : 0;
+
+	if (shape_of(c) == SALTED)
+		return 0;
+	return ids + (to_server ? HEAD_C2S : HEAD_S2C);
+}
+
+static size_t padding_of(const struct ss_packet_codec *c, const struct ss_packet_out *o)
+{
+	return c->method->sip022 ? o->padding : 0;
+}
+
+size_t ss_packet_payload_offset(const struct ss_packet_codec *c, const struct ss_packet_out *o)
+{
+	return front_len(c) + head_len(c, c->role == SS_CLIENT) + padding_of(c, o) + ss_addr_len(o->remote);
+}
+
+static uint8_t *put_ids(uint8_t *p, const struct ss_packet_session *s)
+{
+	put64(p, s->id);
+	put64(p + 8, s->next_packet_id);
+	return p + IDS_LEN;
+}
+
+static uint8_t *put_head(const struct ss_packet_codec *c, const struct ss_packet_out *o, uint8_t *p)
+{
+	*p++ = c->role == SS_CLIENT ? TYPE_C2S : TYPE_S2C;
+	put64(p, o->now);
+	p += 8;
+	if (c->role == SS_SERVER) {
+		put64(p, o->client_session_id);
+		p += 8;
+	}
+	put16(p, o->padding);
+	memset(p + 2, 0, o->padding);
+	return p + 2 + o->padding;
+}
+
+static void put_front_random(const struct ss_packet_out *o, uint8_t *out, size_t len)
+{
+	if (o->random)
+		memcpy(out, o->random, len);
+	else
+		random_bytes(out, len);
+}
+
+static void seal_salted(struct ss_packet_codec *c, uint8_t *out, size_t body_len)
+{
+	static const uint8_t zero[AEAD_NONCE_MAX];
+	size_t front = c->method->key_len;
+	uint8_t subkey[SS_KEY_MAX];
+
+	kdf_ss_subkey(c->key, out, front, subkey);
+	aead_seal_once(c->ops, subkey, zero, out + front, body_len, out + front);
+	sodium_memzero(subkey, sizeof(subkey));
+}
+
+/* The front is the nonce until the box is sealed; then it is hidden too. */
+static void seal_session(struct ss_packet_codec *c, struct ss_packet_session *s, uint8_t *out, size_t body_len)
+{
+	aead_seal(&s->aead, out + 4, out + IDS_LEN, body_len, out + IDS_LEN);
+	aes_block_encrypt(&c->header, out, out);
+}
+
+/* Writes everything before the address. */
+static uint8_t *put_preamble(const struct ss_packet_codec *c, const struct ss_packet_session *s, const struct ss_packet_out *o,
+			     uint8_t *out)
+{
+	uint8_t *p = out + front_len(c);
+
+	if (shape_of(c) == SESSION)
+		put_ids(out, s);
+	else
+		put_front_random(o, out, front_len(c));
+	if (shape_of(c) == NONCED)
+		p = put_ids(p, s);
+	return shape_of(c) == SALTED ? p : put_head(c, o, p);
+}
+
+ssize_t ss_packet_seal(struct ss_packet_codec *c, struct ss_packet_session *s, const struct ss_packet_out *o,
+		       const uint8_t *payload, size_t len, uint8_t *out, size_t out_size)
+{
+	size_t front = front_len(c), offset = ss_packet_payload_offset(c, o), body = offset - front + len;
+	uint8_t *p;
+
+	if (len > out_size || offset + len + AEAD_TAG_LEN > out_size)
+		return -EMSGSIZE;
+	if (c->method->sip022 && s->next_packet_id == UINT64_MAX)
+		return -EOVERFLOW;
+	if (len && payload != out + offset)
+		memmove(out + offset, payload, len);
+	p = put_preamble(c, s, o, out);
+	ss_addr_encode(o->remote, p);
+	if (shape_of(c) == SALTED)
+		seal_salted(c, out, body);
+	else if (shape_of(c) == SESSION)
+		seal_session(c, s, out, body);
+	else
+		aead_seal(&c->psk, out, out + front, body, out + front);
+	if (c->method->sip022)
+		s->next_packet_id++;
+	return (ssize_t)(front + body + AEAD_TAG_LEN);
+}
+
+/* ---- opening ---- */
+
+static void read_ids(const uint8_t *p, struct ss_packet *out)
+{
+	out->session_id = get64(p);
+	out->packet_id = get64(p + 8);
+}
+
+int ss_packet_identify(struct ss_packet_codec *c, uint8_t *data, size_t len, struct ss_packet *p)
+{
+	size_t front = front_len(c);
+	uint8_t clear[IDS_LEN];
+
+	p->session_id = p->packet_id = p->client_session_id = p->timestamp = 0;
+	p->salt = NULL;
+	p->body = data + front;
+	if (len < front + head_len(c, c->role == SS_SERVER) + AEAD_TAG_LEN)
+		return -EPROTO;
+	switch (shape_of(c)) {
+	case SALTED:
+		p->salt = data;
+		return 0;
+	case SESSION:
+		aes_block_decrypt(&c->header, data, clear);
+		read_ids(clear, p);
+		return 0;
+	default:
+		if (aead_open(&c->psk, data, data + front, len - front, data + front) < 0)
+			return -EBADMSG;
+		read_ids(p->body, p);
+		p->body += IDS_LEN;
+		return 0;
+	}
+}
+
+static int open_box(struct ss_packet_codec *c, struct ss_packet_session *s, uint8_t *data, size_t len, const struct ss_packet *p)
+{
+	static const uint8_t zero[AEAD_NONCE_MAX];
+	uint8_t key_or_front[SS_KEY_MAX];
+	int rc;
+
+	if (shape_of(c) == SALTED) {
+		kdf_ss_subkey(c->key, data, c->method->key_len, key_or_front);
+		rc = aead_open_once(c->ops, key_or_front, zero, p->body, len, p->body);
+		sodium_memzero(key_or_front, sizeof(key_or_front));
+		return rc;
+	}
+	put64(key_or_front, p->session_id);
+	put64(key_or_front + 8, p->packet_id);
+	return aead_open(&s->aead, key_or_front + 4, p->body, len, p->body);
+}
+
+/* Reads type, time, session echo and padding. Returns bytes, or -errno. */
+static ssize_t parse_head(const struct ss_packet_codec *c, const uint8_t *b, size_t len, uint64_t now, struct ss_packet *p)
+{
+	bool from_client = c->role == SS_SERVER;
+	size_t head = from_client ? HEAD_C2S : HEAD_S2C, padding;
+
+	if (len < head || b[0] != (from_client ? TYPE_C2S : TYPE_S2C))
+		return -EPROTO;
+	p->timestamp = get64(b + 1);
+	if (!ss_time_ok(now, p->timestamp))
+		return -ETIME;
+	if (!from_client)
+		p->client_session_id = get64(b + 9);
+	padding = get16(b + head - 2);
+	if (len - head < padding)
+		return -EPROTO;
+	return (ssize_t)(head + padding);
+}
+
+/* The opened body, from head to payload. */
+static int parse_body(const struct ss_packet_codec *c, uint64_t now, size_t len, struct ss_packet *p)
+{
+	uint8_t *b = p->body;
+	ssize_t n = 0;
+
+	if (c->method->sip022) {
+		n = parse_head(c, b, len, now, p);
+		if (n < 0)
+			return (int)n;
+		b += n;
+		len -= (size_t)n;
+	}
+	n = ss_addr_decode(b, len, &p->remote);
+	if (n <= 0)
+		return -EPROTO;
+	p->payload = b + n;
+	p->len = len - (size_t)n;
+	return 0;
+}
+
+int ss_packet_open(struct ss_packet_codec *c, struct ss_packet_session *s, uint64_t now, uint8_t *data, size_t len,
+		   struct ss_packet *p)
+{
+	size_t box = len - (size_t)(p->body - data);
+	int rc;
+
+	if (shape_of(c) != NONCED) {
+		rc = open_box(c, s, data, box, p);
+		if (rc < 0)
+			return rc;
+	}
+	return parse_body(c, now, box - AEAD_TAG_LEN, p);
+}
