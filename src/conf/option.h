@@ -31,6 +31,7 @@ enum option_type {
 	OPTION_FLAG,	    /* true or false; on the command line its presence */
 	OPTION_COUNT,	    /* how often it was given */
 	OPTION_NUMBER,	    /* min..max */
+	OPTION_MEGABYTES,   /* min..max of them, stored in bytes */
 	OPTION_PORT,	    /* 1..65535, as a number or in quotes */
 	OPTION_WORD,	    /* one of `words`, stored as min + its place */
 	OPTION_TEXT,

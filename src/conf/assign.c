@@ -1,0 +1,358 @@
+/*
+ * Values into their fields; see assign.h. A setter returns false after it has
+ * said what is wrong. Messages name the option and what it wants; they show
+ * the value where it cannot be a secret.
+ */
+#include "conf/assign.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "conf/nearest.h"
+#include "conf/url.h"
+
+#define DNS_PORT 53
+#define MIB (1024u * 1024u)
+#define SHOWN 64
+
+char *option_describe_type(const struct option_row *r, char *buf, size_t size)
+{
+	switch (r->type) {
+	case OPTION_FLAG:
+		snprintf(buf, size, "true or false");
+		break;
+	case OPTION_NUMBER:
+	case OPTION_MEGABYTES:
+	case OPTION_PORT:
+		snprintf(buf, size, "a number from %" PRIu32 " to %" PRIu32, r->min, r->max);
+		break;
+	case OPTION_WORD:
+		snprintf(buf, size, "one of %s", r->words);
+		break;
+	case OPTION_DNS_MODE:
+		snprintf(buf, size, "fake, off, or the address of a resolver");
+		break;
+	case OPTION_ENDPOINT:
+		snprintf(buf, size, "an IP address, or IP:PORT");
+		break;
+	case OPTION_NAMESERVERS:
+		snprintf(buf, size, "IP addresses with commas between, or system, google, cloudflare or quad9");
+		break;
+	case OPTION_SERVERS:
+	case OPTION_LOCALS:
+		snprintf(buf, size, "an array of objects");
+		break;
+	default:
+		snprintf(buf, size, "a string");
+	}
+	return buf;
+}
+
+static bool wants(const struct assignment *a, const struct option_row *r, const struct option_value *v)
+{
+	char type[128], shown[SHOWN];
+
+	option_describe_type(r, type, sizeof(type));
+	if (v->kind == VALUE_TEXT && r->type != OPTION_SECRET)
+		problem_add(a->problems, PROBLEM_ERROR, v->at, "%s wants %s, not \"%s\"", a->name, type,
+			    log_escape(v->text, strlen(v->text), shown, sizeof(shown)));
+	else if (v->kind == VALUE_NUMBER)
+		problem_add(a->problems, PROBLEM_ERROR, v->at, "%s wants %s, not %" PRId64, a->name, type, v->number);
+	else
+		problem_add(a->problems, PROBLEM_ERROR, v->at, "%s wants %s, not %s", a->name, type, v->is);
+	return false;
+}
+
+static void *field_of(const struct assignment *a, const struct option_row *r)
+{
+	return (char *)(r->home == HOME_SERVER ? (void *)a->spec : (void *)a->config) + r->offset;
+}
+
+static bool set_number(const struct assignment *a, const struct option_row *r, const struct option_value *v, uint32_t number)
+{
+	if (r->home == HOME_SERVER)
+		*(struct spec_number *)field_of(a, r) = (struct spec_number){ .number = number, .at = v->at };
+	else
+		memcpy(field_of(a, r), &number, sizeof(number));
+	return true;
+}
+
+static bool assign_flag(const struct assignment *a, const struct option_row *r, const struct option_value *v)
+{
+	if (v->kind != VALUE_BOOL)
+		return wants(a, r, v);
+	if (r->home == HOME_SERVER)
+		return set_number(a, r, v, (uint32_t)v->number);
+	*(bool *)field_of(a, r) = v->number != 0;
+	return true;
+}
+
+static bool assign_number(const struct assignment *a, const struct option_row *r, const struct option_value *v)
+{
+	if (v->kind != VALUE_NUMBER || v->number < r->min || v->number > r->max)
+		return wants(a, r, v);
+	return set_number(a, r, v, (uint32_t)v->number * (r->type == OPTION_MEGABYTES ? MIB : 1));
+}
+
+static bool assign_port(const struct assignment *a, const struct option_row *r, const struct option_value *v)
+{
+	uint32_t port = 0;
+	struct option_value number = { .kind = VALUE_NUMBER, .at = v->at };
+
+	if (v->kind != VALUE_TEXT)
+		return assign_number(a, r, v);
+	if (spec_parse_port(v->text, strlen(v->text), &port) == -EINVAL)
+		return wants(a, r, v);
+	number.number = port;
+	return assign_number(a, r, &number);
+}
+
+static bool assign_word(const struct assignment *a, const struct option_row *r, const struct option_value *v)
+{
+	const char *word = r->words;
+
+	for (uint32_t i = 0; v->kind == VALUE_TEXT && word; i++) {
+		size_t len = strcspn(word, "|");
+
+		if (strlen(v->text) == len && memcmp(v->text, word, len) == 0)
+			return set_number(a, r, v, r->min + i);
+		word = word[len] ? word + len + 1 : NULL;
+	}
+	return wants(a, r, v);
+}
+
+static bool assign_text(const struct assignment *a, const struct option_row *r, const struct option_value *v)
+{
+	if (v->kind != VALUE_TEXT)
+		return wants(a, r, v);
+	if (r->home == HOME_SERVER) {
+		spec_set_text(field_of(a, r), v->text, strlen(v->text), v->at);
+		return true;
+	}
+	if (!*v->text) {
+		problem_add(a->problems, PROBLEM_ERROR, v->at, "%s is empty", a->name);
+		return false;
+	}
+
+	const char *copy = config_keep_text(a->config, v->text, strlen(v->text));
+
+	if (!copy)
+		die(1, "out of memory");
+	memcpy(field_of(a, r), &copy, sizeof(copy));
+	return true;
+}
+
+/* shadowsocks-rust's "${NAME}": the secret is in the environment. */
+static bool assign_secret(const struct assignment *a, const struct option_row *r, const struct option_value *v)
+{
+	struct option_value from = *v;
+	size_t len = v->kind == VALUE_TEXT ? strlen(v->text) : 0;
+	char name[128];
+
+	if (len <= 3 || strncmp(v->text, "${", 2) != 0 || v->text[len - 1] != '}' || len - 3 >= sizeof(name))
+		return assign_text(a, r, v);
+	memcpy(name, v->text + 2, len - 3);
+	name[len - 3] = 0;
+	from.text = getenv(name);
+	if (!from.text) {
+		problem_add(a->problems, PROBLEM_ERROR, v->at, "%s: the environment has no variable of that name", a->name);
+		return false;
+	}
+	return assign_text(a, r, &from);
+}
+
+/* IP, IP:PORT or [IPV6]:PORT of exactly `len` bytes. */
+static bool parse_endpoint(const char *text, size_t len, struct target *out)
+{
+	char copy[64];
+	struct addr ip;
+	struct target t;
+
+	if (len == 0 || len >= sizeof(copy))
+		return false;
+	memcpy(copy, text, len);
+	copy[len] = 0;
+	if (addr_parse_ip(copy, DNS_PORT, &ip) == 0)
+		target_from_addr(&t, &ip);
+	else if (target_parse(copy, &t) != 0 || target_is_name(&t))
+		return false;
+	*out = t;
+	return true;
+}
+
+static bool assign_endpoint(const struct assignment *a, const struct option_row *r, const struct option_value *v)
+{
+	if (v->kind != VALUE_TEXT || !parse_endpoint(v->text, strlen(v->text), field_of(a, r)))
+		return wants(a, r, v);
+	return true;
+}
+
+static bool assign_dns_mode(const struct assignment *a, const struct option_row *r, const struct option_value *v)
+{
+	if (v->kind != VALUE_TEXT)
+		return wants(a, r, v);
+	if (strcmp(v->text, "fake") == 0)
+		a->config->dns = DNS_FAKE;
+	else if (strcmp(v->text, "off") == 0)
+		a->config->dns = DNS_OFF;
+	else if (parse_endpoint(v->text, strlen(v->text), &a->config->dns_upstream))
+		a->config->dns = DNS_UPSTREAM;
+	else
+		return wants(a, r, v);
+	return true;
+}
+
+static const char *nameserver_preset(const char *name)
+{
+	static const char *const presets[][2] = {
+		{ "google", "8.8.8.8,8.8.4.4,[2001:4860:4860::8888],[2001:4860:4860::8844]" },
+		{ "cloudflare", "1.1.1.1,1.0.0.1,[2606:4700:4700::1111],[2606:4700:4700::1001]" },
+		{ "quad9", "9.9.9.9,149.112.112.112,[2620:fe::fe],[2620:fe::9]" },
+	};
+
+	for (size_t i = 0; i < sizeof(presets) / sizeof(*presets); i++)
+		if (strcmp(name, presets[i][0]) == 0)
+			return presets[i][1];
+	return name;
+}
+
+/* Rewrites "1.1.1.1, ::1" as "1.1.1.1:53,[::1]:53"; what resolve/ takes. */
+static bool assign_nameservers(const struct assignment *a, const struct option_row *r, const struct option_value *v)
+{
+	char list[512];
+	size_t used = 0;
+	const char *at = v->kind == VALUE_TEXT ? nameserver_preset(v->text) : "";
+	struct option_value normal = { .kind = VALUE_TEXT, .text = list, .at = v->at };
+
+	if (v->kind == VALUE_TEXT && strcmp(v->text, "system") == 0)
+		return true;
+	do {
+		char one[ADDR_STRLEN];
+		struct target t;
+		size_t len;
+
+		at += strspn(at, " ");
+		len = strcspn(at, ", ");
+		if (!parse_endpoint(at, len, &t) || used + ADDR_STRLEN + 1 > sizeof(list))
+			return wants(a, r, v);
+		used += (size_t)sprintf(list + used, "%s%s", used ? "," : "", addr_format(&t.ip, one));
+		at += len + strspn(at + len, " ");
+	} while (*at++ == ',');
+	return at[-1] ? wants(a, r, v) : assign_text(a, r, &normal);
+}
+
+static void take_text(struct spec_text *to, struct spec_text *from, conf_place at)
+{
+	if (to->text || !from->text)
+		return;
+	*to = *from;
+	to->at = at;
+	*from = (struct spec_text){ 0 };
+}
+
+/* A host, or a URL whose parts fill what no key of their own has said. */
+static bool assign_server(const struct assignment *a, const struct option_row *r, const struct option_value *v)
+{
+	struct server_spec url = { 0 }, *s = a->spec;
+	char err[128];
+	bool ok;
+
+	if (v->kind != VALUE_TEXT)
+		return wants(a, r, v);
+	if (!url_is_ss(v->text)) {
+		uint32_t port = s->port.number; /* "server_port" wins over a port in "server" */
+
+		spec_set_address(s, v->text, v->at, a->problems);
+		if (port)
+			s->port.number = port;
+		return true;
+	}
+	ok = url_parse(v->text, &url, err, sizeof(err)) == 0;
+	if (!ok)
+		problem_add(a->problems, PROBLEM_ERROR, v->at, "%s: %s", a->name, err);
+	take_text(&s->host, &url.host, v->at);
+	take_text(&s->method, &url.method, v->at);
+	take_text(&s->password, &url.password, v->at);
+	take_text(&s->tag, &url.tag, v->at);
+	take_text(&s->plugin, &url.plugin, v->at);
+	if (!s->port.number)
+		s->port = (struct spec_number){ .number = url.port.number, .at = v->at };
+	s->broken |= !ok;
+	spec_free(&url);
+	return ok;
+}
+
+static bool assign_protocol(const struct assignment *a, const struct option_row *r, const struct option_value *v)
+{
+	static const char *const later[] = { "socks", "http", "mixed", "redir", "tunnel", "dns", "fake-dns" };
+	struct nearest near = { .word = v->kind == VALUE_TEXT ? v->text : "" };
+	char shown[SHOWN];
+
+	if (v->kind != VALUE_TEXT)
+		return wants(a, r, v);
+	if (strcmp(v->text, "tun") == 0)
+		return true;
+	log_escape(v->text, strlen(v->text), shown, sizeof(shown));
+	for (size_t i = 0; i < sizeof(later) / sizeof(*later); i++) {
+		if (strcmp(v->text, later[i]) == 0) {
+			problem_add(a->problems, PROBLEM_WARNING, v->at,
+				    "inbounds of protocol \"%s\" are not supported yet; this one has no effect", shown);
+			return true;
+		}
+		nearest_offer(&near, later[i]);
+	}
+	nearest_offer(&near, "tun");
+	problem_add(a->problems, PROBLEM_ERROR, v->at, "unknown protocol \"%s\"%s%s%s", shown, near.best ? ", did you mean \"" : "",
+		    near.best ? near.best : "", near.best ? "\"?" : "");
+	return false;
+}
+
+bool option_assign(const struct assignment *a, const struct option_row *r, const struct option_value *v)
+{
+	switch (r->type) {
+	case OPTION_FLAG:
+		return assign_flag(a, r, v);
+	case OPTION_COUNT:
+		++*(uint32_t *)field_of(a, r);
+		return true;
+	case OPTION_NUMBER:
+	case OPTION_MEGABYTES:
+		return assign_number(a, r, v);
+	case OPTION_PORT:
+		return assign_port(a, r, v);
+	case OPTION_WORD:
+		return assign_word(a, r, v);
+	case OPTION_TEXT:
+	case OPTION_PLUGIN:
+		return assign_text(a, r, v);
+	case OPTION_SECRET:
+		return assign_secret(a, r, v);
+	case OPTION_DNS_MODE:
+		return assign_dns_mode(a, r, v);
+	case OPTION_ENDPOINT:
+		return assign_endpoint(a, r, v);
+	case OPTION_NAMESERVERS:
+		return assign_nameservers(a, r, v);
+	case OPTION_SERVER:
+		return assign_server(a, r, v);
+	case OPTION_PROTOCOL:
+		return assign_protocol(a, r, v);
+	case OPTION_LATER:
+		problem_add(a->problems, PROBLEM_WARNING, v->at, "%s is known but not supported yet: it has no effect (%s)", a->name,
+			    r->doc);
+		return true;
+	case OPTION_INERT:
+		return true;
+	case OPTION_ADDRESS:
+	case OPTION_SOURCE:
+	case OPTION_SERVERS:
+	case OPTION_LOCALS:
+		break;
+	}
+	return wants(a, r, v);
+}

@@ -1,0 +1,323 @@
+/*
+ * The schema: shadowsocks-rust's, with libev's spellings, driven by the option
+ * table. A section (top level, an element of servers[], one of locals[]) is an
+ * object whose keys are looked up among the rows of that section; what is not
+ * there is a warning with the nearest key that is, since an unknown key may be
+ * a newer program's and must not stop an old one.
+ *
+ * jansson's memory is wiped when it is freed: it holds passwords.
+ */
+#include "conf/file.h"
+
+#include <jansson.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "conf/assign.h"
+#include "conf/json_text.h"
+#include "conf/nearest.h"
+
+#define KEY_SHOWN 64
+
+struct reader {
+	struct loading *loading;
+	struct json_places places;
+};
+
+/* malloc that knows its size, so that free can wipe. */
+static void *wiping_malloc(size_t size)
+{
+	size_t *block = size > SIZE_MAX - 16 ? NULL : malloc(size + 16);
+
+	if (!block)
+		return NULL;
+	*block = size;
+	return (char *)block + 16;
+}
+
+static void wiping_free(void *p)
+{
+	size_t *block = p ? (size_t *)((char *)p - 16) : NULL;
+
+	if (block)
+		sodium_memzero(block, *block + 16);
+	free(block);
+}
+
+static const char *kind_name(const json_t *v)
+{
+	static const char *const names[] = {
+		[JSON_OBJECT] = "an object", [JSON_ARRAY] = "an array",	  [JSON_STRING] = "a string", [JSON_INTEGER] = "a number",
+		[JSON_REAL] = "a fraction",  [JSON_TRUE] = "true",	  [JSON_FALSE] = "false",     [JSON_NULL] = "null",
+	};
+
+	return names[json_typeof(v)];
+}
+
+static struct option_value value_of(const json_t *v, conf_place at)
+{
+	struct option_value out = { .kind = VALUE_OTHER, .is = kind_name(v), .at = at };
+
+	if (json_is_boolean(v)) {
+		out.kind = VALUE_BOOL;
+		out.number = json_is_true(v);
+	} else if (json_is_integer(v)) {
+		out.kind = VALUE_NUMBER;
+		out.number = json_integer_value(v);
+	} else if (json_is_string(v)) {
+		out.kind = VALUE_TEXT;
+		out.text = json_string_value(v);
+	}
+	return out;
+}
+
+static void warn_unknown(struct reader *r, const char *key, uint32_t where, conf_place at)
+{
+	struct nearest near = { .word = key };
+	char shown[KEY_SHOWN];
+
+	for (const struct option_row *o = option_table(); o->key || o->flag; o++)
+		if (o->key && (o->where & where))
+			nearest_offer(&near, o->key);
+	log_escape(key, strlen(key), shown, sizeof(shown));
+	if (near.best)
+		problem_add(&r->loading->problems, PROBLEM_WARNING, at, "unknown key \"%s\", did you mean \"%s\"?", shown, near.best);
+	else if (option_find_key(key, IN_FILE))
+		problem_add(&r->loading->problems, PROBLEM_WARNING, at, "\"%s\" does not belong here: it has no effect", shown);
+	else
+		problem_add(&r->loading->problems, PROBLEM_WARNING, at, "unknown key \"%s\": it has no effect", shown);
+}
+
+static void wants_type(struct reader *r, const struct option_row *o, const json_t *v, conf_place at)
+{
+	char type[128];
+
+	problem_add(&r->loading->problems, PROBLEM_ERROR, at, "\"%s\" wants %s, not %s", o->key,
+		    option_describe_type(o, type, sizeof(type)), kind_name(v));
+}
+
+static void read_section(struct reader *r, const json_t *object, uint32_t where, struct server_spec *spec);
+
+static void read_servers(struct reader *r, const struct option_row *o, const json_t *array, conf_place at)
+{
+	if (!json_is_array(array)) {
+		wants_type(r, o, array, at);
+		return;
+	}
+	for (size_t i = 0; i < json_array_size(array); i++) {
+		const json_t *entry = json_array_get(array, i);
+		const struct json_place *place = json_places_item(&r->places, array, i);
+
+		if (json_is_object(entry)) {
+			struct server_spec spec = { .at = place->value_at };
+
+			read_section(r, entry, IN_SERVER, &spec);
+			*spec_list_add(&r->loading->specs) = spec;
+		} else {
+			problem_add(&r->loading->problems, PROBLEM_ERROR, place->value_at, "a server is an object, not %s",
+				    kind_name(entry));
+		}
+	}
+}
+
+/* shadowsocks-rust takes an inbound without a protocol for a socks one. */
+static bool is_tun(const json_t *local)
+{
+	const char *protocol = json_string_value(json_object_get(local, "protocol"));
+
+	return protocol && strcmp(protocol, "tun") == 0;
+}
+
+static void read_local(struct reader *r, const json_t *local, conf_place at)
+{
+	struct server_spec none = { 0 };
+
+	if (json_is_true(json_object_get(local, "disabled")))
+		return;
+	if (!json_object_get(local, "protocol"))
+		problem_add(&r->loading->problems, PROBLEM_WARNING, at,
+			    "an inbound without \"protocol\" is a socks one, which is not supported yet: it has no effect");
+	if (is_tun(local))
+		read_section(r, local, IN_LOCAL, &none);
+	else if (json_object_get(local, "protocol")) {
+		const struct json_place *place = json_places_key(&r->places, local, "protocol");
+		struct assignment a = { r->loading->config, &none, &r->loading->problems, "\"protocol\"" };
+		struct option_value v = value_of(json_object_get(local, "protocol"), place->value_at);
+
+		option_assign(&a, option_find_key("protocol", IN_LOCAL), &v);
+	}
+	spec_free(&none);
+}
+
+static void read_locals(struct reader *r, const struct option_row *o, const json_t *array, conf_place at)
+{
+	if (!json_is_array(array)) {
+		wants_type(r, o, array, at);
+		return;
+	}
+	for (size_t i = 0; i < json_array_size(array); i++) {
+		const json_t *entry = json_array_get(array, i);
+		const struct json_place *place = json_places_item(&r->places, array, i);
+
+		if (json_is_object(entry))
+			read_local(r, entry, place->value_at);
+		else
+			problem_add(&r->loading->problems, PROBLEM_ERROR, place->value_at, "an inbound is an object, not %s",
+				    kind_name(entry));
+	}
+}
+
+static void read_member(struct reader *r, const struct option_row *o, const json_t *v, conf_place at, struct server_spec *spec)
+{
+	char name[KEY_SHOWN];
+	struct assignment a = { r->loading->config, spec, &r->loading->problems, name };
+	struct option_value value = value_of(v, at);
+
+	snprintf(name, sizeof(name), "\"%s\"", o->key);
+	if (json_is_null(v))
+		return;
+	if (o->type == OPTION_SERVERS)
+		read_servers(r, o, v, at);
+	else if (o->type == OPTION_LOCALS)
+		read_locals(r, o, v, at);
+	else if (!option_assign(&a, o, &value))
+		spec->broken |= o->home == HOME_SERVER;
+}
+
+/* libev's "server": ["a", "b"]: a server each, alike in all but the host. The
+ * array is taken apart after the section, when port and password are known. */
+static bool is_host_array(const struct option_row *o, const json_t *v)
+{
+	return o->type == OPTION_SERVER && json_is_array(v) && json_array_size(v) > 0;
+}
+
+static void read_section(struct reader *r, const json_t *object, uint32_t where, struct server_spec *spec)
+{
+	json_t *o = (json_t *)object;
+	const char *key;
+	json_t *value;
+
+	json_object_foreach(o, key, value) {
+		const struct option_row *row = option_find_key(key, where);
+		const struct json_place *place = json_places_key(&r->places, object, key);
+
+		if (key[0] == '_' || strncmp(key, "//", 2) == 0)
+			continue; /* how people write comments in plain JSON */
+		if (!row)
+			warn_unknown(r, key, where, place->key_at);
+		else if (!is_host_array(row, value))
+			read_member(r, row, value, place->value_at, spec);
+	}
+}
+
+static void copy_text(struct spec_text *to, const struct spec_text *from)
+{
+	if (!to->text && from->text)
+		spec_set_text(to, from->text, strlen(from->text), from->at);
+}
+
+/* What a server does not say is as the top level says. */
+static void inherit(struct server_spec *s, const struct server_spec *top)
+{
+	copy_text(&s->method, &top->method);
+	copy_text(&s->password, &top->password);
+	copy_text(&s->plugin, &top->plugin);
+	if (!s->mode.number)
+		s->mode = top->mode;
+	if (!s->port.number)
+		s->port = top->port;
+	s->broken |= top->broken;
+}
+
+static void read_host_array(struct reader *r, const json_t *hosts, const struct server_spec *top)
+{
+	for (size_t i = 0; i < json_array_size(hosts); i++) {
+		const struct json_place *place = json_places_item(&r->places, hosts, i);
+		struct server_spec spec = { .at = place->value_at };
+
+		read_member(r, option_find_key("server", IN_TOP), json_array_get(hosts, i), place->value_at, &spec);
+		inherit(&spec, top);
+		*spec_list_add(&r->loading->specs) = spec;
+	}
+}
+
+static void read_top(struct reader *r, const json_t *root)
+{
+	const json_t *hosts = json_object_get(root, "server");
+	struct server_spec top = { .at = 1 };
+
+	read_section(r, root, IN_TOP, &top);
+	for (int i = 0; i < r->loading->specs.n; i++)
+		inherit(&r->loading->specs.items[i], &top);
+	if (json_is_array(hosts))
+		read_host_array(r, hosts, &top);
+	if (top.host.text || (!r->loading->specs.n && (top.port.number || top.method.text || top.password.text || top.broken)))
+		*spec_list_add(&r->loading->specs) = top;
+	else
+		spec_free(&top);
+}
+
+/* jansson's position is behind the token at fault, whose text is in "near '...'". */
+static conf_place syntax_place(const json_error_t *e, size_t len)
+{
+	const char *near = strstr(e->text, " near '");
+	const char *end = near ? strrchr(near + 7, '\'') : NULL;
+	size_t token = end ? (size_t)(end - near - 7) : 0;
+	size_t at = e->position < 0 ? 0 : (size_t)e->position;
+
+	at = at > len ? len : at;
+	return at >= token ? at - token + 1 : 1;
+}
+
+/* The words before "near", which may quote a password. */
+static int safe_words(const json_error_t *e)
+{
+	const char *near = strstr(e->text, " near ");
+
+	return near ? (int)(near - e->text) : (int)strlen(e->text);
+}
+
+static json_t *parse(struct loading *l)
+{
+	json_error_t e;
+	conf_place at = 0;
+	json_t *root;
+
+	if (json_text_blank(l->text, l->text_len, &at) != 0) {
+		problem_add(&l->problems, PROBLEM_ERROR, at, "this comment never ends");
+		return NULL;
+	}
+	root = json_loadb(l->text, l->text_len, JSON_REJECT_DUPLICATES, &e);
+	if (!root)
+		problem_add(&l->problems, PROBLEM_ERROR, syntax_place(&e, l->text_len), "no JSON: %.*s", safe_words(&e), e.text);
+	sodium_memzero(&e, sizeof(e));
+	return root;
+}
+
+bool file_read(struct loading *l)
+{
+	struct reader r = { .loading = l };
+	json_t *root;
+	bool ok;
+
+	l->problems.text = l->text;
+	l->problems.text_len = l->text_len;
+	json_set_alloc_funcs(wiping_malloc, wiping_free);
+	root = parse(l);
+	if (!root)
+		return false;
+	ok = json_is_object(root);
+	if (!ok)
+		problem_add(&l->problems, PROBLEM_ERROR, 1, "a config is a JSON object: { \"server\": ... }");
+	else if (json_places_build(&r.places, l->text, l->text_len, root) != 0)
+		die(1, "out of memory");
+	if (ok)
+		read_top(&r, root);
+	json_places_free(&r.places);
+	json_decref(root);
+	return ok;
+}

@@ -1,0 +1,39 @@
+/*
+ * JSON as people write it: comments (// and block), trailing commas and a byte
+ * order mark are blanked out in place, byte for byte, so that every position in
+ * what jansson parses is a position in the file. And where each member stands:
+ * jansson reports places of syntax errors only.
+ */
+#ifndef GATUN_CONF_JSON_TEXT_H
+#define GATUN_CONF_JSON_TEXT_H
+
+#include <jansson.h>
+#include <stddef.h>
+
+#include "conf/problem.h"
+
+/* 0, or -EINVAL with *place at a block comment that never ends. */
+int json_text_blank(char *text, size_t len, conf_place *place);
+
+struct json_place {
+	const json_t *parent;
+	const char *key; /* NULL in an array: */
+	size_t index;
+	conf_place key_at, value_at;
+};
+
+struct json_places {
+	struct json_place *items;
+	size_t n, capacity;
+	size_t hint; /* readers ask in the order of the text: the search starts here */
+};
+
+/* `text` (blanked) is what `root` was parsed from, without duplicate keys.
+ * 0, -ENOMEM, or -EINVAL if the two do not match. */
+int json_places_build(struct json_places *, const char *text, size_t len, const json_t *root);
+/* NULL if there is none. */
+const struct json_place *json_places_key(struct json_places *, const json_t *parent, const char *key);
+const struct json_place *json_places_item(struct json_places *, const json_t *parent, size_t index);
+void json_places_free(struct json_places *);
+
+#endif

@@ -1,0 +1,167 @@
+/* Sources and the final check; the JSON schema itself is in file.c. See load.h. */
+#include "conf/load.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "conf/file.h"
+#include "conf/url.h"
+
+#define FILE_MAX (1024u * 1024u)
+
+void load_begin(struct loading *l, struct config *c)
+{
+	*l = (struct loading){ .config = c };
+	config_init(c);
+}
+
+/* Reads all of fd; a buffer that grows is wiped before it is given back. */
+static ssize_t read_all(int fd, char **out)
+{
+	size_t size = FILE_MAX + 1, used = 0;
+	char *buf = malloc(size);
+	ssize_t n;
+
+	if (!buf)
+		die(1, "out of memory");
+	while ((n = read(fd, buf + used, size - used)) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 || used + (size_t)n == size) {
+			n = n < 0 ? -errno : -EFBIG;
+			sodium_memzero(buf, used);
+			free(buf);
+			return n;
+		}
+		used += (size_t)n;
+	}
+	*out = buf;
+	return (ssize_t)used;
+}
+
+static void explain_unreadable(struct loading *l, ssize_t err)
+{
+	if (err == -EFBIG)
+		problem_add(&l->problems, PROBLEM_ERROR, 0, "the file is larger than %u bytes", FILE_MAX);
+	else
+		problem_add(&l->problems, PROBLEM_ERROR, 0, "cannot read it: %s", strerror((int)-err));
+}
+
+static void advise_on_mode(struct loading *l, int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & S_IROTH))
+		problem_add(&l->problems, PROBLEM_ADVICE, 0, "every user of this machine can read the password in it (chmod o-r)");
+}
+
+bool load_file(struct loading *l, const char *path)
+{
+	bool standard = strcmp(path, "-") == 0;
+	int fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	ssize_t n = fd < 0 ? -errno : read_all(fd, &l->text);
+
+	l->problems.source = standard ? "standard input" : path;
+	if (n < 0)
+		explain_unreadable(l, n);
+	else if (!standard)
+		advise_on_mode(l, fd);
+	if (!standard && fd >= 0)
+		close(fd);
+	if (n < 0)
+		return false;
+	l->text_len = (size_t)n;
+	return file_read(l);
+}
+
+bool load_text(struct loading *l, const char *name, const char *text, size_t len)
+{
+	l->text = malloc(len + 1);
+	if (!l->text)
+		die(1, "out of memory");
+	memcpy(l->text, text, len);
+	l->text_len = len;
+	l->problems.source = name;
+	return file_read(l);
+}
+
+bool load_url(struct loading *l, const char *url)
+{
+	struct server_spec *s = spec_list_add(&l->specs);
+	char err[128];
+
+	l->problems.source = "ss:// URL";
+	if (url_parse(url, s, err, sizeof(err)) == 0)
+		return true;
+	s->broken = true;
+	problem_add(&l->problems, PROBLEM_ERROR, 0, "%s", err);
+	return false;
+}
+
+static int count_enabled(const struct spec_list *specs)
+{
+	int n = 0;
+
+	for (int i = 0; i < specs->n; i++)
+		n += !specs->items[i].disabled.number;
+	return n;
+}
+
+static void check_count(struct loading *l, uint32_t command, int n)
+{
+	if (n == 0 && l->specs.n)
+		problem_add(&l->problems, PROBLEM_ERROR, 0, "every server is disabled");
+	else if (n == 0)
+		problem_add(&l->problems, PROBLEM_ERROR, 0, "no server is given: an ss:// URL, -c FILE, or -s HOST:PORT -m METHOD -k PASSWORD");
+	else if (n > 1 && command == FOR_RUN)
+		problem_add(&l->problems, PROBLEM_ERROR, 0,
+			    "%d servers: `gatun run` takes one; set \"disabled\": true on the others (several servers are not supported yet)", n);
+	else if (n > 1 && command == FOR_CHECK)
+		problem_add(&l->problems, PROBLEM_WARNING, 0, "%d servers: `gatun server` listens on all, `gatun run` takes one", n);
+}
+
+/* A listening address is an address of this machine. */
+static void check_listen(struct loading *l, const struct server_spec *s, const struct config_server *server)
+{
+	if (target_is_name(&server->address))
+		problem_add(&l->problems, PROBLEM_ERROR, s->host.at,
+			    "`gatun server` listens on an IP address of this machine (0.0.0.0 or :: for all), not on a name");
+}
+
+bool load_finish(struct loading *l, uint32_t command)
+{
+	int n = count_enabled(&l->specs);
+	struct config *c = l->config;
+
+	if (!l->problems.n_errors || l->specs.n)
+		check_count(l, command, n);
+	c->servers = calloc((size_t)n + 1, sizeof(*c->servers));
+	if (!c->servers)
+		die(1, "out of memory");
+	for (int i = 0; i < l->specs.n; i++) {
+		struct config_server *server = &c->servers[c->n_servers];
+
+		if (l->specs.items[i].disabled.number || !spec_check(&l->specs.items[i], c, server, &l->problems))
+			continue;
+		if (command == FOR_SERVER)
+			check_listen(l, &l->specs.items[i], server);
+		c->n_servers++;
+	}
+	return l->problems.n_errors == 0;
+}
+
+void load_end(struct loading *l)
+{
+	spec_list_free(&l->specs);
+	problems_free(&l->problems);
+	if (l->text)
+		sodium_memzero(l->text, l->text_len);
+	free(l->text);
+	*l = (struct loading){ 0 };
+}

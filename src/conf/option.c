@@ -1,0 +1,214 @@
+/*
+ * The option table; see option.h. Order is the order of --help, of the man page
+ * and of docs/configuration.md. Sections of the schema: shadowsocks-rust's, with
+ * libev's names beside it, then gatun's own.
+ */
+#include "conf/option.h"
+
+#include <string.h>
+
+#include "conf/config.h"
+#include "conf/spec.h"
+
+#define IN_CONFIG(field) HOME_CONFIG, offsetof(struct config, field)
+#define IN_SPEC(field) HOME_SERVER, offsetof(struct server_spec, field)
+#define NOWHERE HOME_CONFIG, 0
+/* A key without effect in this version. */
+#define LATER(key_, where_, doc_) { key_, NULL, 0, NULL, OPTION_LATER, where_, 0, 0, NULL, NOWHERE, NULL, doc_ }
+#define INERT(key_, where_, doc_) { key_, NULL, 0, NULL, OPTION_INERT, where_, 0, 0, NULL, NOWHERE, NULL, doc_ }
+
+static const struct option_row rows[] = {
+	/* where the server is */
+	{ NULL, "config", 'c', "FILE", OPTION_SOURCE, FOR_BOTH, 0, 0, NULL, NOWHERE, NULL,
+	  "Read a JSON config file; - is standard input." },
+	{ NULL, "server", 's', "HOST:PORT", OPTION_ADDRESS, FOR_BOTH, 0, 0, NULL, IN_SPEC(host), NULL,
+	  "The server's address; for `server`, where to listen. An IPv6 address needs brackets: [::]:8388." },
+	{ "server", NULL, 0, NULL, OPTION_SERVER, IN_TOP | IN_SERVER, 0, 0, NULL, IN_SPEC(host), NULL,
+	  "The server's address or name, or a whole ss:// URL." },
+	{ "address", NULL, 0, NULL, OPTION_SERVER, IN_SERVER, 0, 0, NULL, IN_SPEC(host), NULL, "Another name of \"server\"." },
+	{ "server_port", NULL, 0, NULL, OPTION_PORT, IN_TOP | IN_SERVER, 1, 65535, NULL, IN_SPEC(port), NULL,
+	  "The server's port." },
+	{ "port", NULL, 0, NULL, OPTION_PORT, IN_SERVER, 1, 65535, NULL, IN_SPEC(port), NULL, "Another name of \"server_port\"." },
+	{ "method", "method", 'm', "METHOD", OPTION_TEXT, IN_TOP | IN_SERVER | FOR_BOTH, 0, 0, NULL, IN_SPEC(method), NULL,
+	  "The cipher; `gatun ciphers` lists them." },
+	{ "password", "password", 'k', "PASSWORD", OPTION_SECRET, IN_TOP | IN_SERVER | FOR_BOTH, 0, 0, NULL, IN_SPEC(password),
+	  NULL,
+	  "The password, or the base64 key of a 2022 method. On the command line @FILE reads it from a file; without it "
+	  "$GATUN_PASSWORD is used. In a file \"${NAME}\" is taken from the environment." },
+	{ "servers", NULL, 0, NULL, OPTION_SERVERS, IN_TOP, 0, 0, NULL, NOWHERE, NULL,
+	  "An array of servers, each an object with the keys of a server. `gatun run` takes one." },
+	{ "shadowsocks", NULL, 0, NULL, OPTION_SERVERS, IN_TOP, 0, 0, NULL, NOWHERE, NULL, "Another name of \"servers\"." },
+	{ "disabled", NULL, 0, NULL, OPTION_FLAG, IN_SERVER | IN_LOCAL, 0, 0, NULL, IN_SPEC(disabled), "false",
+	  "Leave this entry out." },
+	{ "remarks", NULL, 0, NULL, OPTION_TEXT, IN_SERVER, 0, 0, NULL, IN_SPEC(tag), NULL, "The server's name in messages." },
+	{ "name", NULL, 0, NULL, OPTION_TEXT, IN_SERVER, 0, 0, NULL, IN_SPEC(tag), NULL, "Another name of \"remarks\"." },
+	{ "mode", NULL, 0, NULL, OPTION_WORD, IN_TOP | IN_SERVER, 1, 3, "tcp_only|udp_only|tcp_and_udp", IN_SPEC(mode),
+	  "tcp_and_udp", "What the server carries." },
+
+	/* the TUN of `run` */
+	{ "locals", NULL, 0, NULL, OPTION_LOCALS, IN_TOP, 0, 0, NULL, NOWHERE, NULL,
+	  "An array of inbounds. Of them \"protocol\": \"tun\" is supported; its keys may stand at the top level as well." },
+	{ "protocol", NULL, 0, NULL, OPTION_PROTOCOL, IN_TOP | IN_LOCAL, 0, 0, NULL, NOWHERE, NULL, "The inbound's kind: tun." },
+	{ "dns_mode", "dns", 0, "fake|IP|off", OPTION_DNS_MODE, IN_TOP | IN_LOCAL | FOR_RUN, 0, 0, NULL, NOWHERE, "fake",
+	  "Port 53 behind the TUN. fake: answered with fake addresses, so that names travel in the tunnel; an address: queries "
+	  "go through the tunnel to it; off: left alone." },
+	{ "dns_upstream", NULL, 0, NULL, OPTION_ENDPOINT, IN_TOP | IN_LOCAL, 0, 0, NULL, IN_CONFIG(dns_upstream), "1.1.1.1",
+	  "Where queries that have no fake answer (MX, TXT, SRV) go, through the tunnel." },
+	{ "tun_mtu", "mtu", 0, "N", OPTION_NUMBER, IN_TOP | IN_LOCAL | FOR_RUN, 1280, 65520, NULL, IN_CONFIG(mtu),
+	  "from the path to the server", "The TUN's MTU." },
+	{ "icmp_reply", NULL, 0, NULL, OPTION_FLAG, IN_TOP | IN_LOCAL, 0, 0, NULL, IN_CONFIG(icmp_reply), "true",
+	  "Answer ICMP echo to the gateway's own address." },
+	{ NULL, "pcap", 0, "FILE", OPTION_TEXT, FOR_RUN, 0, 0, NULL, IN_CONFIG(pcap_file), NULL,
+	  "Write what the TUN sees to FILE, in clear: for debugging." },
+	{ NULL, "pcap-limit", 0, "MB", OPTION_MEGABYTES, FOR_RUN, 1, 4000, NULL, IN_CONFIG(pcap_limit), "64",
+	  "Start the --pcap file again when it has reached this size." },
+
+	/* the server */
+	{ "allow_local", "allow-local", 0, NULL, OPTION_FLAG, IN_TOP | FOR_SERVER, 0, 0, NULL, IN_CONFIG(allow_local), "false",
+	  "Let clients reach the server's own loopback, link-local and metadata addresses." },
+	{ "hosts", "hosts", 0, "FILE", OPTION_TEXT, IN_TOP | FOR_SERVER, 0, 0, NULL, IN_CONFIG(hosts_file), NULL,
+	  "Names that only the server knows, as in /etc/hosts." },
+	{ "nameserver", NULL, 0, NULL, OPTION_NAMESERVERS, IN_TOP, 0, 0, NULL, IN_CONFIG(nameserver), "from /etc/resolv.conf",
+	  "Whom to ask for names: addresses, or IP:PORT, with commas between." },
+	{ "dns", NULL, 0, NULL, OPTION_NAMESERVERS, IN_TOP, 0, 0, NULL, IN_CONFIG(nameserver), "system",
+	  "As \"nameserver\", or system, google, cloudflare or quad9." },
+
+	/* times and limits */
+	{ "timeout", NULL, 0, NULL, OPTION_NUMBER, IN_TOP | IN_SERVER, 1, 86400, NULL, IN_CONFIG(timeout), "10",
+	  "Seconds that a TCP connect and a handshake may take." },
+	{ "tcp_idle", NULL, 0, NULL, OPTION_NUMBER, IN_TOP, 0, 31536000, NULL, IN_CONFIG(tcp_idle), "0",
+	  "Seconds after which a TCP connection that is silent both ways is closed; 0 is never." },
+	{ "half_close_idle", NULL, 0, NULL, OPTION_NUMBER, IN_TOP, 1, 31536000, NULL, IN_CONFIG(half_close_idle), "600",
+	  "The same once one side has ended." },
+	{ "udp_timeout", NULL, 0, NULL, OPTION_NUMBER, IN_TOP, 1, 86400, NULL, IN_CONFIG(udp_timeout), "300",
+	  "Seconds that an idle UDP association lives." },
+	{ "udp_max_associations", NULL, 0, NULL, OPTION_NUMBER, IN_TOP, 0, 1000000, NULL, IN_CONFIG(udp_max_associations), "0",
+	  "UDP associations at a time; 0 is from the limit of open files." },
+	{ "nofile", NULL, 0, NULL, OPTION_NUMBER, IN_TOP, 0, 1048576, NULL, IN_CONFIG(nofile), "0",
+	  "The limit of open files; 0 is as many as the system allows." },
+	{ "outbound_fwmark", NULL, 0, NULL, OPTION_NUMBER, IN_TOP, 0, UINT32_MAX, NULL, IN_CONFIG(outbound_fwmark), "0",
+	  "SO_MARK of gatun's own sockets; needs CAP_NET_ADMIN." },
+
+	/* messages */
+	{ NULL, "verbose", 'v', NULL, OPTION_COUNT, FOR_BOTH, 0, 0, NULL, IN_CONFIG(verbose), NULL,
+	  "Say more; twice: say everything." },
+	{ NULL, "quiet", 'q', NULL, OPTION_FLAG, FOR_BOTH, 0, 0, NULL, IN_CONFIG(quiet), NULL, "Errors only." },
+	{ NULL, "log-format", 0, "text|json", OPTION_WORD, FOR_BOTH, 0, 1, "text|json", IN_CONFIG(log_format), "text",
+	  "The form of log lines, which go to standard error." },
+
+	/* refused where it would be needed */
+	{ "plugin", NULL, 0, NULL, OPTION_PLUGIN, IN_TOP | IN_SERVER, 0, 0, NULL, IN_SPEC(plugin), NULL,
+	  "SIP003 plugin: not supported yet, refused unless empty." },
+
+	/* known, without meaning for us */
+	INERT("version", IN_TOP, "The schema's version."),
+	INERT("id", IN_SERVER, "The server's UUID."),
+	INERT("no_delay", IN_TOP, "TCP_NODELAY is always on: gatun batches by itself."),
+	INERT("ipv6_first", IN_TOP, "IPv6 is always tried first, and IPv4 at once when it is slow (RFC 8305)."),
+	INERT("reuse_port", IN_TOP, "SO_REUSEPORT: gatun decides by itself."),
+	INERT("use_syslog", IN_TOP, "Messages go to standard error."),
+	INERT("remarks", IN_TOP, "A name for the file."),
+	INERT("plugin_opts", IN_TOP | IN_SERVER, "Options of the plugin."),
+	INERT("plugin_args", IN_TOP | IN_SERVER, "Arguments of the plugin."),
+	INERT("plugin_mode", IN_TOP | IN_SERVER, "What the plugin carries."),
+
+	/* known, not supported yet */
+	LATER("local_address", IN_TOP | IN_LOCAL, "Where a local inbound listens."),
+	LATER("local_port", IN_TOP | IN_LOCAL, "Where a local inbound listens."),
+	LATER("local_ipv4_address", IN_TOP, "Source address of outbound connections."),
+	LATER("local_ipv6_address", IN_TOP, "Source address of outbound connections."),
+	LATER("local_udp_address", IN_LOCAL, "Where a local inbound listens for UDP."),
+	LATER("local_udp_port", IN_LOCAL, "Where a local inbound listens for UDP."),
+	LATER("tunnel_address", IN_TOP, "Destination of a tunnel inbound."),
+	LATER("forward_address", IN_LOCAL, "Destination of a tunnel inbound."),
+	LATER("forward_port", IN_LOCAL, "Destination of a tunnel inbound."),
+	LATER("tcp_redir", IN_LOCAL, "How a redir inbound captures TCP."),
+	LATER("udp_redir", IN_LOCAL, "How a redir inbound captures UDP."),
+	LATER("local_dns_address", IN_LOCAL, "Resolver for names that are not proxied."),
+	LATER("local_dns_port", IN_LOCAL, "Resolver for names that are not proxied."),
+	LATER("remote_dns_address", IN_LOCAL, "Resolver for names that are proxied."),
+	LATER("remote_dns_port", IN_LOCAL, "Resolver for names that are proxied."),
+	LATER("client_cache_size", IN_LOCAL, "Cached connections of a dns inbound."),
+	LATER("mode", IN_LOCAL, "What the inbound carries: the server's \"mode\" decides."),
+	LATER("tun_interface_name", IN_LOCAL, "The TUN's name."),
+	LATER("tun_interface_address", IN_LOCAL, "The TUN's address."),
+	LATER("tun_interface_destination", IN_LOCAL, "The TUN's peer address."),
+	LATER("tun_device_fd_from_path", IN_LOCAL, "A TUN handed over by a socket."),
+	LATER("tun_routes", IN_TOP | IN_LOCAL, "What goes into the TUN."),
+	LATER("tun_exclude", IN_TOP | IN_LOCAL, "What does not."),
+	LATER("lan", IN_TOP | IN_LOCAL, "The interface of a LAN to serve."),
+	LATER("kill_switch", IN_TOP | IN_LOCAL, "Let nothing out beside the tunnel."),
+	LATER("socks5_auth_config_path", IN_LOCAL, "Users of a socks inbound."),
+	LATER("http_auth_config_path", IN_LOCAL, "Users of an http inbound."),
+	LATER("fake_dns_record_expire_duration", IN_LOCAL, "Life of a fake address."),
+	LATER("fake_dns_ipv4_network", IN_LOCAL, "Range of fake addresses."),
+	LATER("fake_dns_ipv6_network", IN_LOCAL, "Range of fake addresses."),
+	LATER("fake_dns_database_path", IN_LOCAL, "Where fake addresses are kept."),
+	LATER("acl", IN_FILE, "Access control list."),
+	LATER("users", IN_TOP | IN_SERVER, "Users of a 2022 server (SIP023)."),
+	LATER("key", IN_TOP | IN_SERVER, "The master key itself, in base64; write \"password\"."),
+	LATER("port_password", IN_TOP, "Several ports, each with its password; write \"servers\"."),
+	LATER("tcp_weight", IN_SERVER, "Weight among several servers."),
+	LATER("udp_weight", IN_SERVER, "Weight among several servers."),
+	LATER("udp_mtu", IN_TOP, "Limit of UDP datagrams; gatun finds the path's MTU."),
+	LATER("mtu", IN_TOP, "libev's MTU of the uplink; gatun finds the path's MTU."),
+	LATER("keep_alive", IN_TOP, "TCP keep-alive."),
+	LATER("ipv6_only", IN_TOP, "IPv6 sockets without IPv4."),
+	LATER("fast_open", IN_TOP | IN_SERVER, "TCP Fast Open."),
+	LATER("mptcp", IN_TOP | IN_SERVER, "Multipath TCP."),
+	LATER("dns_cache_size", IN_TOP, "Entries of the cache of names."),
+	LATER("manager_address", IN_TOP, "The manager's interface."),
+	LATER("manager_port", IN_TOP, "The manager's interface."),
+	LATER("outbound_bind_addr", IN_TOP | IN_SERVER, "Source address of outbound sockets."),
+	LATER("outbound_bind_interface", IN_TOP | IN_SERVER, "Device of outbound sockets."),
+	LATER("outbound_udp_allow_fragmentation", IN_TOP | IN_SERVER, "Let large datagrams be fragmented."),
+	LATER("outbound_proxy", IN_TOP | IN_SERVER, "A proxy on the way to the server."),
+	LATER("outbound_fwmark", IN_SERVER, "Write it at the top level."),
+	LATER("security", IN_TOP, "Replay policy: gatun always detects replays."),
+	LATER("balancer", IN_TOP, "Choice among several servers."),
+	LATER("online_config", IN_TOP, "Servers from the network (SIP008)."),
+	LATER("log", IN_TOP, "Logging; use -v, -q and --log-format."),
+	LATER("runtime", IN_TOP, "Threads."),
+	LATER("workers", IN_TOP, "Worker processes."),
+	LATER("memory_limit", IN_TOP, "Bound of memory."),
+	LATER("control", IN_TOP, "The control socket."),
+	LATER("user", IN_TOP, "Whom to become after the start."),
+	LATER("workdir", IN_TOP, "Working directory."),
+	LATER("dscp", IN_TOP, "DSCP per port."),
+	LATER("tcp_incoming_sndbuf", IN_TOP, "Socket buffer."),
+	LATER("tcp_incoming_rcvbuf", IN_TOP, "Socket buffer."),
+	LATER("tcp_outgoing_sndbuf", IN_TOP, "Socket buffer."),
+	LATER("tcp_outgoing_rcvbuf", IN_TOP, "Socket buffer."),
+	LATER("tcp_tproxy", IN_TOP, "TPROXY for TCP."),
+	LATER("auth", IN_TOP, "One-time authentication: obsolete, the AEAD methods have it built in."),
+	{ 0 },
+};
+
+const struct option_row *option_table(void)
+{
+	return rows;
+}
+
+const struct option_row *option_find_key(const char *key, uint32_t where)
+{
+	for (const struct option_row *r = rows; r->key || r->flag; r++)
+		if (r->key && (r->where & where) && strcmp(r->key, key) == 0)
+			return r;
+	return NULL;
+}
+
+const struct option_row *option_find_flag(const char *flag, size_t len, uint32_t where)
+{
+	for (const struct option_row *r = rows; r->key || r->flag; r++)
+		if (r->flag && (r->where & where) && strlen(r->flag) == len && memcmp(r->flag, flag, len) == 0)
+			return r;
+	return NULL;
+}
+
+const struct option_row *option_find_letter(char letter, uint32_t where)
+{
+	for (const struct option_row *r = rows; r->key || r->flag; r++)
+		if (r->letter == letter && (r->where & where))
+			return r;
+	return NULL;
+}

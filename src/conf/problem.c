@@ -1,0 +1,85 @@
+/* Collecting and printing problems; see problem.h. */
+#include "conf/problem.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include "base/err.h"
+
+static const char *const kind_names[] = { "error", "warning", "advice" };
+
+void problem_add(struct problems *p, enum problem_kind kind, conf_place place, const char *fmt, ...)
+{
+	struct problem *items = realloc(p->items, sizeof(*items) * (size_t)(p->n + 1));
+	char *text = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) < 0)
+		text = NULL;
+	va_end(ap);
+	if (!items || !text)
+		die(1, "out of memory");
+	p->items = items;
+	items[p->n++] = (struct problem){ .kind = kind, .place = place, .text = text };
+	p->n_errors += kind == PROBLEM_ERROR;
+}
+
+void problem_locate(const char *text, size_t len, conf_place place, int *line, int *column)
+{
+	*line = *column = 1;
+	for (size_t i = 0; i + 1 < place && i < len; i++) {
+		if (text[i] == '\n') {
+			++*line;
+			*column = 1;
+		} else if (((unsigned char)text[i] & 0xc0) != 0x80) {
+			++*column;
+		}
+	}
+}
+
+/* Insertion sort by place: stable, and there are few. Those without one go last. */
+static void sort_by_place(struct problems *p)
+{
+	for (int i = 1; i < p->n; i++) {
+		struct problem item = p->items[i];
+		int at = i;
+
+		for (; at > 0 && p->items[at - 1].place - 1 > item.place - 1; at--)
+			p->items[at] = p->items[at - 1];
+		p->items[at] = item;
+	}
+}
+
+static void print_one(const struct problems *p, const struct problem *item, FILE *out)
+{
+	int line, column;
+
+	if (!p->source) {
+		fprintf(out, "gatun: %s%s%s\n", item->kind == PROBLEM_ERROR ? "" : kind_names[item->kind],
+			item->kind == PROBLEM_ERROR ? "" : ": ", item->text);
+		return;
+	}
+	fprintf(out, "%s:", p->source);
+	if (item->place && p->text) {
+		problem_locate(p->text, p->text_len, item->place, &line, &column);
+		fprintf(out, "%d:%d:", line, column);
+	}
+	fprintf(out, " %s: %s\n", kind_names[item->kind], item->text);
+}
+
+void problems_print(struct problems *p, enum problem_kind least, FILE *out)
+{
+	sort_by_place(p);
+	for (int i = 0; i < p->n; i++)
+		if (p->items[i].kind <= least)
+			print_one(p, &p->items[i], out);
+}
+
+void problems_free(struct problems *p)
+{
+	for (int i = 0; i < p->n; i++)
+		free(p->items[i].text);
+	free(p->items);
+	*p = (struct problems){ 0 };
+}

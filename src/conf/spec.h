@@ -1,0 +1,62 @@
+/*
+ * A server as somebody wrote it: host, port, method and password as texts, each
+ * with its place. JSON, ss:// URLs and the command line all end here, and from
+ * here comes the checked struct config_server, or the URL or JSON again.
+ * A spec holds a password in clear: spec_free wipes it.
+ */
+#ifndef GATUN_CONF_SPEC_H
+#define GATUN_CONF_SPEC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "conf/config.h"
+#include "conf/problem.h"
+
+struct spec_text {
+	char *text; /* or NULL */
+	conf_place at;
+};
+
+struct spec_number {
+	uint32_t number;
+	conf_place at;
+};
+
+struct server_spec {
+	struct spec_text host, method, password, tag, plugin;
+	struct spec_number port, mode, disabled;
+	conf_place at; /* of the whole */
+	bool broken;   /* an error has been said already: what is missing is its consequence */
+};
+
+struct spec_list {
+	struct server_spec *items;
+	int n;
+};
+
+/* A new, empty spec at the end of the list; dies without memory. Pointers to
+ * earlier ones are void after it. */
+struct server_spec *spec_list_add(struct spec_list *);
+void spec_list_free(struct spec_list *);
+
+/* Replaces a text by a copy of `len` bytes; the old one is wiped. */
+void spec_set_text(struct spec_text *, const char *text, size_t len, conf_place at);
+void spec_free(struct server_spec *);
+
+/* 1..65535 in exactly `len` digits: 0, -EINVAL (no number) or -ERANGE. */
+int spec_parse_port(const char *text, size_t len, uint32_t *port);
+
+void spec_set_host(struct server_spec *, const char *host, size_t len, conf_place at);
+/* Takes a port out of "HOST:PORT" or "[IPV6]:PORT" in `host` where one is.
+ * Problems go to p with the place of `host`. */
+void spec_set_address(struct server_spec *, const char *text, conf_place at, struct problems *p);
+
+/* Checks a spec and derives its key into *out. False if it adds an error. */
+bool spec_check(const struct server_spec *, struct config *, struct config_server *out, struct problems *p);
+
+/* An estimate of a password's entropy in bits, from its length and the kinds of
+ * characters in it: an upper bound, words of a dictionary have less. */
+unsigned spec_password_bits(const char *password);
+
+#endif
