@@ -1,0 +1,110 @@
+/* Set-up and tear-down that server and client share. */
+#include "engine/common.h"
+
+#include <signal.h>
+#include <stdio.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "flow/counters.h"
+#include "flow/relay.h"
+#include "io/slice.h"
+#include "loop/loop.h"
+#include "resolve/resolve.h"
+#include "sys/nofile.h"
+
+#define TRIM_MS 10000
+#define SIP022_SESSION_MIN_S 60 /* wire-formats.md section 13 (a) */
+
+static struct loop_timer trim_timer;
+static struct loop_signal sigint, sigterm;
+
+static void on_trim(struct loop_timer *t)
+{
+	buf_pool_trim();
+	loop_timer_start(t, TRIM_MS, on_trim);
+}
+
+int engine_start(const struct config *c)
+{
+	struct resolve_options names = { .hosts_file = c->hosts_file, .servers = c->nameserver };
+	struct relay_limits relay = { .idle_s = c->tcp_idle, .half_close_idle_s = c->half_close_idle };
+	char text[256] = "";
+	int err = loop_init();
+
+	if (err) {
+		log_error("cannot make an event loop err=%s", err_name(err));
+		return err;
+	}
+	sys_nofile_raise(c->nofile);
+	signal(SIGPIPE, SIG_IGN);
+	err = resolve_init(&names, text, sizeof(text));
+	if (err) {
+		log_error("%s", text[0] ? text : "cannot start the resolver");
+		loop_free();
+		return err;
+	}
+	relay_init(&relay);
+	loop_timer_start(&trim_timer, TRIM_MS, on_trim);
+	return 0;
+}
+
+void engine_drain(void)
+{
+	/* One turn: nothing is awaited, deferred work runs first and last. */
+	loop_turn();
+}
+
+void engine_end(void)
+{
+	loop_timer_stop(&trim_timer);
+	loop_signal_stop(&sigint);
+	loop_signal_stop(&sigterm);
+	resolve_free();
+	loop_free();
+}
+
+static void on_stop(struct loop_signal *s)
+{
+	(void)s;
+	loop_stop();
+}
+
+void engine_stop_on_signals(void)
+{
+	loop_signal_start(&sigint, SIGINT, on_stop);
+	loop_signal_start(&sigterm, SIGTERM, on_stop);
+}
+
+struct assoc_limits engine_assoc_limits(const struct config *c, const struct ss_method *method)
+{
+	struct assoc_limits l = {
+		.max = c->udp_max_associations,
+		.idle_s = c->udp_timeout,
+		.unreplied_s = 30,
+		.dns_s = 10,
+	};
+
+	if (method->sip022 && l.idle_s < SIP022_SESSION_MIN_S)
+		l.idle_s = SIP022_SESSION_MIN_S;
+	if (l.unreplied_s > l.idle_s)
+		l.unreplied_s = l.idle_s;
+	return l;
+}
+
+void engine_log_summary(void)
+{
+	const struct flow_counters *f = &flow_counters;
+	char ends[256] = "";
+	size_t at = 0;
+
+	for (int i = 0; i < END_COUNT && at + 40 < sizeof(ends); i++)
+		if (f->tcp.ended[i])
+			at += (size_t)snprintf(ends + at, sizeof(ends) - at, " %s=%llu", flow_end_name((enum flow_end)i),
+					       (unsigned long long)f->tcp.ended[i]);
+	log_info("flows tcp=%llu up=%llu down=%llu ended:%s udp=%llu up=%llu down=%llu packets_up=%llu packets_down=%llu",
+		 (unsigned long long)f->tcp.opened, (unsigned long long)f->tcp.bytes_up,
+		 (unsigned long long)f->tcp.bytes_down, at ? ends : " none", (unsigned long long)f->udp.opened,
+		 (unsigned long long)f->udp.bytes_up, (unsigned long long)f->udp.bytes_down,
+		 (unsigned long long)f->udp.packets_up, (unsigned long long)f->udp.packets_down);
+}

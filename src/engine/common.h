@@ -1,0 +1,21 @@
+/* What both engines (server and client) set up and take down alike. */
+#ifndef GATUN_ENGINE_COMMON_H
+#define GATUN_ENGINE_COMMON_H
+
+#include "conf/config.h"
+#include "crypto/method.h"
+#include "flow/assoc.h"
+
+/* Loop, resolver, relay, descriptor limit, pool upkeep. 0 or -errno, the
+ * reason logged. */
+int engine_start(const struct config *);
+void engine_end(void);
+/* Runs deferred work that ends left behind, without waiting for events. */
+void engine_drain(void);
+/* SIGINT and SIGTERM stop the loop; SIGPIPE is ignored. */
+void engine_stop_on_signals(void);
+struct assoc_limits engine_assoc_limits(const struct config *, const struct ss_method *);
+/* One line of the flow counters at info level. */
+void engine_log_summary(void);
+
+#endif

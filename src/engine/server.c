@@ -1,0 +1,168 @@
+/*
+ * The far end: for each listening address a TCP inbound and a UDP inbound, one
+ * direct outbound behind all of them.
+ */
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "crypto/salt_store.h"
+#include "engine/common.h"
+#include "engine/engine.h"
+#include "flow/assoc.h"
+#include "flow/relay.h"
+#include "inbound/ss_server.h"
+#include "inbound/ss_server_udp.h"
+#include "loop/loop.h"
+#include "outbound/direct.h"
+#include "sys/caps.h"
+
+/* SIP022: a salt is remembered for as long as its timestamp may pass. */
+#define SALT_KEEP_MS 60000
+#define SALT_MAX (1u << 20)
+
+struct endpoint {
+	struct ss_server *tcp;
+	struct ss_server_udp *udp;
+	struct assoc_table *associations;
+};
+
+struct server {
+	const struct config *config;
+	struct outbound *direct;
+	struct salt_store *salts;
+	struct endpoint *endpoints;
+};
+
+static void on_stream(void *owner, struct stream *s, const struct addr *client, const struct target *target)
+{
+	struct server *server = owner;
+
+	relay_start(s, client, target, server->direct);
+}
+
+static const struct inbound_events inbound_events = { on_stream };
+
+static int open_tcp(struct server *s, struct endpoint *e, const struct config_server *c)
+{
+	struct ss_server_options options = {
+		.listen = c->address.ip,
+		.method = c->method,
+		.key = c->key,
+		.salts = s->salts,
+		.handshake_s = s->config->timeout,
+	};
+	int err;
+
+	e->tcp = ss_server_new(&options, &inbound_events, s, &err);
+	return e->tcp ? 0 : -err;
+}
+
+static int open_udp(struct server *s, struct endpoint *e, const struct config_server *c)
+{
+	struct assoc_limits limits = engine_assoc_limits(s->config, c->method);
+
+	errno = ENOMEM;
+	e->udp = ss_server_udp_new(&c->address.ip, c->method, c->key, s->salts);
+	if (!e->udp)
+		return -errno;
+	e->associations = assoc_table_new(ss_server_udp_port(e->udp), s->direct, &limits);
+	return e->associations ? 0 : -ENOMEM;
+}
+
+static int open_endpoint(struct server *s, struct endpoint *e, const struct config_server *c)
+{
+	char where[TARGET_STRLEN];
+	const char *what = "TCP";
+	int err = 0;
+
+	if (target_is_name(&c->address)) {
+		log_error("cannot listen on the name %s: give an IP address of this machine, or 0.0.0.0 or [::]",
+			  target_format(&c->address, where));
+		return -EINVAL;
+	}
+	if (c->mode & MODE_TCP_ONLY)
+		err = open_tcp(s, e, c);
+	if (!err && (c->mode & MODE_UDP_ONLY)) {
+		what = "UDP";
+		err = open_udp(s, e, c);
+	}
+	if (err) {
+		log_error("cannot listen on %s (%s): %s err=%s", target_format(&c->address, where), what,
+			  err == -EADDRINUSE	  ? "another program has this port"
+			  : err == -EACCES	  ? "ports below 1024 need root"
+			  : err == -EADDRNOTAVAIL ? "this machine has no such address"
+						  : "the system said no",
+			  err_name(err));
+		return err;
+	}
+	log_info("listening on %s method=%s mode=%s", target_format(&c->address, where), c->method->name,
+		 c->mode == MODE_TCP_ONLY ? "tcp_only" : c->mode == MODE_UDP_ONLY ? "udp_only" : "tcp_and_udp");
+	return 0;
+}
+
+static void close_endpoints(struct server *s)
+{
+	for (int i = 0; s->endpoints && i < s->config->n_servers; i++) {
+		struct endpoint *e = &s->endpoints[i];
+
+		if (e->tcp)
+			ss_server_free(e->tcp);
+		if (e->associations)
+			assoc_table_free(e->associations);
+		if (e->udp)
+			ss_server_udp_free(e->udp);
+	}
+	free(s->endpoints);
+}
+
+static int open_all(struct server *s)
+{
+	struct direct_options direct = {
+		.allow_local = s->config->allow_local,
+		.fwmark = s->config->outbound_fwmark,
+		.timeout_s = s->config->timeout,
+	};
+
+	s->direct = direct_new(&direct);
+	s->salts = salt_store_new(SALT_KEEP_MS, SALT_MAX);
+	s->endpoints = calloc((size_t)s->config->n_servers, sizeof(*s->endpoints));
+	if (!s->direct || !s->salts || !s->endpoints)
+		return -ENOMEM;
+	for (int i = 0; i < s->config->n_servers; i++) {
+		int err = open_endpoint(s, &s->endpoints[i], &s->config->servers[i]);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static void close_all(struct server *s)
+{
+	close_endpoints(s);
+	relay_free();
+	engine_drain(); /* what ended above is freed by deferred work */
+	if (s->direct)
+		s->direct->ops->free(s->direct);
+	if (s->salts)
+		salt_store_free(s->salts);
+}
+
+int engine_server(const struct config *config)
+{
+	struct server server = { .config = config };
+	int err = engine_start(config);
+
+	if (err)
+		return 1;
+	err = open_all(&server);
+	if (!err) {
+		sys_caps_drop_all();
+		engine_stop_on_signals();
+		loop_run();
+		engine_log_summary();
+	}
+	close_all(&server);
+	engine_end();
+	return err ? 1 : 0;
+}

@@ -1,0 +1,96 @@
+/* The direct outbound: a dial of its own per TCP flow, a full-cone port per
+ * UDP association (direct_udp.c). */
+#include "outbound/direct.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "outbound/dial.h"
+#include "outbound/direct_udp.h"
+#include "outbound/guard.h"
+
+struct direct {
+	struct outbound outbound;
+	struct dial_options dial;
+	struct direct_udp_options udp;
+};
+
+struct dial {
+	struct tcp_dial tcp;
+	struct loop_work free_work;
+	const struct dial_events *events;
+	void *owner;
+};
+
+static void free_dial(struct loop_work *w)
+{
+	free(container_of(w, struct dial, free_work));
+}
+
+static void on_opened(void *owner, struct stream *s)
+{
+	struct dial *d = owner;
+
+	loop_defer(&d->free_work, free_dial);
+	d->events->opened(d->owner, s);
+}
+
+static void on_failed(void *owner, enum flow_end why)
+{
+	struct dial *d = owner;
+
+	loop_defer(&d->free_work, free_dial);
+	d->events->failed(d->owner, why);
+}
+
+static const struct dial_events tcp_events = { on_opened, on_failed };
+
+static struct dial *direct_connect(struct outbound *o, const struct target *t, const struct dial_events *events,
+				   void *owner)
+{
+	struct direct *direct = container_of(o, struct direct, outbound);
+	struct dial *d = calloc(1, sizeof(*d));
+
+	if (!d)
+		return NULL;
+	d->events = events;
+	d->owner = owner;
+	tcp_dial_start(&d->tcp, t, &direct->dial, &tcp_events, d);
+	return d;
+}
+
+static void direct_cancel(struct dial *d)
+{
+	tcp_dial_cancel(&d->tcp);
+	loop_defer(&d->free_work, free_dial);
+}
+
+static struct datagram_port *direct_port(struct outbound *o)
+{
+	return direct_udp_port(&container_of(o, struct direct, outbound)->udp);
+}
+
+static void direct_free(struct outbound *o)
+{
+	free(container_of(o, struct direct, outbound));
+}
+
+static const struct outbound_ops direct_ops = { direct_connect, direct_cancel, direct_port, direct_free };
+
+struct outbound *direct_new(const struct direct_options *o)
+{
+	struct direct *d = calloc(1, sizeof(*d));
+
+	if (!d)
+		return NULL;
+	d->outbound.ops = &direct_ops;
+	d->outbound.name = "direct";
+	/* Killed in the middle of an upload, we must not make it look complete. */
+	d->dial.socket.reset_on_death = true;
+	d->dial.socket.fwmark = o->fwmark;
+	d->dial.limit_ms = o->timeout_s * 1000;
+	d->dial.refuse = o->allow_local ? NULL : guard_is_local;
+	d->udp.allow_local = o->allow_local;
+	d->udp.fwmark = o->fwmark;
+	return &d->outbound;
+}

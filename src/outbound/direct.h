@@ -1,0 +1,16 @@
+/* The outbound that connects by itself: what the server does for its clients. */
+#ifndef GATUN_OUTBOUND_DIRECT_H
+#define GATUN_OUTBOUND_DIRECT_H
+
+#include "outbound/outbound.h"
+
+struct direct_options {
+	bool allow_local;   /* else guard_is_local() targets end with END_DENIED */
+	uint32_t fwmark;    /* 0 = none */
+	uint32_t timeout_s; /* connect */
+};
+
+/* NULL: out of memory. */
+struct outbound *direct_new(const struct direct_options *);
+
+#endif

@@ -1,0 +1,21 @@
+/* The outbound that reaches targets through one Shadowsocks server. */
+#ifndef GATUN_OUTBOUND_SHADOWSOCKS_H
+#define GATUN_OUTBOUND_SHADOWSOCKS_H
+
+#include "crypto/method.h"
+#include "outbound/outbound.h"
+
+struct shadowsocks_options {
+	struct target server;
+	const struct ss_method *method;
+	const uint8_t *key; /* method->key_len bytes; copied, wiped by free */
+	const char *tag;    /* for log lines; copied */
+	bool tcp, udp;	    /* what it carries; the other is refused */
+	uint32_t fwmark;
+	uint32_t timeout_s;
+};
+
+/* NULL: out of memory. */
+struct outbound *shadowsocks_new(const struct shadowsocks_options *);
+
+#endif
