@@ -1,0 +1,65 @@
+/*
+ * The life of dns/, and its answer to "where does this TCP connection go".
+ * See dns.h for the modes, answer.c for what queries get, udp_port.c for UDP.
+ */
+#include "dns/dns.h"
+
+#include <string.h>
+
+#include "dns/alias.h"
+#include "dns/state.h"
+#include "dns/upstream.h"
+#include "loop/loop.h"
+
+struct dns_state dns_state;
+
+int dns_init(const struct dns_options *o)
+{
+	int ret;
+
+	dns_state.mode = o->mode;
+	dns_state.upstream = o->upstream;
+	dns_state.outbound = o->outbound;
+	memset(&dns_state.counters, 0, sizeof(dns_state.counters));
+	dns_upstream_init(o->outbound, &o->upstream);
+	ret = fakeip_init(&dns_state.fakes, 0);
+	if (ret == 0 && (ret = alias_init()) < 0)
+		fakeip_free(&dns_state.fakes);
+	return ret;
+}
+
+void dns_free(void)
+{
+	dns_serve_free();
+	dns_udp_free();
+	dns_upstream_free();
+	alias_free();
+	fakeip_free(&dns_state.fakes);
+}
+
+enum dns_verdict dns_target(const struct target *in, struct target *out)
+{
+	struct fakeip_entry *e;
+
+	*out = *in;
+	if (dns_state.mode == DNS_OFF || target_is_name(in))
+		return DNS_PASS;
+	if (target_port(in) == DNS_PORT)
+		return DNS_SERVE;
+	if (dns_state.mode != DNS_FAKE || !fakeip_is_fake(&dns_state.fakes, &in->ip))
+		return DNS_PASS;
+	e = fakeip_find_addr(&dns_state.fakes, &in->ip);
+	if (!e)
+		return DNS_REFUSE;
+	fakeip_touch(&dns_state.fakes, e, loop_now());
+	out->ip = (struct addr){ .port = in->ip.port };
+	out->name_len = e->len;
+	memcpy(out->name, e->name, e->len + 1u);
+	return DNS_MAPPED;
+}
+
+const struct dns_counters *dns_counters(void)
+{
+	dns_state.counters.fake_map_size = dns_state.fakes.count;
+	return &dns_state.counters;
+}

@@ -1,0 +1,25 @@
+/* What the files of dns/ share: the mode, the fake map, the counters. Not for
+ * other rooms (those read dns.h). */
+#ifndef GATUN_DNS_STATE_H
+#define GATUN_DNS_STATE_H
+
+#include "dns/dns.h"
+#include "resolve/fakeip.h"
+
+#define DNS_PORT 53
+
+struct dns_state {
+	enum config_dns mode;
+	struct target upstream;
+	struct outbound *outbound;
+	struct fakeip fakes;
+	struct dns_counters counters;
+};
+
+extern struct dns_state dns_state;
+
+/* serve_stream.c, udp_port.c: everything that still lives there. */
+void dns_serve_free(void);
+void dns_udp_free(void);
+
+#endif

@@ -1,0 +1,374 @@
+/*
+ * The port that stands between a TUN's UDP and the association table:
+ *
+ *	app → tun_udp → on_receive ─┬─ port 53: answered, never seen by the table
+ *	                            ├─ fake address: its name as the target
+ *	                            ├─ fake address of nobody: refused
+ *	                            └─ else as it is
+ *	app ← tun_udp ← port_send ──── the source turned back (alias.h)
+ *
+ * Invariants:
+ * - A batch in which nothing is ours, while no source has ever used a fake
+ *   address, passes through untouched: one look at each target.
+ * - Order within a batch is kept.
+ * - Translated targets live in scratch arrays (one per direction, made at the
+ *   first need), because datagrams only point at their target.
+ * - A query in flight holds no buffer of the TUN: upstream.c copied it.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/list.h"
+#include "base/log.h"
+#include "dns/alias.h"
+#include "dns/answer.h"
+#include "dns/state.h"
+#include "dns/upstream.h"
+#include "loop/loop.h"
+
+struct udp_port {
+	struct datagram_port port; /* the table's side */
+	struct datagram_port *tun;
+	struct list node;
+	struct list asks;
+};
+
+struct udp_ask { /* a query that upstream answers */
+	struct list node;
+	struct udp_port *port;
+	struct dns_ask *ask;
+	struct assoc_key key;
+	struct addr asked; /* the address that the app sent it to */
+	struct dns_question question;
+};
+
+/* What a batch becomes. */
+struct batch {
+	struct udp_port *port;
+	struct datagram pass[DATAGRAM_BATCH];
+	int n_pass;
+	struct datagram answers[DATAGRAM_BATCH];
+	struct target askeds[DATAGRAM_BATCH];
+	int n_answers;
+};
+
+static struct list ports = { &ports, &ports };
+static struct target *out_targets, *in_targets; /* DATAGRAM_BATCH each */
+static struct batch *batch;
+
+static bool have_scratch(void)
+{
+	if (!batch)
+		batch = calloc(1, sizeof(*batch));
+	if (!out_targets)
+		out_targets = calloc(DATAGRAM_BATCH, sizeof(*out_targets));
+	if (!in_targets)
+		in_targets = calloc(DATAGRAM_BATCH, sizeof(*in_targets));
+	return batch && out_targets && in_targets;
+}
+
+/* ---- queries ---- */
+
+static void send_answer(struct udp_port *p, const struct assoc_key *key, const struct addr *asked, struct slice payload)
+{
+	struct target t;
+	struct datagram d = { .key = *key, .remote = &t, .payload = payload };
+
+	target_from_addr(&t, asked);
+	datagram_send(p->tun, &d, 1);
+}
+
+static void ask_free(struct udp_ask *a)
+{
+	list_remove(&a->node);
+	free(a);
+}
+
+static void on_upstream(void *owner, const uint8_t *query, const uint8_t *reply, size_t reply_len)
+{
+	struct udp_ask *a = owner;
+	struct buf *b = buf_get(BUF_SMALL);
+
+	if (b) {
+		size_t len = dns_answer_upstream(query, &a->question, reply, reply_len, b->data,
+						 dns_answer_udp_limit(&a->question));
+		send_answer(a->port, &a->key, &a->asked, (struct slice){ b, 0, (uint32_t)len });
+		buf_unref(b);
+	}
+	ask_free(a);
+}
+
+/* False: it could not be asked. */
+static bool forward(struct udp_port *p, const struct datagram *d, const struct dns_question *q, const uint8_t *msg,
+		    size_t len)
+{
+	struct udp_ask *a = malloc(sizeof(*a));
+
+	if (!a)
+		return false;
+	*a = (struct udp_ask){ .port = p, .key = d->key, .asked = d->remote->ip, .question = *q };
+	a->ask = dns_upstream_ask(msg, len, on_upstream, a);
+	if (!a->ask) {
+		free(a);
+		return false;
+	}
+	list_append(&p->asks, &a->node);
+	return true;
+}
+
+static void flush_answers(struct batch *b)
+{
+	if (b->n_answers)
+		datagram_send(b->port->tun, b->answers, b->n_answers);
+	for (int i = 0; i < b->n_answers; i++)
+		slice_unref(b->answers[i].payload);
+	b->n_answers = 0;
+}
+
+static void add_answer(struct batch *b, const struct datagram *d, struct slice payload)
+{
+	struct target *t = &b->askeds[b->n_answers];
+
+	target_from_addr(t, &d->remote->ip);
+	b->answers[b->n_answers++] = (struct datagram){ .key = d->key, .remote = t, .payload = payload };
+	if (b->n_answers == DATAGRAM_BATCH)
+		flush_answers(b);
+}
+
+static void serve_query(struct batch *b, const struct datagram *d, const uint8_t *msg, size_t len)
+{
+	struct buf *buf = buf_get(BUF_SMALL);
+	struct dns_question q;
+	enum dns_outcome outcome;
+	size_t out_len = 0;
+
+	if (!buf)
+		return;
+	outcome = dns_answer(msg, len, loop_now(), &q, buf->data, &out_len);
+	if (outcome == DNS_FORWARD && !forward(b->port, d, &q, msg, len)) {
+		out_len = dns_answer_rcode(msg, &q, DNS_RCODE_SERVFAIL, buf->data);
+		outcome = DNS_ANSWERED;
+	}
+	if (outcome == DNS_ANSWERED)
+		add_answer(b, d, (struct slice){ buf, 0, (uint32_t)out_len });
+	else
+		buf_unref(buf);
+}
+
+/* One datagram may hold several queries of one size (GRO). */
+static void serve_queries(struct batch *b, const struct datagram *d)
+{
+	const uint8_t *p = slice_data(&d->payload);
+	size_t left = d->payload.len, segment = d->segment ? d->segment : left;
+
+	while (left) {
+		size_t n = left < segment ? left : segment;
+
+		serve_query(b, d, p, n);
+		p += n;
+		left -= n;
+	}
+}
+
+/* ---- out ---- */
+
+static void pass(struct batch *b, const struct datagram *d, const struct target *remote)
+{
+	b->pass[b->n_pass] = *d;
+	b->pass[b->n_pass++].remote = remote;
+}
+
+static void refuse(struct udp_port *p, const struct datagram *d)
+{
+	if (p->tun->ops->refuse)
+		p->tun->ops->refuse(p->tun, d, END_REFUSED);
+}
+
+static void pass_name(struct batch *b, const struct datagram *d)
+{
+	uint64_t now = loop_now();
+	struct fakeip_entry *e = fakeip_find_addr(&dns_state.fakes, &d->remote->ip);
+	struct target *t = &out_targets[b->n_pass];
+
+	if (!e || !alias_sent_fake(&d->key, &d->remote->ip, now)) {
+		refuse(b->port, d);
+		return;
+	}
+	fakeip_touch(&dns_state.fakes, e, now);
+	t->ip = (struct addr){ .port = d->remote->ip.port };
+	t->name_len = e->len;
+	memcpy(t->name, e->name, e->len + 1u);
+	pass(b, d, t);
+}
+
+static bool is_fake(const struct target *t)
+{
+	return dns_state.mode == DNS_FAKE && fakeip_is_fake(&dns_state.fakes, &t->ip);
+}
+
+static bool is_ours(const struct datagram *d)
+{
+	return target_port(d->remote) == DNS_PORT || is_fake(d->remote);
+}
+
+static bool any_ours(const struct datagram *d, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (is_ours(&d[i]))
+			return true;
+	return false;
+}
+
+static void sort(struct batch *b, const struct datagram *d)
+{
+	if (target_port(d->remote) == DNS_PORT) {
+		serve_queries(b, d);
+	} else if (is_fake(d->remote)) {
+		pass_name(b, d);
+	} else {
+		if (alias_any())
+			alias_sent_real(&d->key, &d->remote->ip);
+		pass(b, d, d->remote);
+	}
+}
+
+static void on_receive(void *owner, const struct datagram *d, int n)
+{
+	struct udp_port *p = owner;
+
+	if (!alias_any() && !any_ours(d, n)) {
+		p->port.events->receive(p->port.owner, d, n);
+		return;
+	}
+	if (!have_scratch())
+		return;
+	batch->port = p;
+	batch->n_pass = batch->n_answers = 0;
+	for (int i = 0; i < n; i++)
+		sort(batch, &d[i]);
+	flush_answers(batch);
+	if (batch->n_pass)
+		p->port.events->receive(p->port.owner, batch->pass, batch->n_pass);
+}
+
+static void on_ended(void *owner, enum flow_end why)
+{
+	struct udp_port *p = owner;
+
+	p->port.events->ended(p->port.owner, why);
+}
+
+/* ---- back ---- */
+
+static void port_send(struct datagram_port *port, const struct datagram *d, int n)
+{
+	struct udp_port *p = (struct udp_port *)port;
+	struct datagram out[DATAGRAM_BATCH];
+	uint64_t now = loop_now();
+	struct addr fake;
+
+	if (!alias_any() || !have_scratch()) {
+		datagram_send(p->tun, d, n);
+		return;
+	}
+	for (int i = 0; i < n; i++) {
+		out[i] = d[i];
+		if (!alias_reply(&d[i].key, &d[i].remote->ip, now, &fake))
+			continue;
+		target_from_addr(&in_targets[i], &fake);
+		out[i].remote = &in_targets[i];
+	}
+	datagram_send(p->tun, out, n);
+}
+
+static bool maps_to(const struct addr *fake, void *arg)
+{
+	const struct target *t = arg;
+	const struct fakeip_entry *e = fakeip_find_addr(&dns_state.fakes, fake);
+
+	return e && fake->port == t->ip.port && e->len == t->name_len && !memcmp(e->name, t->name, e->len);
+}
+
+/* The app is told about the address that it used. */
+static void port_refuse(struct datagram_port *port, const struct datagram *d, enum flow_end why)
+{
+	struct udp_port *p = (struct udp_port *)port;
+	struct datagram own = *d;
+	struct target t = *d->remote;
+	struct addr fake;
+
+	if (!p->tun->ops->refuse)
+		return;
+	if (target_is_name(d->remote)) {
+		if (!alias_find(&d->key, maps_to, &t, &fake))
+			return;
+		target_from_addr(&t, &fake);
+		own.remote = &t;
+	}
+	p->tun->ops->refuse(p->tun, &own, why);
+}
+
+static void port_forget(struct datagram_port *port, const struct assoc_key *key)
+{
+	struct udp_port *p = (struct udp_port *)port;
+
+	if (alias_any())
+		alias_forget(key);
+	if (p->tun->ops->forget)
+		p->tun->ops->forget(p->tun, key);
+}
+
+/* ---- life ---- */
+
+static void port_free(struct udp_port *p)
+{
+	list_for_each_safe(it, &p->asks) {
+		struct udp_ask *a = container_of(it, struct udp_ask, node);
+
+		dns_upstream_cancel(a->ask);
+		ask_free(a);
+	}
+	list_remove(&p->node);
+	free(p);
+}
+
+static void port_end(struct datagram_port *port, enum flow_end why)
+{
+	struct udp_port *p = (struct udp_port *)port;
+	struct datagram_port *tun = p->tun;
+
+	port_free(p);
+	if (tun->ops->end)
+		datagram_end(tun, why);
+}
+
+static const struct datagram_port_ops port_ops = { port_send, port_end, port_refuse, port_forget };
+static const struct datagram_events tun_events = { on_receive, on_ended };
+
+struct datagram_port *dns_udp_port(struct datagram_port *tun)
+{
+	struct udp_port *p;
+
+	if (dns_state.mode == DNS_OFF)
+		return tun;
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		return NULL;
+	p->port.ops = &port_ops;
+	p->tun = tun;
+	list_init(&p->asks);
+	list_append(&ports, &p->node);
+	datagram_bind(tun, &tun_events, p);
+	return &p->port;
+}
+
+void dns_udp_free(void)
+{
+	list_for_each_safe(it, &ports)
+		port_free(container_of(it, struct udp_port, node));
+	free(batch);
+	free(out_targets);
+	free(in_targets);
+	batch = NULL;
+	out_targets = in_targets = NULL;
+}
