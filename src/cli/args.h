@@ -9,7 +9,7 @@
 #include <stdbool.h>
 
 #include "cli/command.h"
-#include "conf/config.h"
+#include "conf/spec.h"
 
 /*
  * Everything that is to be said has been printed when it returns.
@@ -22,6 +22,10 @@
  */
 bool args_load_config(const struct command *, int argc, char **argv, struct config *config, char ***rest,
 		      int *exit_code);
+
+/* Gives $GATUN_PASSWORD to the servers without a password, and takes it out of
+ * the environment in any case. */
+void args_apply_environment(struct spec_list *);
 
 /* For subcommands with few arguments of their own: true if --help or -h was
  * among them and has been printed. */

@@ -1,5 +1,5 @@
 /*
- * A subcommand: one row of main.c's table and one file cmd_<name>.c. The row's
+ * A subcommand: one row of commands.c and one file cmd_<name>.c. The row's
  * texts are its --help, its line in `gatun help` and its section in the man
  * page; the options below them come from conf/option.c's table.
  */
@@ -29,9 +29,14 @@ int cmd_check(const struct command *, int argc, char **argv);
 int cmd_url(const struct command *, int argc, char **argv);
 int cmd_genkey(const struct command *, int argc, char **argv);
 int cmd_ciphers(const struct command *, int argc, char **argv);
+int cmd_version(const struct command *, int argc, char **argv);
+int cmd_help(const struct command *, int argc, char **argv);
 
-/* The rows of main.c, ended by one without a name. */
+/* The rows of commands.c, ended by one without a name. */
 const struct command *command_table(void);
+const struct command *command_find(const char *name);
+/* Says that there is no such command, and which is near. Returns the exit code. */
+int command_unknown(const char *name);
 
 /* `gatun SUB --help` and `gatun help`, to stdout. */
 void help_print_command(const struct command *);

@@ -4,15 +4,12 @@
  * object whose keys are looked up among the rows of that section; what is not
  * there is a warning with the nearest key that is, since an unknown key may be
  * a newer program's and must not stop an old one.
- *
- * jansson's memory is wiped when it is freed: it holds passwords.
  */
 #include "conf/file.h"
 
 #include <jansson.h>
 #include <sodium.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -27,26 +24,6 @@ struct reader {
 	struct loading *loading;
 	struct json_places places;
 };
-
-/* malloc that knows its size, so that free can wipe. */
-static void *wiping_malloc(size_t size)
-{
-	size_t *block = size > SIZE_MAX - 16 ? NULL : malloc(size + 16);
-
-	if (!block)
-		return NULL;
-	*block = size;
-	return (char *)block + 16;
-}
-
-static void wiping_free(void *p)
-{
-	size_t *block = p ? (size_t *)((char *)p - 16) : NULL;
-
-	if (block)
-		sodium_memzero(block, *block + 16);
-	free(block);
-}
 
 static const char *kind_name(const json_t *v)
 {
@@ -306,7 +283,7 @@ bool file_read(struct loading *l)
 
 	l->problems.text = l->text;
 	l->problems.text_len = l->text_len;
-	json_set_alloc_funcs(wiping_malloc, wiping_free);
+	json_wipe_memory();
 	root = parse(l);
 	if (!root)
 		return false;

@@ -9,6 +9,7 @@
 #include "conf/json_text.h"
 
 #include <errno.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,31 @@ struct cursor {
 	const char *text;
 	size_t at, len;
 };
+
+/* malloc that knows its size, so that free can wipe. */
+static void *wiping_malloc(size_t size)
+{
+	size_t *block = size > SIZE_MAX - 16 ? NULL : malloc(size + 16);
+
+	if (!block)
+		return NULL;
+	*block = size;
+	return (char *)block + 16;
+}
+
+static void wiping_free(void *p)
+{
+	size_t *block = p ? (size_t *)((char *)p - 16) : NULL;
+
+	if (block)
+		sodium_memzero(block, *block + 16);
+	free(block);
+}
+
+void json_wipe_memory(void)
+{
+	json_set_alloc_funcs(wiping_malloc, wiping_free);
+}
 
 static size_t string_end(const char *text, size_t at, size_t len)
 {

@@ -15,6 +15,9 @@
 /* 0, or -EINVAL with *place at a block comment that never ends. */
 int json_text_blank(char *text, size_t len, conf_place *place);
 
+/* From now on jansson wipes what it frees: it holds passwords. */
+void json_wipe_memory(void);
+
 struct json_place {
 	const json_t *parent;
 	const char *key; /* NULL in an array: */

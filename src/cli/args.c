@@ -1,0 +1,419 @@
+/*
+ * The command line of `run` and `server`; see args.h.
+ *
+ * Two passes: the first walks argv and only finds out what was given, the
+ * second loads the source (URL or file) and then assigns the options, so that
+ * an option wins over the file wherever it stands. Then every argument that
+ * held a secret is overwritten, whatever the outcome.
+ */
+#include "cli/args.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "cli/words.h"
+#include "conf/assign.h"
+#include "conf/load.h"
+#include "conf/nearest.h"
+#include "conf/url.h"
+
+struct given {
+	const struct option_row *row; /* NULL: SERVER */
+	char *value;		      /* NULL: a flag */
+};
+
+struct args {
+	const struct command *command;
+	int argc;
+	char **argv;
+	struct given *given;
+	int n_given;
+	char **rest;	/* behind `--` */
+	bool help;
+	int failed;	/* the exit code of wrong usage, already explained; 0: none */
+	struct loading loading;
+};
+
+static bool takes_value(const struct option_row *r)
+{
+	return r->type != OPTION_FLAG && r->type != OPTION_COUNT;
+}
+
+static void add_given(struct args *a, const struct option_row *row, char *value)
+{
+	a->given[a->n_given++] = (struct given){ row, value };
+}
+
+static void unknown_option(struct args *a, const char *arg)
+{
+	struct nearest near = { .word = arg + 2 };
+	size_t len = strcspn(arg, "=");
+
+	for (const struct option_row *r = option_table(); arg[1] == '-' && (r->key || r->flag); r++)
+		if (r->flag && (r->where & a->command->option_bit))
+			nearest_offer(&near, r->flag);
+	if (arg[1] != '-')
+		a->failed = help_usage_error(a->command, "unknown option -%c", arg[1]);
+	else if (near.best)
+		a->failed = help_usage_error(a->command, "unknown option %.*s, did you mean --%s?", (int)len, arg, near.best);
+	else
+		a->failed = help_usage_error(a->command, "unknown option %.*s", (int)len, arg);
+}
+
+/* argv[*i] is "--name", "--name=value". */
+static void walk_long(struct args *a, int *i)
+{
+	char *arg = a->argv[*i];
+	size_t len = strcspn(arg + 2, "=");
+	char *value = arg[2 + len] ? arg + 2 + len + 1 : NULL;
+	const struct option_row *row = option_find_flag(arg + 2, len, a->command->option_bit);
+
+	if (len == 4 && !value && strcmp(arg, "--help") == 0)
+		a->help = true;
+	else if (!row)
+		unknown_option(a, arg);
+	else if (!takes_value(row) && value)
+		a->failed = help_usage_error(a->command, "--%s takes no value", row->flag);
+	else if (takes_value(row) && !value && *i + 1 >= a->argc)
+		a->failed = help_usage_error(a->command, "--%s wants %s", row->flag, row->arg);
+	else
+		add_given(a, row, takes_value(row) && !value ? a->argv[++*i] : value);
+}
+
+/* argv[*i] is "-x", "-xyz" or "-xVALUE". */
+static void walk_short(struct args *a, int *i)
+{
+	for (char *at = a->argv[*i] + 1; *at && !a->failed; at++) {
+		const struct option_row *row = option_find_letter(*at, a->command->option_bit);
+
+		if (*at == 'h') {
+			a->help = true;
+		} else if (!row) {
+			unknown_option(a, (char[]){ '-', *at, 0 });
+		} else if (!takes_value(row)) {
+			add_given(a, row, NULL);
+		} else {
+			if (!at[1] && *i + 1 >= a->argc)
+				a->failed = help_usage_error(a->command, "-%c wants %s", *at, row->arg);
+			else
+				add_given(a, row, at[1] ? at + 1 : a->argv[++*i]);
+			return;
+		}
+	}
+}
+
+static bool wants_command(const struct args *a)
+{
+	return a->command->option_bit == FOR_RUN;
+}
+
+static void print_word(const char *word)
+{
+	fputc(' ', stderr);
+	words_print_quoted(stderr, word);
+}
+
+/* The line that was meant, with the secrets left out. */
+static void print_corrected(const struct args *a, char *const *command)
+{
+	fprintf(stderr, "  gatun %s", a->command->name);
+	for (int i = 0; i < a->n_given; i++) {
+		const struct given *g = &a->given[i];
+
+		if (g->row && g->row->letter)
+			fprintf(stderr, " -%c", g->row->letter);
+		else if (g->row)
+			fprintf(stderr, " --%s", g->row->flag);
+		if (!g->row)
+			fputs(" ss://...", stderr);
+		else if (g->value && g->row->type == OPTION_SECRET)
+			fputs(" ...", stderr);
+		else if (g->value)
+			print_word(g->value);
+	}
+	fputs(" --", stderr);
+	for (; *command; command++)
+		print_word(*command);
+	fputc('\n', stderr);
+}
+
+static void walk_word(struct args *a, int i)
+{
+	if (url_is_ss(a->argv[i])) {
+		add_given(a, NULL, a->argv[i]);
+	} else if (wants_command(a)) {
+		fprintf(stderr, "gatun run: write -- before the command:\n");
+		print_corrected(a, a->argv + i);
+		a->failed = EXIT_RUN_FAILED;
+	} else {
+		char shown[64];
+
+		a->failed = help_usage_error(a->command, "unexpected argument \"%s\"",
+					     log_escape(a->argv[i], strlen(a->argv[i]), shown, sizeof(shown)));
+	}
+}
+
+static void walk(struct args *a)
+{
+	for (int i = 1; i < a->argc && !a->failed && !a->help && !a->rest; i++) {
+		char *arg = a->argv[i];
+
+		if (strcmp(arg, "--") == 0)
+			a->rest = a->argv + i + 1;
+		else if (arg[0] == '-' && arg[1] == '-')
+			walk_long(a, &i);
+		else if (arg[0] == '-' && arg[1])
+			walk_short(a, &i);
+		else
+			walk_word(a, i);
+	}
+	if (a->failed || a->help)
+		return;
+	if (wants_command(a) && (!a->rest || !*a->rest)) {
+		static char command[] = "COMMAND";
+
+		fprintf(stderr, "gatun run: which command? It stands behind --:\n");
+		print_corrected(a, (char *[]){ command, NULL });
+		a->failed = EXIT_RUN_FAILED;
+	} else if (!wants_command(a) && a->rest && *a->rest) {
+		a->failed = help_usage_error(a->command, "takes no command");
+	}
+}
+
+static const struct given *find_given(const struct args *a, enum option_type type)
+{
+	for (int i = 0; i < a->n_given; i++)
+		if (a->given[i].row && a->given[i].row->type == type)
+			return &a->given[i];
+	return NULL;
+}
+
+static const struct given *find_url(const struct args *a)
+{
+	for (int i = 0; i < a->n_given; i++)
+		if (!a->given[i].row)
+			return &a->given[i];
+	return NULL;
+}
+
+/* One source, and nothing twice that cannot add up. */
+static void check_sources(struct args *a)
+{
+	const struct given *url = find_url(a), *file = find_given(a, OPTION_SOURCE);
+	int sources = 0;
+
+	for (int i = 0; i < a->n_given; i++)
+		sources += !a->given[i].row || a->given[i].row->type == OPTION_SOURCE;
+	if (sources > 1)
+		a->failed = help_usage_error(a->command, "%s", url && file ? "give an ss:// URL or -c FILE, not both" :
+					     "give one server (several are not supported yet)");
+	else if (url && (find_given(a, OPTION_ADDRESS) || find_given(a, OPTION_SECRET)))
+		a->failed = help_usage_error(a->command, "the ss:// URL holds address, method and password: leave out -s, -m and -k");
+}
+
+static bool load_source(struct args *a)
+{
+	const struct given *url = find_url(a), *file = find_given(a, OPTION_SOURCE);
+
+	if (url)
+		return load_url(&a->loading, url->value);
+	return !file || load_file(&a->loading, file->value);
+}
+
+static struct option_value value_of(const struct given *g)
+{
+	struct option_value v = { .kind = VALUE_TEXT, .text = g->value, .is = "what was given" };
+	size_t len = g->value ? strlen(g->value) : 0;
+
+	if (!g->value)
+		return (struct option_value){ .kind = VALUE_BOOL, .number = 1 };
+	if ((g->row->type == OPTION_NUMBER || g->row->type == OPTION_MEGABYTES) && len && len < 18 &&
+	    strspn(g->value, "0123456789") == len) {
+		v.kind = VALUE_NUMBER;
+		v.number = strtoll(g->value, NULL, 10);
+	}
+	return v;
+}
+
+static void assign_secret(struct args *a, struct assignment *to, const struct given *g)
+{
+	struct option_value v = value_of(g);
+	char *secret;
+
+	if (g->value[0] != '@') {
+		option_assign(to, g->row, &v);
+		return;
+	}
+	secret = words_read_secret(g->value + 1);
+	if (!secret) {
+		a->failed = help_usage_error(a->command, "cannot read the password from %s: %s", g->value + 1,
+					     errno == EINVAL ? "its first line is empty or too long" : strerror(errno));
+		return;
+	}
+	v.text = secret;
+	option_assign(to, g->row, &v);
+	sodium_memzero(secret, strlen(secret));
+	free(secret);
+}
+
+static void assign_address(struct args *a, struct server_spec *spec, const struct given *g)
+{
+	spec->port.number = 0;
+	spec_set_address(spec, g->value, 0, &a->loading.problems);
+	if (!spec->port.number)
+		a->failed = help_usage_error(a->command, "-s wants HOST:PORT%s",
+					     strchr(spec->host.text, ':') ? "; an IPv6 address needs brackets: [::1]:8388" : "");
+}
+
+/* The spec that -s, -m and -k talk about: the file's only one, or a new one. */
+static struct server_spec *spec_of_options(struct args *a)
+{
+	struct spec_list *specs = &a->loading.specs;
+
+	if (specs->n > 1)
+		a->failed = help_usage_error(a->command, "-s, -m and -k cannot say which of the file's %d servers they mean", specs->n);
+	return specs->n ? &specs->items[0] : spec_list_add(specs);
+}
+
+static void assign_option(struct args *a, const struct given *g)
+{
+	static struct server_spec none;
+	struct server_spec *spec = g->row->home == HOME_SERVER ? spec_of_options(a) : &none;
+	char name[64];
+	struct assignment to = { a->loading.config, spec, &a->loading.problems, name };
+	struct option_value v = value_of(g);
+	int errors = a->loading.problems.n_errors;
+
+	if (a->failed)
+		return;
+	if (g->row->letter)
+		snprintf(name, sizeof(name), "-%c", g->row->letter);
+	else
+		snprintf(name, sizeof(name), "--%s", g->row->flag);
+	if (g->row->type == OPTION_ADDRESS)
+		assign_address(a, spec, g);
+	else if (g->row->type == OPTION_SECRET)
+		assign_secret(a, &to, g);
+	else
+		option_assign(&to, g->row, &v);
+	if (!a->failed && a->loading.problems.n_errors > errors)
+		a->failed = help_usage_error(a->command, "%s", a->loading.problems.items[a->loading.problems.n - 1].text);
+}
+
+void args_apply_environment(struct spec_list *specs)
+{
+	char *secret = words_take_password();
+
+	for (int i = 0; secret && i < specs->n; i++)
+		if (!specs->items[i].password.text)
+			spec_set_text(&specs->items[i].password, secret, strlen(secret), 0);
+	if (secret)
+		sodium_memzero(secret, strlen(secret));
+	free(secret);
+}
+
+static void assign_options(struct args *a)
+{
+	for (int i = 0; i < a->n_given && !a->failed; i++)
+		if (a->given[i].row && a->given[i].row->type != OPTION_SOURCE)
+			assign_option(a, &a->given[i]);
+	if (!a->failed && a->loading.config->verbose && a->loading.config->quiet)
+		a->failed = help_usage_error(a->command, "-v or -q, not both");
+}
+
+static void wipe_arguments(struct args *a)
+{
+	for (int i = 0; i < a->n_given; i++) {
+		if (!a->given[i].row)
+			words_wipe_url(a->given[i].value);
+		else if (a->given[i].row->type == OPTION_SECRET && a->given[i].value[0] != '@')
+			words_wipe(a->given[i].value);
+	}
+}
+
+/* `run` shares its terminal with the command: it speaks only when asked. */
+static void set_up_log(const struct args *a, const struct config *c)
+{
+	int level = (wants_command(a) ? LOG_LEVEL_WARN : LOG_LEVEL_INFO) + (int)c->verbose;
+
+	if (c->quiet)
+		level = LOG_LEVEL_ERROR;
+	log_setup(level > LOG_LEVEL_DEBUG ? LOG_LEVEL_DEBUG : (enum log_level)level, c->log_format == LOG_FORMAT_JSON, 2);
+}
+
+static enum problem_kind least_problem(const struct args *a, const struct config *c)
+{
+	if (c->quiet)
+		return PROBLEM_ERROR;
+	return wants_command(a) && !c->verbose ? PROBLEM_WARNING : PROBLEM_ADVICE;
+}
+
+/* 0, or the exit code. */
+static int load(struct args *a, struct config *c)
+{
+	int code = 0;
+
+	check_sources(a);
+	if (a->failed)
+		return a->failed;
+	load_begin(&a->loading, c);
+	bool readable = load_source(a);
+
+	if (readable)
+		assign_options(a);
+	args_apply_environment(&a->loading.specs);
+	if (a->failed) {
+		load_end(&a->loading);
+		return a->failed;
+	}
+	if (readable)
+		load_finish(&a->loading, a->command->option_bit);
+	problems_print(&a->loading.problems, least_problem(a, c), stderr);
+	if (a->loading.problems.n_errors)
+		code = wants_command(a) ? EXIT_RUN_FAILED : EXIT_BAD_CONFIG;
+	load_end(&a->loading);
+	return code;
+}
+
+bool args_load_config(const struct command *command, int argc, char **argv, struct config *c, char ***rest, int *exit_code)
+{
+	/* Each argument gives at most as many options as it has letters. */
+	size_t most = 1;
+	struct args a = { .command = command, .argc = argc, .argv = argv };
+
+	for (int i = 1; i < argc; i++)
+		most += strlen(argv[i]) + 1;
+	a.given = calloc(most, sizeof(*a.given));
+	if (!a.given)
+		die(1, "out of memory");
+	*c = (struct config){ 0 };
+	walk(&a);
+	if (a.help)
+		help_print_command(command);
+	*exit_code = a.help ? 0 : a.failed ? a.failed : load(&a, c);
+	wipe_arguments(&a);
+	free(a.given);
+	if (a.help || *exit_code) {
+		config_free(c);
+		return false;
+	}
+	set_up_log(&a, c);
+	*rest = a.rest;
+	return true;
+}
+
+bool args_want_help(const struct command *command, int argc, char **argv)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+			help_print_command(command);
+			return true;
+		}
+	}
+	return false;
+}

@@ -1,0 +1,112 @@
+/*
+ * `gatun check FILE|URL`: every problem of a config, then what `run` and
+ * `server` would do with it. Problems go to stderr, the summary to stdout; no
+ * secret goes to either.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/args.h"
+#include "cli/words.h"
+#include "conf/load.h"
+#include "conf/url.h"
+#include "crypto/method.h"
+
+static const char *carried(enum config_mode mode)
+{
+	return mode == MODE_TCP_ONLY ? "TCP only" : mode == MODE_UDP_ONLY ? "UDP only" : "TCP and UDP";
+}
+
+static void print_servers(const struct config *c)
+{
+	for (int i = 0; i < c->n_servers; i++) {
+		const struct config_server *s = &c->servers[i];
+		char address[TARGET_STRLEN];
+
+		target_format(&s->address, address);
+		if (strcmp(address, s->tag) == 0)
+			printf("server %s: %s, %s\n", address, s->method->name, carried(s->mode));
+		else
+			printf("server \"%s\" at %s: %s, %s\n", s->tag, address, s->method->name, carried(s->mode));
+	}
+}
+
+static void print_names(const struct config *c)
+{
+	char upstream[TARGET_STRLEN];
+
+	target_format(&c->dns_upstream, upstream);
+	if (c->dns == DNS_FAKE)
+		printf("; names travel in the tunnel (fake addresses), other queries to %s", upstream);
+	else if (c->dns == DNS_UPSTREAM)
+		printf("; names are asked of %s through the tunnel", upstream);
+	else
+		printf("; port 53 is carried like any other");
+}
+
+static void print_run(const struct config *c)
+{
+	char address[TARGET_STRLEN];
+
+	if (c->n_servers != 1)
+		return;
+	printf("gatun run: carries %s of the command to %s", carried(c->servers[0].mode),
+	       target_format(&c->servers[0].address, address));
+	print_names(c);
+	if (c->mtu)
+		printf("; MTU %d\n", c->mtu);
+	else
+		printf("; MTU as the path allows\n");
+}
+
+static void print_listen(const struct config *c)
+{
+	for (int i = 0; i < c->n_servers; i++) {
+		const struct config_server *s = &c->servers[i];
+		char address[TARGET_STRLEN];
+
+		if (!target_is_name(&s->address))
+			printf("gatun server: listens on %s (%s), %s targets on this machine\n", target_format(&s->address, address),
+			       carried(s->mode), c->allow_local ? "allows" : "refuses");
+	}
+}
+
+static void print_verdict(const struct loading *l, bool ok)
+{
+	int n = l->problems.n - l->problems.n_errors;
+
+	if (ok && n)
+		printf("%s: ok, %d warning%s\n", l->problems.source, n, n == 1 ? "" : "s");
+	else if (ok)
+		printf("%s: ok\n", l->problems.source);
+	else
+		printf("%s: %d error%s\n", l->problems.source, l->problems.n_errors, l->problems.n_errors == 1 ? "" : "s");
+}
+
+int cmd_check(const struct command *self, int argc, char **argv)
+{
+	struct config config;
+	struct loading l;
+	bool ok;
+
+	if (args_want_help(self, argc, argv))
+		return 0;
+	if (argc != 2 || (argv[1][0] == '-' && argv[1][1]))
+		return help_usage_error(self, "give one config FILE (- is standard input) or ss:// URL");
+	load_begin(&l, &config);
+	ok = url_is_ss(argv[1]) ? load_url(&l, argv[1]) : load_file(&l, argv[1]);
+	words_wipe_url(argv[1]);
+	args_apply_environment(&l.specs);
+	if (ok)
+		ok = load_finish(&l, FOR_CHECK);
+	problems_print(&l.problems, PROBLEM_ADVICE, stderr);
+	print_verdict(&l, ok);
+	if (ok) {
+		print_servers(&config);
+		print_run(&config);
+		print_listen(&config);
+	}
+	load_end(&l);
+	config_free(&config);
+	return ok ? 0 : EXIT_BAD_CONFIG;
+}

@@ -1,0 +1,80 @@
+/* The subcommands, one row each. A row is here when it works. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "cli/command.h"
+#include "conf/nearest.h"
+
+static const char run_text[] =
+	"COMMAND and all that it starts have no network but the tunnel to SERVER: TCP,\n"
+	"UDP, names and ping, IPv4 and IPv6. It keeps its user, directory, terminal and\n"
+	"environment (but $GATUN_PASSWORD). When it ends, nothing is left.\n"
+	"\n"
+	"SERVER is an ss:// URL, or -c FILE, or -s HOST:PORT -m METHOD -k PASSWORD.\n"
+	"The exit code is COMMAND's own (128+N for a signal), 125 if gatun failed, 126 if\n"
+	"COMMAND cannot be executed, 127 if it is not found.\n";
+
+static const char server_text[] =
+	"Listens for Shadowsocks clients, TCP and UDP, until SIGTERM or SIGINT. What it\n"
+	"reaches for them is everything but its own loopback, link-local and metadata\n"
+	"addresses, which --allow-local opens.\n";
+
+static const char check_text[] =
+	"Prints every error, warning and advice as FILE:LINE:COLUMN: message, then what\n"
+	"`gatun run` and `gatun server` would do. Exit code 0: usable, 3: not.\n";
+
+static const char url_text[] =
+	"A config FILE becomes ss:// URLs, one line for each server; an ss:// URL becomes a\n"
+	"config. Mind that the output holds the password.\n";
+
+static const char genkey_text[] =
+	"Prints a new random password for METHOD: the base64 key of the size that a 2022\n"
+	"method wants, or 256 bits for another.\n";
+
+static const char ciphers_text[] =
+	"Lists the methods and the library that computes each on this machine, chosen by\n"
+	"CPU and a self-test. With --bench, how fast one core does it.\n";
+
+static const struct command table[] = {
+	{ "check", FOR_CHECK, cmd_check, "FILE|URL", "Say what is wrong with a config, and what it would do", check_text,
+	  "  gatun check config.json\n" },
+	{ "url", FOR_URL, cmd_url, "FILE|URL", "Turn a config into an ss:// URL, and back", url_text,
+	  "  gatun url config.json\n"
+	  "  gatun url ss://YWVzLTI1Ni1nY206c2VjcmV0@192.0.2.1:8388 > config.json\n" },
+	{ "genkey", FOR_GENKEY, cmd_genkey, "METHOD", "Make a strong password for a method", genkey_text,
+	  "  gatun genkey 2022-blake3-aes-256-gcm\n" },
+	{ "ciphers", FOR_CIPHERS, cmd_ciphers, "[--bench]", "List the methods", ciphers_text, "  gatun ciphers --bench\n" },
+	{ "version", 0, cmd_version, "", "Print the version", NULL, NULL },
+	{ "help", 0, cmd_help, "[COMMAND]", "Explain a command", NULL, "  gatun help check\n" },
+	{ 0 },
+};
+
+const struct command *command_table(void)
+{
+	return table;
+}
+
+const struct command *command_find(const char *name)
+{
+	for (const struct command *c = table; c->name; c++)
+		if (strcmp(c->name, name) == 0)
+			return c;
+	return NULL;
+}
+
+int command_unknown(const char *name)
+{
+	struct nearest near = { .word = name };
+	char shown[64];
+
+	for (const struct command *c = table; c->name; c++)
+		nearest_offer(&near, c->name);
+	log_escape(name, strlen(name), shown, sizeof(shown));
+	fprintf(stderr, "gatun: there is no command \"%s\"", shown);
+	if (near.best)
+		fprintf(stderr, ", did you mean \"%s\"?\n", near.best);
+	else
+		fprintf(stderr, " (`gatun help` lists them)\n");
+	return EXIT_USAGE;
+}
