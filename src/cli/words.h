@@ -8,7 +8,7 @@
 
 /* Overwrites an argument with NULs: it is gone from /proc/PID/cmdline. */
 void words_wipe(char *arg);
-/* The same for an ss:// URL, of which "ss://***" stays so that a process list
+/* The same for an ss:// URL, of which "ss:" and some stars stay so that a process list
  * shows what it was. Anything else is left alone. */
 void words_wipe_url(char *arg);
 /* Takes $GATUN_PASSWORD out of the environment: a copy that the caller wipes
