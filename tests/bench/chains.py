@@ -200,7 +200,7 @@ class SingBox(RustServer, Chain):
     def start(self):
         self.start_ssserver()
         config = {"log": {"level": "error"},
-                  "inbounds": [{"type": "tun", "interface_name": "tun0", "address": ["172.19.0.1/30"], "mtu": 1500,
+                  "inbounds": [{"type": "tun", "interface_name": "tun0", "address": ["172.19.0.1/30"],
                                 "auto_route": False, "stack": "mixed"}],
                   "outbounds": [{"type": "shadowsocks", "server": self.address, "server_port": self.port,
                                  "method": METHOD, "password": PASSWORD}]}
