@@ -31,9 +31,13 @@ help:
 deps:
 	@tests/deps/install build demo check
 
+# The packages of the goals named on the command line come in one go.
+GROUPS := build $(if $(filter demo,$(MAKECMDGOALS)),demo) $(if $(filter check interop,$(MAKECMDGOALS)),demo check) \
+	$(if $(filter bench,$(MAKECMDGOALS)),demo bench)
+
 $(BUILD)/build.ninja: CMakePresets.json
-	@tests/deps/install build
-	@cmake --preset $(PRESET) $(CMAKE_FLAGS)
+	@tests/deps/install $(GROUPS)
+	@cmake --preset $(PRESET) --log-level=WARNING $(CMAKE_FLAGS) >/dev/null
 
 build: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) -j $(JOBS)
