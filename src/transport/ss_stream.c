@@ -1,0 +1,209 @@
+/*
+ * A Shadowsocks stream: life and calls. Theory of operation of all ss_stream*.c:
+ *
+ *	owner --write--> seal from the slices into a pooled buffer --write--> under
+ *	owner <--data--- opened in place in the received buffer <--data----- under
+ *
+ * Out: write() accepts no more than what, sealed, fits in stream_space(under), so what
+ * was sealed is always taken whole and this layer queues nothing: under's
+ * bound is the back-pressure. The header waits for the first payload (client:
+ * 10 ms at most; server: as long as it takes).
+ *
+ * In: one data event of `under` is opened to its end and handed on as one data
+ * event. What the owner did not take waits in s->in and `under` is paused, so
+ * at most one event's worth waits. Only a unit that straddles two received
+ * slices is copied (s->carry). An idle stream holds no buffer.
+ *
+ * End: a clean end is a FIN at the end of a chunk. Before the server's first
+ * byte it is END_NO_REPLY, inside a chunk END_TRUNCATED, and neither is ever
+ * told as fin. The stream frees itself in the loop's deferred pass after end().
+ *
+ * Key schedules are borrowed from crypto's cache: two keys of 32 bytes are all
+ * that an idle stream keeps. It does not know who dials, listens or relays.
+ */
+#include "transport/ss_stream.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "crypto/random.h"
+#include "transport/ss_stream_impl.h"
+
+#define HEADER_WAIT_MS 10
+
+static const struct stream_ops ss_ops;
+
+/* ---- life ---- */
+
+void ss_stream_free_beginning(struct ss_stream *s)
+{
+	free(s->begin);
+	s->begin = NULL;
+}
+
+static void free_now(struct ss_stream *s)
+{
+	loop_defer_cancel(&s->work);
+	free(s);
+}
+
+static void pass(struct loop_work *w)
+{
+	struct ss_stream *s = container_of(w, struct ss_stream, work);
+
+	if (!s->dead && s->fail != END_DONE)
+		ss_stream_tell_ended(s, (enum flow_end)s->fail);
+	if (!s->dead && !s->told)
+		ss_stream_drain(s);
+	if (s->dead)
+		free_now(s);
+}
+
+void ss_stream_discard(struct ss_stream *s)
+{
+	s->dead = true;
+	s->under = NULL;
+	loop_timer_stop(&s->timer);
+	slice_queue_clear(&s->in);
+	if (s->carry.buf)
+		slice_unref(s->carry);
+	s->carry.buf = NULL;
+	ss_sealer_wipe(&s->sealer);
+	ss_opener_wipe(&s->opener);
+	ss_stream_free_beginning(s);
+	loop_defer(&s->work, pass);
+}
+
+void ss_stream_fail_later(struct ss_stream *s, enum flow_end why)
+{
+	s->fail = (uint8_t)why;
+	loop_defer(&s->work, pass);
+}
+
+struct ss_stream *ss_stream_make(struct stream *under, const struct ss_stream_config *cfg, bool server)
+{
+	struct ss_stream *s;
+
+	if (!aead_ops_for(cfg->method->tcp))
+		return NULL;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return NULL;
+	s->begin = calloc(1, sizeof(*s->begin));
+	if (!s->begin) {
+		free(s);
+		return NULL;
+	}
+	s->stream.ops = &ss_ops;
+	s->under = under;
+	s->cfg = cfg;
+	s->server = server;
+	s->fail = END_DONE;
+	ss_opener_init(&s->opener, cfg->method, server);
+	return s;
+}
+
+/* ---- events of `under` ---- */
+
+static void on_room(void *owner)
+{
+	struct ss_stream *s = owner;
+
+	if (s->dead || s->told || !s->want_room)
+		return;
+	s->want_room = false;
+	s->stream.events->room(s->stream.owner);
+}
+
+static void on_fin(void *owner)
+{
+	struct ss_stream *s = owner;
+
+	if (s->dead || s->told)
+		return;
+	s->fin_seen = true;
+	if (!s->server && !s->replied)
+		ss_stream_tell_ended(s, END_NO_REPLY);
+	else if (s->carry.buf || !ss_opener_at_boundary(&s->opener))
+		ss_stream_tell_ended(s, END_TRUNCATED);
+	else
+		ss_stream_drain(s);
+}
+
+static void on_ended(void *owner, enum flow_end why)
+{
+	ss_stream_tell_ended(owner, why);
+}
+
+void ss_stream_establish(struct ss_stream *s)
+{
+	static const struct stream_events events = { ss_stream_on_data, on_room, on_fin, on_ended };
+
+	stream_bind(s->under, &events, s);
+}
+
+/* ---- calls ---- */
+
+static void ss_want(struct stream *st, bool data, bool room)
+{
+	struct ss_stream *s = ss_stream_of(st);
+
+	s->want_data = data;
+	s->want_room = room;
+	if (data && (s->in.bytes || (s->fin_seen && !s->fin_told)))
+		loop_defer(&s->work, pass);
+	ss_stream_under_want(s);
+}
+
+static void ss_shut(struct stream *st)
+{
+	struct ss_stream *s = ss_stream_of(st);
+
+	if (s->shut || s->told)
+		return;
+	ss_stream_send_header(s);
+	s->shut = true;
+	stream_shut(s->under);
+}
+
+static void ss_end(struct stream *st, enum flow_end why)
+{
+	struct ss_stream *s = ss_stream_of(st);
+
+	if (s->dead)
+		return;
+	stream_end(s->under, why);
+	ss_stream_discard(s);
+}
+
+static const struct stream_ops ss_ops = {
+	.write = ss_stream_out_write,
+	.space = ss_stream_out_space,
+	.want = ss_want,
+	.shut = ss_shut,
+	.end = ss_end,
+};
+
+/* ---- the client ---- */
+
+static void on_header_due(struct loop_timer *t)
+{
+	struct ss_stream *s = container_of(t, struct ss_stream, timer);
+
+	if (!s->told)
+		ss_stream_send_header(s);
+}
+
+struct stream *ss_stream_client(struct stream *under, const struct ss_stream_config *cfg, const struct target *target)
+{
+	struct ss_stream *s = ss_stream_make(under, cfg, false);
+
+	if (!s)
+		return NULL;
+	s->begin->hs.target = *target;
+	random_bytes(s->begin->hs.salt, cfg->method->key_len);
+	ss_sealer_init(&s->sealer, cfg->method, cfg->key, s->begin->hs.salt);
+	ss_stream_establish(s);
+	loop_timer_start(&s->timer, HEADER_WAIT_MS, on_header_due);
+	return &s->stream;
+}

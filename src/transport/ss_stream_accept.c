@@ -1,0 +1,159 @@
+/*
+ * The server's beginning: from an accepted connection to a stream with a
+ * target, or back to its owner with the reason.
+ *
+ * Order (SIP022): salt and fixed header in the first read → decrypt → type →
+ * time → salt unseen → variable header. A salt is remembered only after the
+ * header it came with was authentic, so a stranger can neither fill the store
+ * nor learn whether a salt is in it. Whatever fails, the owner does the same
+ * (it drains or resets), and nothing was written.
+ *
+ * A struct ss_accept is the stream itself in its first state. Until the target
+ * is known `under` is read unit by unit; what follows the address in the same
+ * unit waits in s->in, and all later bytes stay with `under`.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "transport/ss_stream_impl.h"
+
+static struct ss_stream *stream_of(struct ss_accept *a)
+{
+	return (struct ss_stream *)(void *)a;
+}
+
+static void release_under(struct ss_stream *s)
+{
+	stream_want(s->under, false, false);
+	stream_bind(s->under, NULL, NULL);
+}
+
+static void reject(struct ss_stream *s, enum flow_end why)
+{
+	const struct ss_accept_events *events;
+	struct stream *under = s->under;
+	void *owner;
+
+	if (s->dead)
+		return;
+	events = s->begin->events;
+	owner = s->begin->owner;
+	release_under(s);
+	ss_stream_discard(s);
+	events->rejected(owner, under, why);
+}
+
+static void accept_now(struct ss_stream *s)
+{
+	const struct beginning *b = s->begin;
+	struct target target = b->hs.target; /* the owner may end the stream and read on */
+
+	stream_want(s->under, false, false);
+	ss_stream_establish(s);
+	b->events->accepted(b->owner, &s->stream, &target);
+}
+
+/* SIP022's fixed header, or SIP004's first box, was authentic: is its salt new? */
+static int check_salt(struct ss_stream *s)
+{
+	const struct ss_method *m = s->cfg->method;
+	const uint8_t *salt = s->begin->hs.salt;
+
+	if (s->salt_checked || (s->opener.unit != SS_UNIT_REQUEST && s->opener.unit != SS_UNIT_CHUNK))
+		return 0;
+	s->salt_checked = true;
+	if (!s->begin->salts)
+		return 0;
+	if (m->sip022)
+		return salt_store_insert(s->begin->salts, salt, m->key_len, loop_now());
+	return salt_store_insert_evict(s->begin->salts, salt, m->key_len, loop_now());
+}
+
+/* Opens units of one slice until the target is known. Returns bytes used, or -errno. */
+static ssize_t read_request(struct ss_stream *s, const struct slice *v)
+{
+	struct ss_batch b = { .n = 0, .held = 0 };
+	struct slice piece;
+	uint32_t off = 0;
+	int rc = 1;
+
+	while (rc >= 0 && off < v->len && !s->opener.addressed) {
+		rc = ss_stream_open_unit(s, v, &off, &piece, &b);
+		if (rc == 1)
+			rc = check_salt(s);
+		if (rc == 0 && s->opener.addressed && piece.len)
+			rc = slice_queue_push(&s->in, &piece, 1);
+		ss_batch_release(&b);
+	}
+	return rc < 0 ? rc : (ssize_t)off;
+}
+
+/* The first read must hold the whole first unit: a SIP022 client sends it so,
+ * and whoever feeds us bytes one by one is probing. */
+static bool header_split(const struct ss_stream *s, const struct slice *v)
+{
+	return s->cfg->method->sip022 && !s->replied && v->len < s->opener.need;
+}
+
+static size_t on_data(void *owner, const struct slice *v, int n)
+{
+	struct ss_stream *s = owner;
+	size_t used = 0;
+
+	if (header_split(s, v)) {
+		reject(s, END_TRUNCATED);
+		return slices_len(v, n);
+	}
+	s->replied = true;
+	for (int i = 0; i < n && !s->opener.addressed; i++) {
+		ssize_t rc = read_request(s, &v[i]);
+
+		if (rc < 0) {
+			reject(s, ss_stream_end_of(s, (int)rc));
+			return slices_len(v, n);
+		}
+		used += (size_t)rc;
+	}
+	if (s->opener.addressed)
+		accept_now(s);
+	return used;
+}
+
+static void on_room(void *owner)
+{
+	(void)owner;
+}
+
+static void on_fin(void *owner)
+{
+	reject(owner, END_TRUNCATED);
+}
+
+static void on_ended(void *owner, enum flow_end why)
+{
+	reject(owner, why);
+}
+
+struct ss_accept *ss_stream_accept(struct stream *under, const struct ss_stream_config *cfg, struct salt_store *salts,
+				   const struct ss_accept_events *events, void *owner)
+{
+	static const struct stream_events under_events = { on_data, on_room, on_fin, on_ended };
+	struct ss_stream *s = ss_stream_make(under, cfg, true);
+
+	if (!s)
+		return NULL;
+	s->begin->salts = salts;
+	s->begin->events = events;
+	s->begin->owner = owner;
+	stream_bind(under, &under_events, s);
+	stream_want(under, true, false);
+	return (struct ss_accept *)(void *)s;
+}
+
+void ss_stream_accept_cancel(struct ss_accept *a)
+{
+	struct ss_stream *s = stream_of(a);
+
+	release_under(s);
+	ss_stream_discard(s);
+}
