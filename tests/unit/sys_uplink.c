@@ -1,0 +1,80 @@
+/* The path MTU, as the kernel reports it, and the netlink requests that change it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <errno.h>
+#include <sched.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "sys/netlink.h"
+#include "sys/uplink.h"
+
+static void loopback_fits_an_ip_packet(void **state)
+{
+	struct addr a;
+
+	(void)state;
+	addr_parse_ip("127.0.0.1", 8388, &a);
+	assert_int_equal(sys_uplink_mtu(&a), 65535);
+	a.port = 0;
+	assert_int_equal(sys_uplink_mtu(&a), 65535);
+	assert_int_equal(sys_uplink_mtu(&(struct addr){ 0 }), -EAFNOSUPPORT);
+}
+
+/* In a network namespace of its own: lo down means no route; then an MTU that netlink sets. */
+static void child_sets_mtu(void)
+{
+	struct netlink_link link = { .mtu = 1400, .up = true };
+	struct netlink n;
+	struct addr a;
+
+	addr_parse_ip("127.0.0.1", 1, &a);
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0)
+		_exit(77);
+	if (sys_uplink_mtu(&a) != -ENETUNREACH)
+		_exit(1);
+	if (netlink_open(&n) || netlink_set_link(&n, 1, &link))
+		_exit(2);
+	if (sys_uplink_mtu(&a) != 1400)
+		_exit(3);
+	link.mtu = -1; /* the kernel must refuse, and we must hear it */
+	if (netlink_set_link(&n, 1, &link) != -EINVAL)
+		_exit(4);
+	netlink_close(&n);
+	_exit(0);
+}
+
+static int run(void (*child)(void))
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		child();
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static void follows_the_device(void **state)
+{
+	int code = run(child_sets_mtu);
+
+	(void)state;
+	if (code == 77)
+		skip();
+	assert_int_equal(code, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(loopback_fits_an_ip_packet),
+		cmocka_unit_test(follows_the_device),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
