@@ -55,11 +55,11 @@ void tun_free(struct tun *);
 int tun_mtu(const struct tun *);
 struct tun_features tun_features(const struct tun *);
 
-/* Writes one packet: iov[0] starts with the IP header (and holds IP and L4
+/* Writes one packet of at most 96 pieces and 65,535 bytes: iov[0] starts with the IP header (and holds IP and L4
  * headers whole). gso_size 0: an ordinary packet. csum: the L4 checksum field
  * holds the pseudo-header sum and the kernel is to finish it (only with
  * vnet_hdr; without, tun_write finishes it itself, and splits super-packets).
- * Returns 0, or -EAGAIN/-ENOBUFS (dropped, counted). */
+ * Returns 0, -EAGAIN/-ENOBUFS (dropped, counted), or -EINVAL. */
 int tun_write(struct tun *, const struct iovec *iov, int n, uint16_t gso_size, bool csum);
 
 /* Validates an IP packet that did not come from the device (a reassembled
