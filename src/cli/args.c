@@ -263,9 +263,11 @@ static void assign_secret(struct args *a, struct assignment *to, const struct gi
 
 static void assign_address(struct args *a, struct server_spec *spec, const struct given *g)
 {
+	int errors = a->loading.problems.n_errors;
+
 	spec->port.number = 0;
 	spec_set_address(spec, g->value, 0, &a->loading.problems);
-	if (!spec->port.number)
+	if (!spec->port.number && a->loading.problems.n_errors == errors)
 		a->failed = help_usage_error(a->command, "-s wants HOST:PORT%s",
 					     strchr(spec->host.text, ':') ? "; an IPv6 address needs brackets: [::1]:8388" : "");
 }

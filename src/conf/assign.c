@@ -171,7 +171,7 @@ static bool parse_endpoint(const char *text, size_t len, struct target *out)
 {
 	char copy[64];
 	struct addr ip;
-	struct target t;
+	struct target t = { 0 };
 
 	if (len == 0 || len >= sizeof(copy))
 		return false;
@@ -267,10 +267,12 @@ static bool assign_server(const struct assignment *a, const struct option_row *r
 	if (!url_is_ss(v->text)) {
 		uint32_t port = s->port.number; /* "server_port" wins over a port in "server" */
 
+		int errors = a->problems->n_errors;
+
 		spec_set_address(s, v->text, v->at, a->problems);
 		if (port)
 			s->port.number = port;
-		return true;
+		return a->problems->n_errors == errors;
 	}
 	ok = url_parse(v->text, &url, err, sizeof(err)) == 0;
 	if (!ok)
@@ -282,7 +284,8 @@ static bool assign_server(const struct assignment *a, const struct option_row *r
 	take_text(&s->plugin, &url.plugin, v->at);
 	if (!s->port.number)
 		s->port = (struct spec_number){ .number = url.port.number, .at = v->at };
-	s->broken |= !ok;
+	if (!ok)
+		spec_refuse_rest(s, v->at);
 	spec_free(&url);
 	return ok;
 }
@@ -312,7 +315,7 @@ static bool assign_protocol(const struct assignment *a, const struct option_row 
 	return false;
 }
 
-bool option_assign(const struct assignment *a, const struct option_row *r, const struct option_value *v)
+static bool assign(const struct assignment *a, const struct option_row *r, const struct option_value *v)
 {
 	switch (r->type) {
 	case OPTION_FLAG:
@@ -355,4 +358,22 @@ bool option_assign(const struct assignment *a, const struct option_row *r, const
 		break;
 	}
 	return wants(a, r, v);
+}
+
+/* A refused value leaves its place in the spec: it is not missing. */
+static void mark_refused(const struct assignment *a, const struct option_row *r, conf_place at)
+{
+	if (r->type == OPTION_FLAG || r->type == OPTION_PORT || r->type == OPTION_WORD)
+		((struct spec_number *)field_of(a, r))->at = at;
+	else
+		((struct spec_text *)field_of(a, r))->at = at;
+}
+
+bool option_assign(const struct assignment *a, const struct option_row *r, const struct option_value *v)
+{
+	bool ok = assign(a, r, v);
+
+	if (!ok && r->home == HOME_SERVER)
+		mark_refused(a, r, v->at);
+	return ok;
 }

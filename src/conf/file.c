@@ -10,6 +10,7 @@
 #include <jansson.h>
 #include <sodium.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -161,8 +162,8 @@ static void read_member(struct reader *r, const struct option_row *o, const json
 		read_servers(r, o, v, at);
 	else if (o->type == OPTION_LOCALS)
 		read_locals(r, o, v, at);
-	else if (!option_assign(&a, o, &value))
-		spec->broken |= o->home == HOME_SERVER;
+	else
+		option_assign(&a, o, &value);
 }
 
 /* libev's "server": ["a", "b"]: a server each, alike in all but the host. The
@@ -195,6 +196,8 @@ static void copy_text(struct spec_text *to, const struct spec_text *from)
 {
 	if (!to->text && from->text)
 		spec_set_text(to, from->text, strlen(from->text), from->at);
+	else if (!to->text && !to->at)
+		to->at = from->at;
 }
 
 /* What a server does not say is as the top level says. */
@@ -206,8 +209,9 @@ static void inherit(struct server_spec *s, const struct server_spec *top)
 	if (!s->mode.number)
 		s->mode = top->mode;
 	if (!s->port.number)
-		s->port = top->port;
-	s->broken |= top->broken;
+		s->port.number = top->port.number;
+	if (!s->port.at)
+		s->port.at = top->port.at;
 }
 
 static void read_host_array(struct reader *r, const json_t *hosts, const struct server_spec *top)
@@ -222,6 +226,17 @@ static void read_host_array(struct reader *r, const json_t *hosts, const struct 
 	}
 }
 
+static bool is_server(const struct server_spec *s)
+{
+	return s->host.text || s->host.at;
+}
+
+/* Enough of one to say what is missing. */
+static bool is_part_of_server(const struct server_spec *s)
+{
+	return s->port.number || s->port.at || s->method.text || s->method.at || s->password.text || s->password.at;
+}
+
 static void read_top(struct reader *r, const json_t *root)
 {
 	const json_t *hosts = json_object_get(root, "server");
@@ -232,7 +247,7 @@ static void read_top(struct reader *r, const json_t *root)
 		inherit(&r->loading->specs.items[i], &top);
 	if (json_is_array(hosts))
 		read_host_array(r, hosts, &top);
-	if (top.host.text || (!r->loading->specs.n && (top.port.number || top.method.text || top.password.text || top.broken)))
+	if (is_server(&top) || (!r->loading->specs.n && is_part_of_server(&top)))
 		*spec_list_add(&r->loading->specs) = top;
 	else
 		spec_free(&top);
@@ -258,43 +273,54 @@ static int safe_words(const json_error_t *e)
 	return near ? (int)(near - e->text) : (int)strlen(e->text);
 }
 
-static json_t *parse(struct loading *l)
+/* `blanked` is the text without comments, which the places are counted in. */
+static json_t *parse(struct loading *l, char *blanked)
 {
 	json_error_t e;
 	conf_place at = 0;
 	json_t *root;
 
-	if (json_text_blank(l->text, l->text_len, &at) != 0) {
+	if (json_text_blank(blanked, l->text_len, &at) != 0) {
 		problem_add(&l->problems, PROBLEM_ERROR, at, "this comment never ends");
 		return NULL;
 	}
-	root = json_loadb(l->text, l->text_len, JSON_REJECT_DUPLICATES, &e);
+	root = json_loadb(blanked, l->text_len, JSON_REJECT_DUPLICATES, &e);
 	if (!root)
 		problem_add(&l->problems, PROBLEM_ERROR, syntax_place(&e, l->text_len), "no JSON: %.*s", safe_words(&e), e.text);
 	sodium_memzero(&e, sizeof(e));
 	return root;
 }
 
+static bool read_root(struct reader *r, const char *blanked, const json_t *root)
+{
+	if (!json_is_object(root)) {
+		problem_add(&r->loading->problems, PROBLEM_ERROR, 1, "a config is a JSON object: { \"server\": ... }");
+		return false;
+	}
+	if (json_places_build(&r->places, blanked, r->loading->text_len, root) != 0)
+		die(1, "out of memory");
+	read_top(r, root);
+	json_places_free(&r->places);
+	return true;
+}
+
 bool file_read(struct loading *l)
 {
 	struct reader r = { .loading = l };
+	char *blanked = malloc(l->text_len + 1);
 	json_t *root;
 	bool ok;
 
+	if (!blanked)
+		die(1, "out of memory");
+	memcpy(blanked, l->text, l->text_len);
 	l->problems.text = l->text;
 	l->problems.text_len = l->text_len;
 	json_wipe_memory();
-	root = parse(l);
-	if (!root)
-		return false;
-	ok = json_is_object(root);
-	if (!ok)
-		problem_add(&l->problems, PROBLEM_ERROR, 1, "a config is a JSON object: { \"server\": ... }");
-	else if (json_places_build(&r.places, l->text, l->text_len, root) != 0)
-		die(1, "out of memory");
-	if (ok)
-		read_top(&r, root);
-	json_places_free(&r.places);
+	root = parse(l, blanked);
+	ok = root && read_root(&r, blanked, root);
 	json_decref(root);
+	sodium_memzero(blanked, l->text_len);
+	free(blanked);
 	return ok;
 }

@@ -4,7 +4,7 @@
 
 #include "conf/load.h"
 
-/* Reads l->text (and blanks its comments); problems are added. False if it is
+/* Reads l->text; problems are added. False if it is
  * no JSON object at all. */
 bool file_read(struct loading *l);
 

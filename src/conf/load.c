@@ -99,7 +99,7 @@ bool load_url(struct loading *l, const char *url)
 	l->problems.source = "ss:// URL";
 	if (url_parse(url, s, err, sizeof(err)) == 0)
 		return true;
-	s->broken = true;
+	spec_refuse_rest(s, 1);
 	problem_add(&l->problems, PROBLEM_ERROR, 0, "%s", err);
 	return false;
 }

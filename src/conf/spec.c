@@ -69,6 +69,21 @@ void spec_list_free(struct spec_list *l)
 	*l = (struct spec_list){ 0 };
 }
 
+static void refuse(struct spec_text *t, conf_place at)
+{
+	if (!t->text && !t->at)
+		t->at = at;
+}
+
+void spec_refuse_rest(struct server_spec *s, conf_place at)
+{
+	refuse(&s->host, at);
+	refuse(&s->method, at);
+	refuse(&s->password, at);
+	if (!s->port.number && !s->port.at)
+		s->port.at = at;
+}
+
 int spec_parse_port(const char *text, size_t len, uint32_t *port)
 {
 	uint32_t value = 0;
@@ -119,11 +134,11 @@ void spec_set_address(struct server_spec *s, const char *text, conf_place at, st
 	switch (spec_parse_port(colon + 1, strlen(colon + 1), &port)) {
 	case -EINVAL:
 		problem_add(p, PROBLEM_ERROR, at, "the port after the colon is not a number");
-		port = 1; /* said once; no second error about a port that is missing */
+		port = 0;
 		break;
 	case -ERANGE:
 		problem_add(p, PROBLEM_ERROR, at, "port %.8s is not between 1 and 65535", colon + 1);
-		port = 1;
+		port = 0;
 		break;
 	}
 	s->port = (struct spec_number){ .number = port, .at = at };
@@ -141,11 +156,13 @@ static bool check_address(const struct server_spec *s, struct config_server *out
 	bool ok = true;
 
 	if (!s->port.number) {
-		problem_add(p, PROBLEM_ERROR, place_of(s->port.at, s), "no port: \"server_port\" is missing");
+		if (!s->port.at)
+			problem_add(p, PROBLEM_ERROR, s->at, "no port: \"server_port\" is missing");
 		ok = false;
 	}
 	if (!host || !*host) {
-		problem_add(p, PROBLEM_ERROR, at, host ? "the server's host is empty" : "no server: \"server\" is missing");
+		if (host || !s->host.at)
+			problem_add(p, PROBLEM_ERROR, at, host ? "the server's host is empty" : "no server: \"server\" is missing");
 		return false;
 	}
 	switch (target_set(&out->address, host, strlen(host), s->port.number ? (uint16_t)s->port.number : 1)) {
@@ -204,7 +221,8 @@ static void explain_method(const char *name, conf_place at, struct problems *p)
 static bool check_method(const struct server_spec *s, struct config_server *out, struct problems *p)
 {
 	if (!s->method.text || !*s->method.text) {
-		problem_add(p, PROBLEM_ERROR, place_of(s->method.at, s), "no method: \"method\" is missing");
+		if (s->method.text || !s->method.at)
+			problem_add(p, PROBLEM_ERROR, place_of(s->method.at, s), "no method: \"method\" is missing");
 		return false;
 	}
 	out->method = ss_method_find(s->method.text);
@@ -235,7 +253,8 @@ static bool check_password(const struct server_spec *s, struct config_server *ou
 	char err[256] = "";
 
 	if (!password || !*password) {
-		problem_add(p, PROBLEM_ERROR, at, "no password: give \"password\", -k or $GATUN_PASSWORD");
+		if (password || !s->password.at)
+			problem_add(p, PROBLEM_ERROR, at, "no password: give \"password\", -k or $GATUN_PASSWORD");
 		return false;
 	}
 	if (!out->method)
@@ -271,8 +290,6 @@ bool spec_check(const struct server_spec *s, struct config *c, struct config_ser
 {
 	bool ok = true;
 
-	if (s->broken)
-		return false;
 	*out = (struct config_server){ .mode = s->mode.number ? (enum config_mode)s->mode.number : MODE_TCP_AND_UDP };
 	ok &= check_address(s, out, p);
 	ok &= check_method(s, out, p);

@@ -13,6 +13,8 @@
 #include "conf/config.h"
 #include "conf/problem.h"
 
+/* A place without a value: what was written there has been refused already,
+ * so nobody complains that it is missing. */
 struct spec_text {
 	char *text; /* or NULL */
 	conf_place at;
@@ -27,7 +29,6 @@ struct server_spec {
 	struct spec_text host, method, password, tag, plugin;
 	struct spec_number port, mode, disabled;
 	conf_place at; /* of the whole */
-	bool broken;   /* an error has been said already: what is missing is its consequence */
 };
 
 struct spec_list {
@@ -40,6 +41,8 @@ struct spec_list {
 struct server_spec *spec_list_add(struct spec_list *);
 void spec_list_free(struct spec_list *);
 
+/* Marks what has no value as refused at `at`: for a URL that does not parse. */
+void spec_refuse_rest(struct server_spec *, conf_place at);
 /* Replaces a text by a copy of `len` bytes; the old one is wiped. */
 void spec_set_text(struct spec_text *, const char *text, size_t len, conf_place at);
 void spec_free(struct server_spec *);

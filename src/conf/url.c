@@ -122,7 +122,7 @@ static int parse_plain_userinfo(struct part in, char *scratch, struct server_spe
 	struct part password = { colon + 1, in.len - method.len - 1 };
 	ssize_t n = percent_decode(method, scratch);
 
-	if (n < 0)
+	if (n < 0 || memchr(scratch, ':', (size_t)n)) /* a colon could not be written back */
 		return -EINVAL;
 	spec_set_text(&out->method, scratch, (size_t)n, 0);
 	n = percent_decode(password, scratch);
@@ -138,7 +138,7 @@ static int parse_userinfo(struct part in, char *scratch, struct server_spec *out
 
 	if (memchr(in.at, ':', in.len))
 		return parse_plain_userinfo(in, scratch, out) == 0 ?
-			       0 : fail(err, err_size, "a percent escape in method:password is broken");
+			       0 : fail(err, err_size, "a percent escape in method:password is broken, or escapes a colon of the method");
 	n = percent_decode(in, scratch);
 	if (n < 0)
 		return fail(err, err_size, "a percent escape before the @ is broken");
@@ -182,6 +182,8 @@ static int parse_host(struct part in, char *scratch, struct server_spec *out, ch
 	n = percent_decode((struct part){ in.at, host_len }, scratch);
 	if (n < 0)
 		return fail(err, err_size, "a percent escape in the host is broken");
+	if (strpbrk(scratch, "/?#@%\\"))
+		return fail(err, err_size, "the host holds a character that no host has");
 	spec_set_host(out, scratch, (size_t)n, 0);
 	out->port.number = port;
 	return 0;

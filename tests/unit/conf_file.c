@@ -1,0 +1,365 @@
+/* Config files: comments, places of errors, all errors, unknown and later keys,
+ * what each key sets. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "conf/load.h"
+#include "crypto/method.h"
+
+#define SERVER "\"server\": \"192.0.2.1\", \"server_port\": 8388, \"method\": \"aes-256-gcm\", \"password\": \"0123456789012345678901234567890123456789\""
+
+/* All problems of a text as they would be printed; "" if there is none. */
+static char *problems_of(const char *text, uint32_t command, struct config *c)
+{
+	struct loading l;
+	char *out = NULL;
+	size_t size = 0;
+	FILE *f = open_memstream(&out, &size);
+
+	load_begin(&l, c);
+	if (load_text(&l, "t", text, strlen(text)))
+		load_finish(&l, command);
+	problems_print(&l.problems, PROBLEM_ADVICE, f);
+	fclose(f);
+	load_end(&l);
+	return out;
+}
+
+static void expect(const char *text, uint32_t command, const char *want)
+{
+	struct config c;
+	char *got = problems_of(text, command, &c);
+
+	if (strcmp(got, want) != 0)
+		fail_msg("%s\n--- said:\n%s--- wanted:\n%s", text, got, want);
+	free(got);
+	config_free(&c);
+}
+
+/* The config of a text that must be without problems. */
+static void good(const char *text, struct config *c)
+{
+	char *got = problems_of(text, FOR_CHECK, c);
+
+	if (*got)
+		fail_msg("%s\n--- said:\n%s", text, got);
+	free(got);
+}
+
+static void people_write_comments_and_trailing_commas(void **state)
+{
+	struct config c;
+
+	(void)state;
+	good("\xef\xbb\xbf// first\n{ /* block, with \" and } and // */\n" SERVER ", // end, with \"quotes\"\n"
+	     "\"locals\": [ { \"protocol\": \"tun\", \"tun_mtu\": 1400, }, ],\n \"_note\": [1, {}], \"//\": null,\n}\n// last", &c);
+	assert_int_equal(c.n_servers, 1);
+	assert_int_equal(c.mtu, 1400);
+	config_free(&c);
+	good("{ " SERVER ", \"remarks\": \"http://x/*y*/ , } // z\" }", &c);
+	assert_string_equal(c.servers[0].tag, "http://x/*y*/ , } // z");
+	config_free(&c);
+}
+
+static void syntax_errors_have_a_place(void **state)
+{
+	(void)state;
+	expect("{\n  \"server\" 1 }", FOR_CHECK, "t:2:12: error: no JSON: ':' expected\n");
+	expect("{\n /* ü */ \"server\": oops }", FOR_CHECK, "t:2:20: error: no JSON: invalid token\n");
+	expect("{ \"a\": 1,\n  /* never\n", FOR_CHECK, "t:2:3: error: this comment never ends\n");
+	expect("{ \"mode\": \"tcp_only\",\n\"mode\": 1 }", FOR_CHECK, "t:2:1: error: no JSON: duplicate object key\n");
+	expect("[1]", FOR_CHECK, "t:1:1: error: a config is a JSON object: { \"server\": ... }\n");
+	expect("{ , }", FOR_CHECK, "t:1:3: error: no JSON: string or '}' expected\n");
+	expect("{ \"a\": [1,,] }", FOR_CHECK, "t:1:11: error: no JSON: unexpected token\n");
+}
+
+static void all_errors_are_said_in_the_order_of_the_text(void **state)
+{
+	(void)state;
+	expect("{\n"
+	       "  \"server\": \"192.0.2.1\",\n"
+	       "  \"server_port\": 70000,\n"
+	       "  \"method\": \"aes-256-gmc\",\n"
+	       "  \"timeout\": \"ten\",\n"
+	       "  \"tun_mtu\": 100,\n"
+	       "  \"allow_local\": 1,\n"
+	       "  \"mode\": \"tcp\",\n"
+	       "  \"nofile\": [],\n"
+	       "  \"udp_timeout\": 1.5\n"
+	       "}",
+	       FOR_CHECK,
+	       "t:1:1: error: no password: give \"password\", -k or $GATUN_PASSWORD\n"
+	       "t:3:18: error: \"server_port\" wants a number from 1 to 65535, not 70000\n"
+	       "t:4:13: error: unknown method \"aes-256-gmc\", did you mean \"aes-256-gcm\"?\n"
+	       "t:5:14: error: \"timeout\" wants a number from 1 to 86400, not \"ten\"\n"
+	       "t:6:14: error: \"tun_mtu\" wants a number from 1280 to 65520, not 100\n"
+	       "t:7:18: error: \"allow_local\" wants true or false, not 1\n"
+	       "t:8:11: error: \"mode\" wants one of tcp_only|udp_only|tcp_and_udp, not \"tcp\"\n"
+	       "t:9:13: error: \"nofile\" wants a number from 0 to 1048576, not an array\n"
+	       "t:10:18: error: \"udp_timeout\" wants a number from 1 to 86400, not a fraction\n");
+}
+
+static void unknown_keys_name_the_nearest(void **state)
+{
+	(void)state;
+	expect("{\n " SERVER ",\n \"sever_port\": 1,\n \"passwrod\": \"x\", \"zebra\": 1 }", FOR_CHECK,
+	       "t:3:2: warning: unknown key \"sever_port\", did you mean \"server_port\"?\n"
+	       "t:4:2: warning: unknown key \"passwrod\", did you mean \"password\"?\n"
+	       "t:4:19: warning: unknown key \"zebra\": it has no effect\n");
+	expect("{ " SERVER ", \"tun_interface_name\": \"t0\" }", FOR_CHECK,
+	       "t:1:128: warning: \"tun_interface_name\" does not belong here: it has no effect\n");
+	expect("{ " SERVER ", \"e\\u001b[31m\": 1 }", FOR_CHECK,
+	       "t:1:128: warning: unknown key \"e\\x1b[31m\": it has no effect\n");
+}
+
+static void keys_of_later_versions_are_named(void **state)
+{
+	(void)state;
+	expect("{ " SERVER ",\n \"fast_open\": true, \"acl\": \"x\", \"version\": 1, \"no_delay\": true }", FOR_CHECK,
+	       "t:2:15: warning: \"fast_open\" is known but not supported yet: it has no effect (TCP Fast Open.)\n"
+	       "t:2:28: warning: \"acl\" is known but not supported yet: it has no effect (Access control list.)\n");
+	expect("{ " SERVER ",\n \"locals\": [{ \"local_port\": 1080 }, { \"protocol\": \"redir\" },\n{ \"protocol\": \"tnu\" }, { \"disabled\": true, \"protocol\": \"x\" }, 7] }",
+	       FOR_CHECK,
+	       "t:2:13: warning: an inbound without \"protocol\" is a socks one, which is not supported yet: it has no effect\n"
+	       "t:2:51: warning: inbounds of protocol \"redir\" are not supported yet; this one has no effect\n"
+	       "t:3:15: error: unknown protocol \"tnu\", did you mean \"tun\"?\n"
+	       "t:3:63: error: an inbound is an object, not a number\n");
+}
+
+static void every_key_sets_its_field(void **state)
+{
+	struct config c;
+
+	(void)state;
+	good("{ " SERVER ", \"mode\": \"udp_only\", \"timeout\": 7, \"tcp_idle\": 8, \"half_close_idle\": 9, \"udp_timeout\": 61,"
+	     "\"udp_max_associations\": 512, \"nofile\": 4096, \"outbound_fwmark\": 4294967295, \"allow_local\": true,"
+	     "\"hosts\": \"/etc/h\", \"nameserver\": \"9.9.9.9, [::1]:5353\", \"dns_mode\": \"[2001:db8::53]:5353\","
+	     "\"tun_mtu\": 9000, \"icmp_reply\": false, \"remarks\": \"de-1\" }", &c);
+	assert_int_equal(c.servers[0].mode, MODE_UDP_ONLY);
+	assert_string_equal(c.servers[0].method->name, "aes-256-gcm");
+	assert_string_equal(c.servers[0].tag, "de-1");
+	assert_int_equal(c.timeout, 7);
+	assert_int_equal(c.tcp_idle, 8);
+	assert_int_equal(c.half_close_idle, 9);
+	assert_int_equal(c.udp_timeout, 61);
+	assert_int_equal(c.udp_max_associations, 512);
+	assert_int_equal(c.nofile, 4096);
+	assert_int_equal(c.outbound_fwmark, 4294967295u);
+	assert_true(c.allow_local);
+	assert_string_equal(c.hosts_file, "/etc/h");
+	assert_string_equal(c.nameserver, "9.9.9.9:53,[::1]:5353");
+	assert_int_equal(c.dns, DNS_UPSTREAM);
+	assert_int_equal(target_port(&c.dns_upstream), 5353);
+	assert_int_equal(c.mtu, 9000);
+	assert_false(c.icmp_reply);
+	config_free(&c);
+}
+
+static void the_shortest_file_is_a_url(void **state)
+{
+	struct config c;
+	char text[TARGET_STRLEN];
+
+	(void)state;
+	good("{ \"server\": \"ss://YWVzLTI1Ni1nY206MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDEyMzQ1Njc4OQ@[::1]:8388#home\" }", &c);
+	assert_string_equal(c.servers[0].tag, "home");
+	assert_string_equal(target_format(&c.servers[0].address, text), "[::1]:8388");
+	config_free(&c);
+	/* keys beside it win, wherever they stand */
+	good("{ \"server_port\": 1, \"server\": \"ss://YWVzLTI1Ni1nY206MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDEyMzQ1Njc4OQ@[::1]:8388\", \"method\": \"aes-128-gcm\" }", &c);
+	assert_int_equal(target_port(&c.servers[0].address), 1);
+	assert_string_equal(c.servers[0].method->name, "aes-128-gcm");
+	config_free(&c);
+	expect("{\n\"server\": \"ss://YWVzLTI1Ni1nY206MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDEyMzQ1Njc4OQ@h:0\" }", FOR_CHECK,
+	       "t:2:11: error: \"server\": the port is not between 1 and 65535\n");
+}
+
+static void several_servers(void **state)
+{
+	static const char two[] = "{ \"servers\": [ { \"address\": \"192.0.2.1\", \"port\": \"1\", \"name\": \"a\" },\n"
+		"{ \"server\": \"192.0.2.2:2\", \"mode\": \"tcp_only\" }, { \"server\": \"x\", \"disabled\": true } ],\n"
+		"\"method\": \"aes-256-gcm\", \"password\": \"0123456789012345678901234567890123456789\" }";
+	struct config c;
+	char *got = problems_of(two, FOR_SERVER, &c);
+
+	(void)state;
+	assert_string_equal(got, "");
+	free(got);
+	assert_int_equal(c.n_servers, 2);
+	assert_string_equal(c.servers[0].tag, "a");
+	assert_string_equal(c.servers[1].tag, "192.0.2.2:2");
+	assert_int_equal(c.servers[0].mode, MODE_TCP_AND_UDP);
+	assert_int_equal(c.servers[1].mode, MODE_TCP_ONLY);
+	assert_memory_equal(c.servers[0].key, c.servers[1].key, 32);
+	config_free(&c);
+	expect(two, FOR_RUN, "t: error: 2 servers: `gatun run` takes one; set \"disabled\": true on the others (several servers are not supported yet)\n");
+	/* libev's array of hosts */
+	good("{ \"server\": [\"0.0.0.0\"], \"server_port\": 1, \"method\": \"aes-256-gcm\", \"password\": \"0123456789012345678901234567890123456789\" }", &c);
+	assert_int_equal(c.n_servers, 1);
+	config_free(&c);
+	expect("{ \"servers\": [ 1 ] }", FOR_CHECK, "t:1:16: error: a server is an object, not a number\n");
+	expect("{ \"servers\": {} }", FOR_CHECK, "t:1:14: error: \"servers\" wants an array of objects, not an object\n");
+	expect("{ \"servers\": [ {\"disabled\": true} ] }", FOR_CHECK, "t: error: every server is disabled\n");
+	expect("{}", FOR_CHECK, "t: error: no server is given: an ss:// URL, -c FILE, or -s HOST:PORT -m METHOD -k PASSWORD\n");
+}
+
+static void a_listening_address_is_no_name(void **state)
+{
+	(void)state;
+	expect("{ \"server\": \"example.org\", \"server_port\": 1, \"method\": \"aes-256-gcm\",\n\"password\": \"0123456789012345678901234567890123456789\" }",
+	       FOR_SERVER, "t:1:13: error: `gatun server` listens on an IP address of this machine (0.0.0.0 or :: for all), not on a name\n");
+}
+
+static void missing_and_broken_parts_of_a_server(void **state)
+{
+	char text[1024], name[300];
+
+	(void)state;
+	expect("{\n\"method\": \"aes-256-gcm\" }", FOR_CHECK,
+	       "t:1:1: error: no port: \"server_port\" is missing\n"
+	       "t:1:1: error: no server: \"server\" is missing\n"
+	       "t:1:1: error: no password: give \"password\", -k or $GATUN_PASSWORD\n");
+	expect("{ \"server\": \"\", \"server_port\": 0, \"method\": \"rc4-md5\", \"password\": 5 }", FOR_CHECK,
+	       "t:1:13: error: the server's host is empty\n"
+	       "t:1:32: error: \"server_port\" wants a number from 1 to 65535, not 0\n"
+	       "t:1:45: error: method \"rc4-md5\" is a stream cipher without authentication: anyone on the path can change and probe it; "
+	       "not supported (`gatun ciphers` lists those that are)\n"
+	       "t:1:68: error: \"password\" wants a string, not 5\n");
+	expect("{ \"server\": \"h\", \"server_port\": 1, \"method\": \"rc4-md5\", \"password\": \"x\" }", FOR_CHECK,
+	       "t:1:46: error: method \"rc4-md5\" is a stream cipher without authentication: anyone on the path can change and probe it; "
+	       "not supported (`gatun ciphers` lists those that are)\n");
+	memset(name, 'a', 256);
+	name[256] = 0;
+	snprintf(text, sizeof(text), "{ \"server\": \"%s\", \"server_port\": 1, \"method\": \"2022-blake3-aes-128-gcm\", \"password\": \"AAECAwQFBgcICQoLDA0ODw==\" }", name);
+	expect(text, FOR_CHECK, "t:1:13: error: the server's name has 256 bytes, a domain has at most 255\n");
+	expect("{ \"server\": \"h\", \"server_port\": 1, \"method\": \"2022-blake3-aes-128-gcm\", \"password\": \"AAECAwQFBgcICQoLDA0ODw==\", \"plugin\": \"v2ray\" }",
+	       FOR_CHECK, "t:1:123: error: plugins (SIP003) are not supported yet, and without its plugin this server cannot be reached\n");
+}
+
+static void a_wrong_key_size_says_the_size(void **state)
+{
+	struct config c;
+	char *got = problems_of("{ \"server\": \"h\", \"server_port\": 1, \"method\": \"2022-blake3-aes-256-gcm\",\n \"password\": \"AAECAwQFBgcICQoLDA0ODw==\" }",
+				FOR_CHECK, &c);
+
+	(void)state;
+	assert_int_equal(strncmp(got, "t:2:14: error: password: ", 25), 0);
+	assert_non_null(strstr(got, "32"));
+	assert_non_null(strstr(got, "16"));
+	assert_null(strstr(got, "AAEC"));
+	free(got);
+	config_free(&c);
+}
+
+static void passwords_never_show(void **state)
+{
+	static const char *const texts[] = {
+		"{ \"server\": \"h\", \"server_port\": 1, \"method\": \"hunter2hunter2\", \"password\": \"hunter2hunter2\" }",
+		"{ \"server\": \"ss://aes-256-gcm:hunter2hunter2@h:0\" }",
+		"{ \"server\": \"ss://hunter2hunter2:aes-256-gcm@h:1\" }",
+		"{ \"password\": \"hunter2hunter2\" \"x\": 1 }",
+		"{ \"password\": hunter2hunter2 }",
+		"{ \"server\": \"h\", \"server_port\": 1, \"method\": \"2022-blake3-aes-128-gcm\", \"password\": \"hunter2hunter2\" }",
+		"{ \"server\": \"h\", \"server_port\": 1, \"method\": \"aes-128-gcm\", \"password\": \"hunter2hunter2\" }",
+		"{ \"password\": \"${hunter2hunter2}\" }",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+		struct config c;
+		char *got = problems_of(texts[i], FOR_CHECK, &c);
+
+		assert_int_not_equal(strlen(got), 0);
+		if (strstr(got, "hunter2"))
+			fail_msg("%s\n--- said:\n%s", texts[i], got);
+		free(got);
+		config_free(&c);
+	}
+}
+
+static void a_password_comes_from_the_environment(void **state)
+{
+	struct config c, plain;
+
+	(void)state;
+	setenv("CONF_FILE_TEST", "0123456789012345678901234567890123456789", 1);
+	good("{ \"server\": \"h\", \"server_port\": 1, \"method\": \"aes-256-gcm\", \"password\": \"${CONF_FILE_TEST}\" }", &c);
+	good("{ " SERVER " }", &plain);
+	assert_memory_equal(c.servers[0].key, plain.servers[0].key, 32);
+	config_free(&c);
+	config_free(&plain);
+	unsetenv("CONF_FILE_TEST");
+	expect("{ \"server\": \"h\", \"server_port\": 1, \"method\": \"aes-256-gcm\", \"password\": \"${CONF_FILE_TEST}\" }", FOR_CHECK,
+	       "t:1:73: error: \"password\": the environment has no variable of that name\n");
+}
+
+static void weak_passwords_are_noted(void **state)
+{
+	struct config c;
+	char *got = problems_of("{ \"server\": \"h\", \"server_port\": 1, \"method\": \"aes-256-gcm\", \"password\": \"barfoo!\" }", FOR_CHECK, &c);
+
+	(void)state;
+	assert_non_null(strstr(got, "t:1:73: advice: the password has at most 41 bits"));
+	free(got);
+	config_free(&c);
+	assert_int_equal(spec_password_bits(""), 0);
+	assert_true(spec_password_bits("q3Zp8Lw0VtYx7Bn2KdJ5Rg") >= 128); /* 22 of 62: 16 random bytes in base64 */
+	assert_true(spec_password_bits("q3Zp8Lw0VtYx7Bn2KdJ5R") < 128);
+}
+
+static void a_tag_cannot_write_to_the_terminal(void **state)
+{
+	struct config c;
+
+	(void)state;
+	good("{ " SERVER ", \"remarks\": \"\\u001b[31mred\\n\\u202e\\u0085 \xc3\xa9 \\ud83c\\udde9\" }", &c);
+	assert_string_equal(c.servers[0].tag, "?[31mred??? \xc3\xa9 \xf0\x9f\x87\xa9");
+	config_free(&c);
+}
+
+static void nameservers_and_presets(void **state)
+{
+	struct config c;
+
+	(void)state;
+	good("{ " SERVER ", \"dns\": \"system\" }", &c);
+	assert_null(c.nameserver);
+	config_free(&c);
+	good("{ " SERVER ", \"dns\": \"cloudflare\" }", &c);
+	assert_string_equal(c.nameserver, "1.1.1.1:53,1.0.0.1:53,[2606:4700:4700::1111]:53,[2606:4700:4700::1001]:53");
+	config_free(&c);
+	expect("{ " SERVER ",\n\"dns\": \"1.1.1.1,\", \"nameserver\": \"one.one\" }", FOR_CHECK,
+	       "t:2:8: error: \"dns\" wants IP addresses with commas between, or system, google, cloudflare or quad9, not \"1.1.1.1,\"\n"
+	       "t:2:34: error: \"nameserver\" wants IP addresses with commas between, or system, google, cloudflare or quad9, not \"one.one\"\n");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(people_write_comments_and_trailing_commas),
+		cmocka_unit_test(syntax_errors_have_a_place),
+		cmocka_unit_test(all_errors_are_said_in_the_order_of_the_text),
+		cmocka_unit_test(unknown_keys_name_the_nearest),
+		cmocka_unit_test(keys_of_later_versions_are_named),
+		cmocka_unit_test(every_key_sets_its_field),
+		cmocka_unit_test(the_shortest_file_is_a_url),
+		cmocka_unit_test(several_servers),
+		cmocka_unit_test(a_listening_address_is_no_name),
+		cmocka_unit_test(missing_and_broken_parts_of_a_server),
+		cmocka_unit_test(a_wrong_key_size_says_the_size),
+		cmocka_unit_test(passwords_never_show),
+		cmocka_unit_test(a_password_comes_from_the_environment),
+		cmocka_unit_test(weak_passwords_are_noted),
+		cmocka_unit_test(a_tag_cannot_write_to_the_terminal),
+		cmocka_unit_test(nameservers_and_presets),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
