@@ -12,6 +12,7 @@
 #include "loop/loop.h"
 
 struct dns_state dns_state;
+static bool ready;
 
 int dns_init(const struct dns_options *o)
 {
@@ -25,11 +26,15 @@ int dns_init(const struct dns_options *o)
 	ret = fakeip_init(&dns_state.fakes, 0);
 	if (ret == 0 && (ret = alias_init()) < 0)
 		fakeip_free(&dns_state.fakes);
+	ready = ret == 0;
 	return ret;
 }
 
 void dns_free(void)
 {
+	if (!ready)
+		return;
+	ready = false;
 	dns_serve_free();
 	dns_udp_free();
 	dns_upstream_free();

@@ -18,7 +18,7 @@ struct dns_options {
 };
 
 int dns_init(const struct dns_options *); /* 0 or -errno */
-void dns_free(void);
+void dns_free(void); /* may come without, or after a failed, dns_init() */
 
 /* An inbound port around `tun_udp` that answers port 53 itself, turns fake
  * addresses into names on the way out, and the sources of replies back into
