@@ -205,7 +205,7 @@ static void builds_errors_byte_for_byte(void **state)
 
 static void what_does_not_fit_is_truncated(void **state)
 {
-	static const uint8_t data[200];
+	static const uint8_t data[300];
 	uint8_t msg[64], out[512];
 	struct dns_question q;
 	struct dns_reply r;
@@ -215,12 +215,19 @@ static void what_does_not_fit_is_truncated(void **state)
 	assert_int_equal(dns_message_parse_query(msg, with_opt(msg), &q), 0);
 	dns_reply_begin(&r, out, sizeof(out), msg, &q, DNS_RCODE_OK);
 	for (int i = 0; i < 3; i++)
-		dns_reply_add(&r, 16, 1, data, sizeof(data));
+		dns_reply_add(&r, 16, 1, data, 200);
 	len = dns_reply_end(&r);
 	assert_true(len <= sizeof(out));
 	assert_true(out[2] & 2); /* TC */
 	assert_int_equal(out[7], 2); /* the two that fit */
 	assert_int_equal(out[11], 1); /* OPT found its place */
+
+	/* The second record would fit, were it not for OPT. */
+	dns_reply_begin(&r, out, sizeof(out), msg, &q, DNS_RCODE_OK);
+	dns_reply_add(&r, 16, 1, data, 200);
+	dns_reply_add(&r, 16, 1, data, sizeof(out) - r.len - 12 - 5);
+	assert_true(dns_reply_end(&r) <= sizeof(out) && (out[2] & 2));
+	assert_int_equal(out[7], 1);
 }
 
 static void tells_replies_apart(void **state)
