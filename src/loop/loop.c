@@ -166,9 +166,9 @@ void loop_stop(void)
 
 /* ---- readiness ---- */
 
-int loop_io_start(struct loop_io *io, int fd, void (*ready)(struct loop_io *, unsigned))
+static int start(struct loop_io *io, int fd, uint32_t interest, void (*ready)(struct loop_io *, unsigned))
 {
-	struct epoll_event e = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = io };
+	struct epoll_event e = { .events = interest | EPOLLRDHUP | EPOLLET, .data.ptr = io };
 
 	io->fd = fd;
 	io->ready = ready;
@@ -179,6 +179,16 @@ int loop_io_start(struct loop_io *io, int fd, void (*ready)(struct loop_io *, un
 		return -errno;
 	}
 	return 0;
+}
+
+int loop_io_start(struct loop_io *io, int fd, void (*ready)(struct loop_io *, unsigned))
+{
+	return start(io, fd, EPOLLIN | EPOLLOUT, ready);
+}
+
+int loop_io_start_read(struct loop_io *io, int fd, void (*ready)(struct loop_io *, unsigned))
+{
+	return start(io, fd, EPOLLIN, ready);
 }
 
 void loop_io_stop(struct loop_io *io)

@@ -45,6 +45,9 @@ struct loop_io {
 };
 /* Watches fd for both directions, edge-triggered. Returns 0 or -errno. */
 int loop_io_start(struct loop_io *io, int fd, void (*ready)(struct loop_io *, unsigned));
+/* As above, for reading and errors alone: a UDP socket is told of room after
+ * every datagram that leaves, and would wake the loop for nothing. */
+int loop_io_start_read(struct loop_io *io, int fd, void (*ready)(struct loop_io *, unsigned));
 /* Call before close(fd). Idempotent; safe inside a callback. */
 void loop_io_stop(struct loop_io *io);
 /* Deliver `events` again next turn without waiting for an edge. */

@@ -1,0 +1,418 @@
+/*
+ * The UDP association table.
+ *
+ * Theory of operation. An association is a key of the inbound (an app's
+ * source, a client's address or session) and one outbound port that serves it
+ * alone, so every remote that answers that port answers the key: endpoint-
+ * independent mapping and filtering. A batch from the inbound is grouped by
+ * association and each group goes out with one send(); a batch from a port
+ * goes back with the key filled in and the remote as it was.
+ *
+ * An association stands in one of three classes, each with its idle time:
+ * NAMES (all traffic so far went to port 53), NEW (nothing came back yet) and
+ * LIVE. Each class is a list in order of last use, so expiry looks at three
+ * list heads once a second, and only while there are associations.
+ *
+ * At the cap somebody must go. A flood of new sources must not push out flows
+ * that work, and working flows must not keep new ones from ever beginning: NEW
+ * and NAMES go first while they hold more than an eighth of the table, else
+ * the least recently used of all.
+ *
+ * Whoever leaves is marked and freed in the deferred pass: the batch that made
+ * it leave may still hold datagrams of it. The table knows neither what the
+ * inbound is nor what the outbound does.
+ */
+#include "flow/assoc.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "io/datagram_counters.h"
+#include "io/udp_socket.h"
+#include "loop/loop.h"
+
+#define SWEEP_MS 1000
+#define NAMES_PORT 53
+#define MAX_FLOOR 16
+
+enum assoc_class { CLASS_NEW, CLASS_NAMES, CLASS_LIVE, CLASSES };
+
+struct assoc {
+	struct hash_node node;
+	struct list use; /* in the list of its class, or of the dead */
+	struct assoc_table *table;
+	struct assoc_key key;
+	struct datagram_port *port;
+	uint64_t last_ms;
+	uint8_t class;
+	bool names_only, replied, dead;
+};
+
+struct assoc_table {
+	struct hash associations;
+	struct list classes[CLASSES], dead;
+	uint32_t counts[CLASSES];
+	uint32_t idle_ms[CLASSES];
+	uint32_t max;
+	struct datagram_port *in;
+	struct outbound *out;
+	struct loop_timer sweep;
+	struct loop_work free_work;
+};
+
+/* ---- counters ---- */
+
+/* Rooms below count for themselves; the page of the flows is brought up to date here. */
+static void fold_counters(void)
+{
+	flow_counters.udp.closed_port = udp_socket_counters.closed_port;
+	flow_counters.udp.dropped_queue = udp_socket_counters.tx_dropped + datagram_counters.dropped_queue;
+	flow_counters.udp.dropped_denied = datagram_counters.dropped_denied;
+	flow_counters.udp.too_big = udp_socket_counters.tx_too_big + datagram_counters.too_big;
+	flow_counters.udp.malformed = datagram_counters.malformed;
+	flow_counters.udp.replayed = datagram_counters.replayed;
+	flow_counters.udp.forged = datagram_counters.forged;
+	flow_counters.udp.fragments = datagram_counters.fragments;
+	flow_counters.udp.fragment_timeouts = datagram_counters.fragment_timeouts;
+}
+
+static uint64_t datagrams_in(const struct datagram *d)
+{
+	return d->segment ? (d->payload.len + d->segment - 1) / d->segment : 1;
+}
+
+/* ---- the table ---- */
+
+static uint64_t key_hash(const struct assoc_key *k)
+{
+	/* Field by field: the struct has padding. */
+	struct {
+		uint64_t session;
+		uint8_t ip[16];
+		uint16_t port, family;
+		uint32_t zero;
+	} flat = { .session = k->session, .port = k->addr.port, .family = k->addr.family };
+
+	memcpy(flat.ip, k->addr.ip.bytes, addr_ip_len(&k->addr));
+	return hash_bytes(&flat, sizeof(flat));
+}
+
+static bool key_equal(const struct assoc_key *a, const struct assoc_key *b)
+{
+	return a->session == b->session && addr_equal(&a->addr, &b->addr);
+}
+
+static struct assoc *find(const struct assoc_table *t, const struct assoc_key *key, uint64_t hash)
+{
+	for (struct hash_node *n = hash_first(&t->associations, hash); n; n = hash_next(n, hash)) {
+		struct assoc *a = container_of(n, struct assoc, node);
+		if (key_equal(&a->key, key))
+			return a;
+	}
+	return NULL;
+}
+
+static void enter_class(struct assoc *a, enum assoc_class class)
+{
+	a->class = (uint8_t)class;
+	a->table->counts[class]++;
+	list_append(&a->table->classes[class], &a->use);
+}
+
+static void leave_class(struct assoc *a)
+{
+	a->table->counts[a->class]--;
+	list_remove(&a->use);
+}
+
+static void touch(struct assoc *a)
+{
+	enum assoc_class class = a->names_only ? CLASS_NAMES : a->replied ? CLASS_LIVE : CLASS_NEW;
+	uint64_t now = loop_now();
+
+	if (class != a->class) {
+		leave_class(a);
+		enter_class(a, class);
+	} else if (a->last_ms != now) {
+		list_move_last(&a->table->classes[class], &a->use);
+	}
+	a->last_ms = now;
+}
+
+/* ---- the end of an association ---- */
+
+static void free_dead(struct loop_work *w)
+{
+	struct assoc_table *t = container_of(w, struct assoc_table, free_work);
+
+	while (!list_empty(&t->dead)) {
+		struct assoc *a = container_of(t->dead.next, struct assoc, use);
+		list_remove(&a->use);
+		free(a);
+	}
+}
+
+static void end_assoc(struct assoc *a, enum flow_end why)
+{
+	struct assoc_table *t = a->table;
+	char text[ADDR_STRLEN];
+
+	log_debug("udp association ended source=%s session=%016llx end=%s", addr_format(&a->key.addr, text),
+		  (unsigned long long)a->key.session, flow_end_name(why));
+	hash_remove(&t->associations, &a->node);
+	leave_class(a);
+	a->dead = true;
+	list_append(&t->dead, &a->use);
+	loop_defer(&t->free_work, free_dead);
+	datagram_end(a->port, why);
+	if (t->in->ops->forget)
+		t->in->ops->forget(t->in, &a->key);
+	flow_counters.udp.active--;
+	if (why == END_IDLE)
+		flow_counters.udp.timeouts++;
+	else if (why == END_EVICTED)
+		flow_counters.udp.evicted++;
+}
+
+static struct assoc *oldest(struct assoc_table *t, enum assoc_class class)
+{
+	return list_empty(&t->classes[class]) ? NULL : container_of(t->classes[class].next, struct assoc, use);
+}
+
+static struct assoc *choose_victim(struct assoc_table *t)
+{
+	struct assoc *victim = NULL;
+
+	for (int c = CLASS_NEW; c <= CLASS_NAMES; c++)
+		if (t->counts[c] > t->max / 8)
+			return oldest(t, (enum assoc_class)c);
+	for (int c = 0; c < CLASSES; c++) {
+		struct assoc *a = oldest(t, (enum assoc_class)c);
+		if (a && (!victim || a->last_ms < victim->last_ms))
+			victim = a;
+	}
+	return victim;
+}
+
+static void evict_one(struct assoc_table *t)
+{
+	log_info("udp associations are at their limit of %u: the least recently used makes room", t->max);
+	end_assoc(choose_victim(t), END_EVICTED);
+}
+
+static void on_sweep(struct loop_timer *timer)
+{
+	struct assoc_table *t = container_of(timer, struct assoc_table, sweep);
+	uint64_t now = loop_now();
+
+	for (int c = 0; c < CLASSES; c++) {
+		struct assoc *a;
+		while ((a = oldest(t, (enum assoc_class)c)) && now - a->last_ms >= t->idle_ms[c])
+			end_assoc(a, END_IDLE);
+	}
+	fold_counters();
+	if (t->associations.count)
+		loop_timer_start(&t->sweep, SWEEP_MS, on_sweep);
+}
+
+/* ---- replies: outbound to inbound ---- */
+
+static void on_replies(void *owner, const struct datagram *batch, int n)
+{
+	struct assoc *a = owner;
+	struct datagram back[DATAGRAM_BATCH];
+
+	if (a->dead)
+		return;
+	for (int at = 0; at < n; at += DATAGRAM_BATCH) {
+		int part = n - at < DATAGRAM_BATCH ? n - at : DATAGRAM_BATCH;
+
+		for (int i = 0; i < part; i++) {
+			back[i] = batch[at + i];
+			back[i].key = a->key;
+			flow_counters.udp.packets_down += datagrams_in(&back[i]);
+			flow_counters.udp.bytes_down += back[i].payload.len;
+		}
+		datagram_send(a->table->in, back, part);
+	}
+	a->replied = true;
+	touch(a);
+}
+
+static void on_port_ended(void *owner, enum flow_end why)
+{
+	struct assoc *a = owner;
+
+	if (!a->dead)
+		end_assoc(a, why);
+}
+
+static const struct datagram_events port_events = { on_replies, on_port_ended };
+
+/* ---- from the inbound ---- */
+
+static struct assoc *open_assoc(struct assoc_table *t, const struct datagram *d, uint64_t hash)
+{
+	struct assoc *a;
+
+	if (t->associations.count >= t->max)
+		evict_one(t);
+	a = calloc(1, sizeof(*a));
+	if (!a)
+		return NULL;
+	a->port = t->out->ops->port(t->out);
+	if (!a->port) {
+		free(a);
+		return NULL;
+	}
+	datagram_bind(a->port, &port_events, a);
+	a->table = t;
+	a->key = d->key;
+	a->last_ms = loop_now();
+	a->names_only = true;
+	list_init(&a->use);
+	enter_class(a, CLASS_NEW);
+	hash_insert(&t->associations, &a->node, hash);
+	flow_counters.udp.active++;
+	flow_counters.udp.opened++;
+	if (!loop_timer_armed(&t->sweep))
+		loop_timer_start(&t->sweep, SWEEP_MS, on_sweep);
+	return a;
+}
+
+/* The association of d, made if need be; NULL: refused, and the inbound knows. */
+static struct assoc *assoc_for(struct assoc_table *t, const struct datagram *d)
+{
+	uint64_t hash = key_hash(&d->key);
+	struct assoc *a = find(t, &d->key, hash);
+
+	if (!a)
+		a = open_assoc(t, d, hash);
+	if (!a) {
+		flow_counters.udp.dropped_limit += datagrams_in(d);
+		if (t->in->ops->refuse)
+			t->in->ops->refuse(t->in, d, END_LIMIT);
+	}
+	return a;
+}
+
+static void send_group(struct assoc *a, const struct datagram *d, int n)
+{
+	if (a->dead)
+		return;
+	for (int i = 0; i < n; i++) {
+		flow_counters.udp.packets_up += datagrams_in(&d[i]);
+		flow_counters.udp.bytes_up += d[i].payload.len;
+		a->names_only &= target_port(d[i].remote) == NAMES_PORT;
+	}
+	touch(a);
+	datagram_send(a->port, d, n);
+}
+
+/* Sends what belongs to `whose` from i on, in order, and blanks it. */
+static void send_scattered(struct assoc **whose, const struct datagram *batch, int i, int n)
+{
+	struct datagram group[DATAGRAM_BATCH];
+	struct assoc *a = whose[i];
+	int count = 0;
+
+	for (int j = i; j < n; j++) {
+		if (whose[j] != a)
+			continue;
+		group[count++] = batch[j];
+		whose[j] = NULL;
+	}
+	send_group(a, group, count);
+}
+
+static void dispatch(struct assoc_table *t, const struct datagram *batch, int n)
+{
+	struct assoc *whose[DATAGRAM_BATCH];
+	bool all_same = true;
+
+	for (int i = 0; i < n; i++) {
+		bool same = i > 0 && whose[i - 1] && !whose[i - 1]->dead && key_equal(&batch[i].key, &batch[i - 1].key);
+
+		whose[i] = same ? whose[i - 1] : assoc_for(t, &batch[i]);
+		all_same &= whose[i] == whose[0];
+	}
+	if (all_same && whose[0]) {
+		send_group(whose[0], batch, n);
+		return;
+	}
+	for (int i = 0; i < n; i++)
+		if (whose[i])
+			send_scattered(whose, batch, i, n);
+}
+
+static void on_batch(void *owner, const struct datagram *batch, int n)
+{
+	for (int at = 0; at < n; at += DATAGRAM_BATCH)
+		dispatch(owner, batch + at, n - at < DATAGRAM_BATCH ? n - at : DATAGRAM_BATCH);
+	fold_counters();
+}
+
+static void on_inbound_ended(void *owner, enum flow_end why)
+{
+	struct assoc_table *t = owner;
+
+	for (int c = 0; c < CLASSES; c++)
+		while (!list_empty(&t->classes[c]))
+			end_assoc(oldest(t, (enum assoc_class)c), why);
+}
+
+static const struct datagram_events inbound_events = { on_batch, on_inbound_ended };
+
+/* ---- life ---- */
+
+static uint32_t max_from_nofile(void)
+{
+	struct rlimit r;
+	uint64_t half = getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur != RLIM_INFINITY ? r.rlim_cur / 2 : 65536;
+
+	return half < MAX_FLOOR ? MAX_FLOOR : half > UINT32_MAX ? UINT32_MAX : (uint32_t)half;
+}
+
+static uint32_t to_ms(uint32_t seconds, uint32_t fallback)
+{
+	uint64_t ms = (uint64_t)(seconds ? seconds : fallback) * 1000;
+
+	return ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms;
+}
+
+struct assoc_table *assoc_table_new(struct datagram_port *in, struct outbound *out, const struct assoc_limits *l)
+{
+	struct assoc_table *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	if (hash_init(&t->associations) != 0) {
+		free(t);
+		return NULL;
+	}
+	for (int c = 0; c < CLASSES; c++)
+		list_init(&t->classes[c]);
+	list_init(&t->dead);
+	t->idle_ms[CLASS_LIVE] = to_ms(l->idle_s, 300);
+	t->idle_ms[CLASS_NEW] = to_ms(l->unreplied_s, 30);
+	t->idle_ms[CLASS_NAMES] = to_ms(l->dns_s, 10);
+	t->max = l->max ? l->max : max_from_nofile();
+	t->in = in;
+	t->out = out;
+	datagram_bind(in, &inbound_events, t);
+	return t;
+}
+
+void assoc_table_free(struct assoc_table *t)
+{
+	on_inbound_ended(t, END_SHUTDOWN);
+	fold_counters();
+	loop_timer_stop(&t->sweep);
+	loop_defer_cancel(&t->free_work);
+	free_dead(&t->free_work);
+	hash_free(&t->associations);
+	free(t);
+}
