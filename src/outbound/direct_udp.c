@@ -26,10 +26,9 @@
 #include "io/udp_socket.h"
 #include "loop/loop.h"
 #include "outbound/guard.h"
+#include "outbound/udp_waiting.h"
 #include "resolve/resolve.h"
 
-#define WAITING_MAX 1024
-#define WAITING_BYTES (1024u * 1024)
 #define RECENT 4
 #define RECENT_MS 1000
 #define SOCKET_BUFFER (4u * 1024 * 1024)
@@ -39,14 +38,9 @@ struct pending {
 	struct list node;
 	struct direct_udp *port;
 	struct resolve_query *query;
-	struct list waiting;
+	struct list waiting; /* udp_waiting.h */
 	struct target target;
-};
-
-struct waiting {
-	struct list node;
-	struct slice payload; /* owned, a copy */
-	uint16_t segment, port;
+	struct addr addr; /* once it is known; the port is each datagram's */
 };
 
 /* Where a name led lately. Port 0 in addr: the port is the datagram's. */
@@ -62,8 +56,7 @@ struct direct_udp {
 	struct direct_udp_options options;
 	struct udp_socket *v4, *v6;
 	struct list pending;
-	int waiting_count;
-	uint32_t waiting_bytes;
+	struct udp_waiting_budget budget;
 	struct recent *recent; /* RECENT of them, once a name was used */
 	int recent_next;
 	struct loop_work free_work;
@@ -192,41 +185,28 @@ static bool learn(struct direct_udp *p, const struct target *t, const struct res
 	return true;
 }
 
-static void drop_waiting(struct direct_udp *p, struct waiting *w)
-{
-	p->waiting_count--;
-	p->waiting_bytes -= w->payload.buf->size;
-	slice_unref(w->payload);
-	list_remove(&w->node);
-	free(w);
-}
-
 static void end_pending(struct pending *q)
 {
-	while (!list_empty(&q->waiting)) {
-		datagram_counters.dropped_queue++;
-		drop_waiting(q->port, container_of(q->waiting.next, struct waiting, node));
-	}
+	udp_waiting_drain(&q->waiting, &q->port->budget, NULL, NULL);
 	list_remove(&q->node);
 	free(q);
+}
+
+static void send_waiting(void *owner, const struct datagram *d)
+{
+	struct pending *q = owner;
+
+	q->addr.port = target_port(d->remote);
+	send_to(q->port, &q->addr, d->payload, d->segment);
 }
 
 static void on_resolved(void *owner, const struct resolved *found)
 {
 	struct pending *q = owner;
-	struct direct_udp *p = q->port;
-	struct addr a;
 
 	q->query = NULL;
-	if (learn(p, &q->target, found, &a)) {
-		while (!list_empty(&q->waiting)) {
-			struct waiting *w = container_of(q->waiting.next, struct waiting, node);
-
-			a.port = w->port;
-			send_to(p, &a, w->payload, w->segment);
-			drop_waiting(p, w);
-		}
-	}
+	if (learn(q->port, &q->target, found, &q->addr))
+		udp_waiting_drain(&q->waiting, &q->port->budget, send_waiting, q);
 	end_pending(q);
 }
 
@@ -258,33 +238,6 @@ static struct pending *ask(struct direct_udp *p, const struct target *t)
 	return q;
 }
 
-/* Copies d behind those that wait for the same name. */
-static bool wait_for(struct direct_udp *p, struct pending *q, const struct datagram *d)
-{
-	struct waiting *w;
-	struct buf *copy;
-
-	if (p->waiting_count >= WAITING_MAX || p->waiting_bytes >= WAITING_BYTES)
-		return false;
-	copy = buf_get(d->payload.len);
-	w = copy ? malloc(sizeof(*w)) : NULL;
-	if (!w) {
-		if (copy)
-			buf_unref(copy);
-		return false;
-	}
-	memcpy(copy->data, slice_data(&d->payload), d->payload.len);
-	*w = (struct waiting){
-		.payload = { copy, 0, d->payload.len },
-		.segment = d->segment,
-		.port = target_port(d->remote),
-	};
-	list_append(&q->waiting, &w->node);
-	p->waiting_count++;
-	p->waiting_bytes += copy->size;
-	return true;
-}
-
 static void send_to_name(struct direct_udp *p, const struct datagram *d)
 {
 	struct pending *q = list_empty(&p->pending) ? NULL : find_pending(p, d->remote);
@@ -307,7 +260,7 @@ static void send_to_name(struct direct_udp *p, const struct datagram *d)
 	}
 	if (!q)
 		q = ask(p, d->remote);
-	if (!q || !wait_for(p, q, d))
+	if (!q || !udp_waiting_push(&q->waiting, &p->budget, d))
 		datagram_counters.dropped_queue++;
 }
 
