@@ -63,7 +63,7 @@ static int open_udp(struct server *s, struct endpoint *e, const struct config_se
 	struct assoc_limits limits = engine_assoc_limits(s->config, c->method);
 
 	errno = ENOMEM;
-	e->udp = ss_server_udp_new(&c->address.ip, c->method, c->key, s->salts);
+	e->udp = ss_server_udp_new(&c->address.ip, c->method, c->key);
 	if (!e->udp)
 		return -errno;
 	e->associations = assoc_table_new(ss_server_udp_port(e->udp), s->direct, &limits);

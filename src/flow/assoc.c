@@ -24,6 +24,7 @@
  */
 #include "flow/assoc.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -37,6 +38,7 @@
 #define SWEEP_MS 1000
 #define NAMES_PORT 53
 #define MAX_FLOOR 16
+#define TRIM_PEAK 256
 
 enum assoc_class { CLASS_NEW, CLASS_NAMES, CLASS_LIVE, CLASSES };
 
@@ -56,7 +58,7 @@ struct assoc_table {
 	struct list classes[CLASSES], dead;
 	uint32_t counts[CLASSES];
 	uint32_t idle_ms[CLASSES];
-	uint32_t max;
+	uint32_t max, peak;
 	struct datagram_port *in;
 	struct outbound *out;
 	struct loop_timer sweep;
@@ -203,6 +205,17 @@ static void evict_one(struct assoc_table *t)
 	end_assoc(choose_victim(t), END_EVICTED);
 }
 
+/* After a flood the heap is full of holes that malloc keeps. */
+static void return_memory(struct assoc_table *t)
+{
+	if (t->associations.count > t->peak)
+		t->peak = (uint32_t)t->associations.count;
+	if (t->peak < TRIM_PEAK || t->associations.count > t->peak / 4)
+		return;
+	t->peak = (uint32_t)t->associations.count;
+	malloc_trim(0);
+}
+
 static void on_sweep(struct loop_timer *timer)
 {
 	struct assoc_table *t = container_of(timer, struct assoc_table, sweep);
@@ -214,6 +227,7 @@ static void on_sweep(struct loop_timer *timer)
 			end_assoc(a, END_IDLE);
 	}
 	fold_counters();
+	return_memory(t);
 	if (t->associations.count)
 		loop_timer_start(&t->sweep, SWEEP_MS, on_sweep);
 }

@@ -7,15 +7,15 @@
 #define GATUN_INBOUND_SS_SERVER_UDP_H
 
 #include "crypto/method.h"
-#include "crypto/salt_store.h"
 #include "io/datagram.h"
 
 struct ss_server_udp;
-/* Listens. The key is copied. salts: see ss_server_udp.c; may be NULL.
- * NULL: errno is that of bind, or ENOMEM, ENOTSUP. */
-struct ss_server_udp *ss_server_udp_new(const struct addr *listen, const struct ss_method *, const uint8_t *key, struct salt_store *salts);
+/* Listens. The key is copied. NULL: errno is that of bind, or ENOMEM, ENOTSUP. */
+struct ss_server_udp *ss_server_udp_new(const struct addr *listen, const struct ss_method *, const uint8_t *key);
 void ss_server_udp_free(struct ss_server_udp *);
 /* Bind the association table to it. */
 struct datagram_port *ss_server_udp_port(struct ss_server_udp *);
+/* The address really bound (port 0 resolved). */
+struct addr ss_server_udp_addr(const struct ss_server_udp *);
 
 #endif

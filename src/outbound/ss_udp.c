@@ -125,8 +125,10 @@ static struct server_session *spare_for(struct ss_udp_client *c, uint64_t id)
 {
 	if (!c->spare)
 		c->spare = calloc(1, sizeof(*c->spare));
-	if (c->spare)
+	if (c->spare) {
+		ss_packet_session_wipe(&c->spare->session);
 		ss_packet_session_init(&c->codec, &c->spare->session, id);
+	}
 	return c->spare;
 }
 

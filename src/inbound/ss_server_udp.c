@@ -1,0 +1,427 @@
+/*
+ * Shadowsocks UDP, server side (wire-formats.md sections 2 and 13).
+ *
+ * One socket. A client is known by its address (SIP004) or by its session id
+ * (SIP022: then it may move, and replies follow it). What a client is to us
+ * (where it is, which of our addresses it used, keys, window) lives in struct
+ * client, from its first valid datagram until the association table forgets it.
+ *
+ * Invariants: nothing is ever answered that did not open. A client's address,
+ * the address of ours and the replay window change only after a datagram was
+ * opened, its time checked, its address parsed, AND the window took its id; so
+ * a replay from elsewhere redirects nothing. When a SIP022 session is forgotten
+ * early (a name query lives 10 s) its id and highest packet id stay behind as a
+ * grave for as long as a recorded datagram's timestamp could still pass: what
+ * comes later must be newer. SIP004 has no time and no id: the salts of the
+ * last few thousand datagrams are remembered, which is all one can do without
+ * holding memory for ever.
+ */
+#include "inbound/ss_server_udp.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "crypto/random.h"
+#include "crypto/replay_window.h"
+#include "inbound/ss_graves.h"
+#include "io/datagram_counters.h"
+#include "loop/loop.h"
+#include "transport/ss_port.h"
+
+#define SOCKET_BUFFER (8u * 1024 * 1024)
+#define GRAVES_CHECK_MS 5000
+#define RECENT_SALTS 8192 /* a power of two */
+
+struct client {
+	struct hash_node node;
+	struct assoc_key key;
+	struct addr peer, local;
+	/* SIP022 alone: */
+	struct ss_packet_session theirs, ours;
+	struct replay_window window;
+};
+
+struct ss_server_udp {
+	struct datagram_port port;
+	struct ss_packet_codec codec;
+	struct udp_socket *socket;
+	struct hash clients;
+	struct client *spare; /* where an unknown session is tried */
+	struct ss_graves graves;
+	struct loop_timer graves_timer; /* while there are some */
+	uint64_t *recent_salts; /* SIP004, once there was a datagram */
+};
+
+static struct ss_server_udp *of(struct datagram_port *p)
+{
+	return container_of(p, struct ss_server_udp, port);
+}
+
+static bool is_sip022(const struct ss_server_udp *s)
+{
+	return s->codec.method->sip022;
+}
+
+/* ---- clients ---- */
+
+static uint64_t key_hash(const struct assoc_key *k)
+{
+	uint8_t flat[20] = { 0 };
+
+	if (!k->addr.family)
+		return hash_bytes(&k->session, sizeof(k->session));
+	memcpy(flat, k->addr.ip.bytes, 16);
+	memcpy(flat + 16, &k->addr.port, 2);
+	memcpy(flat + 18, &k->addr.family, 2);
+	return hash_bytes(flat, sizeof(flat));
+}
+
+static struct client *find_client(const struct ss_server_udp *s, const struct assoc_key *k)
+{
+	uint64_t h = key_hash(k);
+
+	for (struct hash_node *n = hash_first(&s->clients, h); n; n = hash_next(n, h)) {
+		struct client *c = container_of(n, struct client, node);
+		if (c->key.session == k->session && addr_equal(&c->key.addr, &k->addr))
+			return c;
+	}
+	return NULL;
+}
+
+static struct client *spare_for(struct ss_server_udp *s, const struct assoc_key *k)
+{
+	if (!s->spare)
+		s->spare = calloc(1, sizeof(*s->spare));
+	if (!s->spare)
+		return NULL;
+	s->spare->key = *k;
+	if (is_sip022(s)) {
+		ss_packet_session_wipe(&s->spare->theirs);
+		ss_packet_session_init(&s->codec, &s->spare->theirs, k->session);
+	}
+	return s->spare;
+}
+
+/* The spare client is authentic: it becomes one of the table. */
+static void adopt(struct ss_server_udp *s)
+{
+	struct client *c = s->spare;
+	uint64_t id;
+
+	s->spare = NULL;
+	hash_insert(&s->clients, &c->node, key_hash(&c->key));
+	if (!is_sip022(s))
+		return;
+	do
+		id = random_u64();
+	while (id == 0);
+	ss_packet_session_init(&s->codec, &c->ours, id);
+}
+
+static void free_client(struct client *c)
+{
+	ss_packet_session_wipe(&c->theirs);
+	ss_packet_session_wipe(&c->ours);
+	free(c);
+}
+
+/* ---- receiving ---- */
+
+/* What was opened and waits to be handed over. */
+static struct {
+	struct ss_packet packets[DATAGRAM_BATCH];
+	struct datagram batch[DATAGRAM_BATCH];
+	struct addr locals[DATAGRAM_BATCH];
+	int n;
+} rx;
+
+static void deliver(struct ss_server_udp *s)
+{
+	if (rx.n)
+		s->port.events->receive(s->port.owner, rx.batch, rx.n);
+	rx.n = 0;
+}
+
+/* False: this salt was seen lately. Salts are random, so any 8 bytes of one tell it. */
+static bool salt_is_new(struct ss_server_udp *s, const uint8_t *salt)
+{
+	uint64_t value, *place;
+
+	if (!s->recent_salts)
+		s->recent_salts = calloc(RECENT_SALTS, sizeof(*s->recent_salts));
+	if (!s->recent_salts)
+		return true;
+	memcpy(&value, salt, sizeof(value));
+	place = &s->recent_salts[value & (RECENT_SALTS - 1)];
+	if (*place == value)
+		return false;
+	*place = value;
+	return true;
+}
+
+static void log_clock(const struct ss_packet *k, const struct addr *peer)
+{
+	char text[ADDR_STRLEN];
+
+	log_warn("a client's clock differs from ours by more than 30 s: its datagrams are refused client=%s offset=%lld",
+		 addr_format(peer, text), (long long)(k->timestamp - clock_unix()));
+}
+
+/* Opens and validates one datagram; its client, or NULL (counted). */
+static struct client *open_sip004(struct ss_server_udp *s, const struct udp_message *m, const struct ss_port_cut *cut, struct ss_packet *k)
+{
+	struct assoc_key key = { .addr = m->peer };
+	struct client *c;
+	uint8_t salt[8];
+	int err = ss_packet_identify(&s->codec, cut->data, cut->len, k);
+
+	if (!err) {
+		memcpy(salt, k->salt, sizeof(salt));
+		err = ss_packet_open(&s->codec, NULL, 0, cut->data, cut->len, k);
+	}
+	if (err) {
+		ss_port_count_bad(err);
+		return NULL;
+	}
+	if (!salt_is_new(s, salt)) {
+		datagram_counters.replayed++;
+		return NULL;
+	}
+	c = find_client(s, &key);
+	if (!c) {
+		c = spare_for(s, &key);
+		if (c)
+			adopt(s);
+	}
+	return c;
+}
+
+/* A window that has seen every id up to `last`. */
+static void window_close_up_to(struct replay_window *w, uint64_t last)
+{
+	memset(w->ring, 0xff, sizeof(w->ring));
+	w->last = last;
+	if ((last & 63) != 63)
+		w->ring[(last >> 6) % REPLAY_WINDOW_BLOCKS] = (2ull << (last & 63)) - 1;
+}
+
+/* Takes the id into the client's window, past the grave of an earlier life. */
+static bool accept_id(struct ss_server_udp *s, struct client *c, bool known, uint64_t packet_id)
+{
+	uint64_t last;
+	bool buried = !known && ss_graves_find(&s->graves, c->key.session, loop_now(), &last);
+
+	if ((buried && packet_id <= last) || (known && !replay_window_accept(&c->window, packet_id))) {
+		datagram_counters.replayed++;
+		return false;
+	}
+	if (known)
+		return true;
+	if (buried)
+		window_close_up_to(&c->window, last);
+	replay_window_accept(&c->window, packet_id);
+	adopt(s);
+	return true;
+}
+
+static struct client *open_sip022(struct ss_server_udp *s, const struct udp_message *m, const struct ss_port_cut *cut,
+				  uint64_t now, struct ss_packet *k)
+{
+	struct assoc_key key = { 0 };
+	struct client *c = NULL;
+	bool known = false;
+	int err = ss_packet_identify(&s->codec, cut->data, cut->len, k);
+
+	if (!err) {
+		key.session = k->session_id;
+		c = find_client(s, &key);
+		known = c != NULL;
+		if (known && !replay_window_check(&c->window, k->packet_id)) {
+			datagram_counters.replayed++;
+			return NULL;
+		}
+		if (!known)
+			c = spare_for(s, &key);
+		if (!c)
+			return NULL;
+		err = ss_packet_open(&s->codec, &c->theirs, now, cut->data, cut->len, k);
+	}
+	if (err) {
+		ss_port_count_bad(err);
+		if (err == -ETIME)
+			log_clock(k, &m->peer);
+		return NULL;
+	}
+	return accept_id(s, c, known, k->packet_id) ? c : NULL;
+}
+
+static void take(struct ss_server_udp *s, struct client *c, const struct udp_message *m)
+{
+	struct ss_packet *k = &rx.packets[rx.n];
+
+	c->peer = m->peer;
+	c->local = m->local;
+	rx.locals[rx.n] = m->local;
+	rx.batch[rx.n] = (struct datagram){
+		.key = c->key,
+		.remote = &k->remote,
+		.local = m->local.family ? &rx.locals[rx.n] : NULL,
+		.payload = { m->payload.buf, (uint32_t)(k->payload - m->payload.buf->data), (uint32_t)k->len },
+	};
+	if (++rx.n == DATAGRAM_BATCH)
+		deliver(s);
+}
+
+static void on_receive(void *owner, const struct udp_message *m, int n)
+{
+	struct ss_server_udp *s = owner;
+	uint64_t now = clock_unix();
+	struct ss_port_cut cut;
+
+	for (int i = 0; i < n; i++) {
+		for (uint32_t off = 0; ss_port_cut(&m[i], &off, &cut);) {
+			struct ss_packet *k = &rx.packets[rx.n];
+			struct client *c = is_sip022(s) ? open_sip022(s, &m[i], &cut, now, k) : open_sip004(s, &m[i], &cut, k);
+
+			if (c)
+				take(s, c, &m[i]);
+		}
+	}
+	deliver(s);
+}
+
+static const struct udp_socket_events socket_events = { on_receive, NULL };
+
+/* ---- replies ---- */
+
+static void server_send(struct datagram_port *port, const struct datagram *d, int n)
+{
+	struct ss_server_udp *s = of(port);
+	struct ss_packet_out out = { .now = clock_unix() };
+	struct client *c = NULL;
+
+	for (int i = 0; i < n; i++) {
+		struct ss_port_way way = { .socket = s->socket };
+
+		if (!c || c->key.session != d[i].key.session || !addr_equal(&c->key.addr, &d[i].key.addr))
+			c = find_client(s, &d[i].key);
+		if (!c)
+			continue;
+		way.remote = &c->peer;
+		way.local = c->local.family ? &c->local : NULL;
+		way.flow = (uint32_t)c->key.session;
+		out.client_session_id = c->key.session;
+		/* Packet ids used up: the session is over, as the protocol asks. */
+		if (ss_port_seal(&s->codec, &c->ours, &out, &d[i], &way) == -EOVERFLOW)
+			datagram_counters.dropped_queue++;
+	}
+}
+
+/* ---- the table's word ---- */
+
+static void on_graves_timer(struct loop_timer *t)
+{
+	struct ss_server_udp *s = container_of(t, struct ss_server_udp, graves_timer);
+
+	ss_graves_expire(&s->graves, loop_now());
+	if (s->graves.by_id.count)
+		loop_timer_start(t, GRAVES_CHECK_MS, on_graves_timer);
+}
+
+static void bury(struct ss_server_udp *s, const struct client *c)
+{
+	ss_graves_add(&s->graves, c->key.session, c->window.last, loop_now());
+	if (!loop_timer_armed(&s->graves_timer))
+		loop_timer_start(&s->graves_timer, GRAVES_CHECK_MS, on_graves_timer);
+}
+
+static void server_forget(struct datagram_port *port, const struct assoc_key *key)
+{
+	struct ss_server_udp *s = of(port);
+	struct client *c = find_client(s, key);
+
+	if (!c)
+		return;
+	if (is_sip022(s))
+		bury(s, c);
+	hash_remove(&s->clients, &c->node);
+	free_client(c);
+}
+
+static void server_refuse(struct datagram_port *port, const struct datagram *d, enum flow_end why)
+{
+	(void)why;
+	server_forget(port, &d->key);
+}
+
+static void server_end(struct datagram_port *port, enum flow_end why)
+{
+	(void)port, (void)why; /* an inbound is freed by its owner */
+}
+
+static const struct datagram_port_ops server_ops = {
+	.send = server_send,
+	.end = server_end,
+	.refuse = server_refuse,
+	.forget = server_forget,
+};
+
+/* ---- life ---- */
+
+static int open_all(struct ss_server_udp *s, const struct addr *listen, const struct ss_method *m, const uint8_t *key)
+{
+	struct udp_socket_options o = { .bind = listen, .pktinfo = true, .buffer = SOCKET_BUFFER };
+	int err = ss_packet_codec_init(&s->codec, m, SS_SERVER, key);
+
+	if (!err)
+		err = hash_init(&s->clients);
+	if (!err)
+		err = ss_graves_init(&s->graves);
+	if (err)
+		return err;
+	s->socket = udp_socket_open(&o, &socket_events, s, &err);
+	return s->socket ? 0 : -err;
+}
+
+struct ss_server_udp *ss_server_udp_new(const struct addr *listen, const struct ss_method *m, const uint8_t *key)
+{
+	struct ss_server_udp *s = calloc(1, sizeof(*s));
+	int err = s ? open_all(s, listen, m, key) : -ENOMEM;
+
+	if (err) {
+		if (s)
+			ss_server_udp_free(s);
+		errno = -err;
+		return NULL;
+	}
+	s->port.ops = &server_ops;
+	return s;
+}
+
+void ss_server_udp_free(struct ss_server_udp *s)
+{
+	loop_timer_stop(&s->graves_timer);
+	if (s->socket)
+		udp_socket_close(s->socket);
+	if (s->spare)
+		free_client(s->spare);
+	ss_graves_free(&s->graves);
+	hash_free(&s->clients);
+	ss_packet_codec_wipe(&s->codec);
+	free(s->recent_salts);
+	free(s);
+}
+
+struct datagram_port *ss_server_udp_port(struct ss_server_udp *s)
+{
+	return &s->port;
+}
+
+struct addr ss_server_udp_addr(const struct ss_server_udp *s)
+{
+	return udp_socket_addr(s->socket);
+}
