@@ -277,9 +277,14 @@ static int safe_words(const json_error_t *e)
 static json_t *parse(struct loading *l, char *blanked)
 {
 	json_error_t e;
+	const char *nul = memchr(blanked, 0, l->text_len);
 	conf_place at = 0;
 	json_t *root;
 
+	if (nul) { /* jansson would skip it */
+		problem_add(&l->problems, PROBLEM_ERROR, (conf_place)(nul - blanked) + 1, "a NUL byte: this is no text");
+		return NULL;
+	}
 	if (json_text_blank(blanked, l->text_len, &at) != 0) {
 		problem_add(&l->problems, PROBLEM_ERROR, at, "this comment never ends");
 		return NULL;
@@ -297,8 +302,10 @@ static bool read_root(struct reader *r, const char *blanked, const json_t *root)
 		problem_add(&r->loading->problems, PROBLEM_ERROR, 1, "a config is a JSON object: { \"server\": ... }");
 		return false;
 	}
-	if (json_places_build(&r->places, blanked, r->loading->text_len, root) != 0)
-		die(1, "out of memory");
+	if (json_places_build(&r->places, blanked, r->loading->text_len, root) != 0) {
+		problem_add(&r->loading->problems, PROBLEM_ERROR, 0, "cannot follow its structure, or out of memory");
+		return false;
+	}
 	read_top(r, root);
 	json_places_free(&r->places);
 	return true;

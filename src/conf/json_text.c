@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <sodium.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,6 +42,12 @@ static void wiping_free(void *p)
 void json_wipe_memory(void)
 {
 	json_set_alloc_funcs(wiping_malloc, wiping_free);
+}
+
+/* JSON's white space; strchr alone would find its own NUL. */
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
 static size_t string_end(const char *text, size_t at, size_t len)
@@ -106,9 +113,9 @@ static void blank_trailing_commas(char *text, size_t len)
 		} else if ((c == ']' || c == '}') && comma < len && !strchr("[{,:", before)) {
 			text[comma] = ' ';
 		}
-		if (c != ',' && !strchr(" \t\r\n", c))
+		if (c != ',' && !is_space(c))
 			comma = len;
-		if (!strchr(" \t\r\n", c))
+		if (!is_space(c))
 			last = c;
 		at = c == '"' ? string_end(text, at, len) : at + 1;
 	}
@@ -128,7 +135,7 @@ int json_text_blank(char *text, size_t len, conf_place *place)
 
 static void skip_space(struct cursor *c)
 {
-	while (c->at < c->len && strchr(" \t\r\n", c->text[c->at]) && c->text[c->at])
+	while (c->at < c->len && is_space(c->text[c->at]))
 		c->at++;
 }
 
@@ -214,7 +221,7 @@ static int walk_value(struct json_places *p, struct cursor *c, const json_t *val
 	if (c->text[c->at] == '"')
 		c->at = string_end(c->text, c->at, c->len);
 	else
-		while (c->at < c->len && !strchr(",]} \t\r\n", c->text[c->at]))
+		while (c->at < c->len && !strchr(",]}", c->text[c->at]) && !is_space(c->text[c->at]))
 			c->at++;
 	return 0;
 }

@@ -113,6 +113,7 @@ static void load_one(const char *text, size_t len)
 	problems_print(&l.problems, PROBLEM_ADVICE, f);
 	fclose(f);
 	assert_int_equal(ok, l.problems.n_errors == 0);
+	assert_null(strstr(out, "cannot follow")); /* the two walks always agree */
 	assert_true(ok ? c.n_servers > 0 : strstr(out, ": error: ") != NULL);
 	for (int i = 0; i < c.n_servers; i++)
 		check_server(&c.servers[i]);
