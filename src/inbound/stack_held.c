@@ -1,0 +1,270 @@
+/*
+ * Held SYNs: a client of the TUN knocks, and hears nothing until its upstream
+ * stands or is known to fail. Then lwIP gets the very SYN that came, or the app
+ * gets what the native network would have sent: RST, or an ICMP error.
+ *
+ * The app's kernel repeats its SYN meanwhile: the copies are dropped. A SYN
+ * with another sequence number is another connect from the same port; the old
+ * one is told as reset, and the next copy of the new one is held.
+ *
+ * Caps: HELD_MAX in all, HELD_PER_SOURCE from one address, so that one host of
+ * a LAN cannot shut the others out. Above them a SYN is dropped without a
+ * word, as a full backlog does: it comes again in a second. No dial is started
+ * beyond the caps.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "inbound/icmp.h"
+#include "inbound/packet.h"
+#include "inbound/stack_conn.h"
+
+#define HELD_MAX 4096u
+#define HELD_PER_SOURCE 2048u
+/* IP header, extension headers that we walk, TCP header: more is not kept. */
+#define SYN_MAX 256u
+
+struct source {
+	struct hash_node node;
+	struct addr ip;
+	uint32_t held;
+};
+
+struct stack_syn {
+	struct hash_node node; /* by app and target */
+	struct stack_conn *conn;
+	struct source *source;
+	struct addr app, target;
+	uint32_t seq;
+	uint16_t len, l4; /* of bytes: the packet's headers */
+	uint8_t bytes[];
+};
+
+static struct hash syns, sources;
+
+static uint64_t hash_pair(const struct addr *app, const struct addr *target)
+{
+	struct addr key[2] = { *app, *target };
+
+	return hash_bytes(key, sizeof(key));
+}
+
+static struct stack_syn *find(const struct packet *p)
+{
+	uint64_t value = hash_pair(&p->src, &p->dst);
+
+	for (struct hash_node *n = hash_first(&syns, value); n; n = hash_next(n, value)) {
+		struct stack_syn *s = container_of(n, struct stack_syn, node);
+
+		if (addr_equal(&s->app, &p->src) && addr_equal(&s->target, &p->dst))
+			return s;
+	}
+	return NULL;
+}
+
+/* ---- sources ---- */
+
+static struct source *source_get(const struct addr *app)
+{
+	struct addr ip = *app;
+	struct source *s;
+	uint64_t value;
+
+	ip.port = 0;
+	value = hash_bytes(&ip, sizeof(ip));
+	for (struct hash_node *n = hash_first(&sources, value); n; n = hash_next(n, value)) {
+		s = container_of(n, struct source, node);
+		if (addr_ip_equal(&s->ip, &ip)) {
+			if (s->held >= HELD_PER_SOURCE)
+				return NULL;
+			s->held++;
+			return s;
+		}
+	}
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return NULL;
+	s->ip = ip;
+	s->held = 1;
+	hash_insert(&sources, &s->node, value);
+	return s;
+}
+
+static void source_put(struct source *s)
+{
+	if (--s->held)
+		return;
+	hash_remove(&sources, &s->node);
+	free(s);
+}
+
+/* ---- holding ---- */
+
+static struct stack_syn *syn_new(const struct packet *p)
+{
+	const uint8_t *tcp = packet_l4(p);
+	uint32_t len = p->l4 + (uint32_t)(tcp[12] >> 4) * 4;
+	struct stack_syn *s;
+
+	if (len > SYN_MAX)
+		return NULL;
+	s = calloc(1, sizeof(*s) + len);
+	if (!s)
+		return NULL;
+	s->app = p->src;
+	s->target = p->dst;
+	s->seq = packet_get32(tcp + 4);
+	s->len = (uint16_t)len;
+	s->l4 = (uint16_t)p->l4;
+	memcpy(s->bytes, slice_data(&p->ip), len);
+	return s;
+}
+
+static struct stack_conn *hold(const struct packet *p)
+{
+	struct stack_conn *c;
+	struct stack_syn *s;
+	struct source *source;
+
+	if (stack.counters.held_syn >= HELD_MAX || !(source = source_get(&p->src))) {
+		stack.counters.syn_limit++;
+		return NULL;
+	}
+	s = syn_new(p);
+	c = s ? stack_conn_new() : NULL;
+	if (!c) {
+		free(s);
+		source_put(source);
+		return NULL;
+	}
+	s->source = source;
+	s->conn = c;
+	c->syn = s;
+	hash_insert(&syns, &s->node, hash_pair(&p->src, &p->dst));
+	stack.counters.held_syn++;
+	return c;
+}
+
+void stack_held_forget(struct stack_conn *c)
+{
+	struct stack_syn *s = c->syn;
+
+	if (!s)
+		return;
+	c->syn = NULL;
+	hash_remove(&syns, &s->node);
+	source_put(s->source);
+	free(s);
+	stack.counters.held_syn--;
+}
+
+static void give_up(struct stack_conn *c)
+{
+	stack_held_forget(c);
+	c->why = END_CLIENT_RESET;
+	c->failed = true;
+	stack_mark_dirty(c);
+}
+
+void stack_held_syn(const struct packet *p)
+{
+	struct stack_syn *old = find(p);
+	struct target target;
+	struct stack_conn *c;
+
+	if (old) {
+		if (old->seq != packet_get32(packet_l4(p) + 4))
+			give_up(old->conn);
+		return;
+	}
+	c = hold(p);
+	if (!c)
+		return;
+	stack.counters.opened++;
+	target_from_addr(&target, &p->dst);
+	stack.events->stream(stack.owner, &c->stream, &p->src, &target);
+}
+
+bool stack_held_reset(const struct packet *p)
+{
+	struct stack_syn *s = find(p);
+
+	if (!s)
+		return false;
+	/* A RST to a SYN_SENT of its own making carries the next number. */
+	if (packet_get32(packet_l4(p) + 4) - s->seq <= 1)
+		give_up(s->conn);
+	return true;
+}
+
+void stack_held_accept(struct stack_conn *c)
+{
+	struct stack_syn *s = c->syn;
+	struct tcp_pcb *pcb = stack_port_open(c, &s->app, &s->target, s->bytes + s->l4, s->len - s->l4);
+
+	stack_held_forget(c);
+	if (pcb) {
+		stack_conn_attach(c, pcb);
+		return;
+	}
+	c->why = END_LIMIT;
+	c->failed = true;
+}
+
+/* ---- refusing ---- */
+
+/* The kept headers as a packet again, for the ICMP error that quotes them. */
+static void send_icmp(struct stack_syn *s, enum icmp_reason reason)
+{
+	struct buf b = { .refs = 1, .size = s->len, .data = s->bytes };
+	struct packet p = {
+		.version = s->app.family == AF_INET ? 4 : 6,
+		.proto = IPPROTO_TCP,
+		.src = s->app,
+		.dst = s->target,
+		.ip = { .buf = &b, .off = 0, .len = s->len },
+		.l4 = s->l4,
+		.l4_csum_ok = true,
+	};
+
+	icmp_send_unreachable(stack.tun, &p, reason, 0);
+}
+
+void stack_held_refuse(struct stack_conn *c, enum flow_end why)
+{
+	struct stack_syn *s = c->syn;
+
+	stack.counters.refused++;
+	switch (why) {
+	case END_UNREACHABLE:
+	case END_CONNECT_TIMEOUT: /* the native network would say so after its own patience */
+		send_icmp(s, ICMP_HOST_UNREACHABLE);
+		break;
+	case END_DENIED:
+		send_icmp(s, ICMP_ADMIN_PROHIBITED);
+		break;
+	default:
+		stack_port_reset(&s->app, &s->target, s->seq);
+	}
+	stack_held_forget(c);
+}
+
+int stack_held_init(void)
+{
+	int err = hash_init(&syns);
+
+	if (err)
+		return err;
+	err = hash_init(&sources);
+	if (err)
+		hash_free(&syns);
+	return err;
+}
+
+void stack_held_free(void)
+{
+	hash_free(&syns);
+	hash_free(&sources);
+}
