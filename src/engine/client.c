@@ -1,0 +1,216 @@
+/*
+ * The near end: a TUN, names answered here, everything else through one
+ * Shadowsocks outbound. Who made the TUN and when all this ends is not known
+ * here (run.c, embed.c).
+ *
+ *	tun ── tcp ── stack ── on_stream ── relay ──┐
+ *	    ── udp ── tun_udp ── dns ── assoc table ┴── shadowsocks
+ *	    ── icmp, fragments
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "dns/dns.h"
+#include "engine/client.h"
+#include "engine/common.h"
+#include "flow/assoc.h"
+#include "flow/relay.h"
+#include "inbound/icmp.h"
+#include "inbound/pcap_ring.h"
+#include "inbound/reassembly.h"
+#include "inbound/stack.h"
+#include "inbound/tun.h"
+#include "inbound/tun_udp.h"
+#include "outbound/shadowsocks.h"
+
+#define UDP_PAYLOAD_MAX 65507u
+#define IPV6_ADDR_EXTRA 12 /* an IPv6 address in the header instead of an IPv4 one */
+
+struct client {
+	const struct config *config;
+	struct outbound *shadowsocks;
+	struct tun *tun;
+	struct tun_udp *udp;
+	struct reassembly *reassembly;
+	struct assoc_table *associations;
+	struct pcap_ring *pcap;
+};
+
+/* ---- the TUN's handlers ---- */
+
+static void on_tcp(void *owner, const struct packet *p)
+{
+	(void)owner;
+	stack_input(p);
+}
+
+static void on_udp(void *owner, const struct packet *p)
+{
+	tun_udp_input(((struct client *)owner)->udp, p);
+}
+
+static void on_icmp(void *owner, const struct packet *p)
+{
+	struct client *c = owner;
+
+	icmp_input(c->tun, p, c->config->icmp_reply);
+}
+
+static void on_fragment(void *owner, const struct packet *p)
+{
+	reassembly_input(((struct client *)owner)->reassembly, p);
+}
+
+static void on_batch_end(void *owner)
+{
+	stack_batch_end();
+	tun_udp_batch_end(((struct client *)owner)->udp);
+}
+
+/* ---- TCP ---- */
+
+static void on_stream(void *owner, struct stream *s, const struct addr *client, const struct target *target)
+{
+	struct client *c = owner;
+	struct target mapped;
+
+	switch (dns_target(target, &mapped)) {
+	case DNS_SERVE:
+		dns_serve_stream(s);
+		break;
+	case DNS_REFUSE:
+		flow_counters.tcp.ended[END_NAME]++;
+		stream_end(s, END_REFUSED);
+		break;
+	case DNS_PASS:
+	case DNS_MAPPED:
+		relay_start(s, client, &mapped, c->shadowsocks);
+		break;
+	}
+}
+
+static const struct inbound_events inbound_events = { on_stream };
+
+/* ---- set-up ---- */
+
+static int open_outbound(struct client *c)
+{
+	const struct config_server *s = &c->config->servers[0];
+	struct shadowsocks_options options = {
+		.server = s->address,
+		.method = s->method,
+		.key = s->key,
+		.tag = s->tag,
+		.tcp = s->mode & MODE_TCP_ONLY,
+		.udp = s->mode & MODE_UDP_ONLY,
+		.fwmark = c->config->outbound_fwmark,
+		.timeout_s = c->config->timeout,
+	};
+
+	c->shadowsocks = shadowsocks_new(&options);
+	return c->shadowsocks ? 0 : -ENOMEM;
+}
+
+static int open_names(struct client *c)
+{
+	struct dns_options options = {
+		.mode = c->config->dns,
+		.upstream = c->config->dns_upstream,
+		.outbound = c->shadowsocks,
+	};
+
+	return dns_init(&options);
+}
+
+static int open_tun(struct client *c, int fd, struct tun_features features)
+{
+	struct tun_handlers handlers = {
+		.tcp = on_tcp,
+		.udp = on_udp,
+		.icmp = on_icmp,
+		.fragment = on_fragment,
+		.batch_end = on_batch_end,
+		.owner = c,
+	};
+
+	c->tun = tun_new(fd, features, c->config->mtu, &handlers);
+	if (!c->tun)
+		return -errno;
+	if (!c->config->pcap_file)
+		return 0;
+	c->pcap = pcap_ring_open(c->config->pcap_file, c->config->pcap_limit);
+	if (!c->pcap) {
+		log_error("cannot write the capture %s err=%s", c->config->pcap_file, err_name(errno));
+		return -errno;
+	}
+	tun_set_pcap(c->tun, c->pcap);
+	return 0;
+}
+
+static int open_flows(struct client *c)
+{
+	const struct ss_method *method = c->config->servers[0].method;
+	struct assoc_limits limits = engine_assoc_limits(c->config, method);
+	int err = stack_init(c->tun, &inbound_events, c);
+
+	if (err)
+		return err;
+	c->reassembly = reassembly_new(c->tun);
+	c->udp = tun_udp_new(c->tun, UDP_PAYLOAD_MAX - method->udp_overhead - IPV6_ADDR_EXTRA);
+	if (!c->udp || !c->reassembly)
+		return -ENOMEM;
+	c->associations = assoc_table_new(dns_udp_port(tun_udp_port(c->udp)), c->shadowsocks, &limits);
+	return c->associations ? 0 : -ENOMEM;
+}
+
+static int open_all(struct client *c, int tun_fd, struct tun_features features)
+{
+	int err = open_outbound(c);
+
+	if (!err)
+		err = open_names(c);
+	if (!err)
+		err = open_tun(c, tun_fd, features);
+	return err ? err : open_flows(c);
+}
+
+struct client *client_open(const struct config *config, int tun_fd, struct tun_features features, int *err)
+{
+	struct client *c = calloc(1, sizeof(*c));
+
+	*err = -ENOMEM;
+	if (!c)
+		return NULL;
+	c->config = config;
+	*err = open_all(c, tun_fd, features);
+	if (*err) {
+		client_close(c);
+		return NULL;
+	}
+	return c;
+}
+
+void client_close(struct client *c)
+{
+	relay_free();
+	if (c->associations)
+		assoc_table_free(c->associations);
+	engine_drain();
+	if (c->udp)
+		tun_udp_free(c->udp);
+	if (c->reassembly)
+		reassembly_free(c->reassembly);
+	dns_free();
+	stack_free();
+	engine_drain();
+	if (c->tun)
+		tun_free(c->tun);
+	if (c->pcap)
+		pcap_ring_close(c->pcap);
+	if (c->shadowsocks)
+		c->shadowsocks->ops->free(c->shadowsocks);
+	engine_drain();
+	free(c);
+}

@@ -1,0 +1,14 @@
+/* Everything between a TUN and the tunnel's server, as one object. */
+#ifndef GATUN_ENGINE_CLIENT_H
+#define GATUN_ENGINE_CLIENT_H
+
+#include "conf/config.h"
+#include "sys/tundev.h"
+
+struct client;
+/* After engine_start(). config is borrowed for the client's life; its mtu is
+ * the device's. Takes tun_fd on success. NULL: *err is -errno. */
+struct client *client_open(const struct config *, int tun_fd, struct tun_features, int *err);
+void client_close(struct client *);
+
+#endif

@@ -1,0 +1,138 @@
+/*
+ * `run`: a client on the TUN of a sandbox, for as long as the sandbox's child
+ * lives.
+ */
+#include <errno.h>
+#include <netdb.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "engine/client.h"
+#include "engine/common.h"
+#include "engine/engine.h"
+#include "inbound/icmp.h"
+#include "loop/loop.h"
+#include "sys/caps.h"
+#include "sys/uplink.h"
+
+#define TUN_MTU_MIN 1280 /* below it IPv6 vanishes from the device */
+
+struct run {
+	const struct sandbox *sandbox;
+	struct loop_watch child_watch;
+	int child_fd;
+	int exit_code;
+};
+
+static void on_child(struct loop_watch *w, unsigned events)
+{
+	struct run *r = container_of(w, struct run, child_watch);
+	int status;
+
+	(void)events;
+	if (waitpid(r->sandbox->child, &status, WNOHANG) <= 0)
+		return;
+	r->exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	loop_stop();
+}
+
+static int watch_child(struct run *r)
+{
+	r->child_fd = (int)syscall(SYS_pidfd_open, r->sandbox->child, 0);
+	if (r->child_fd < 0)
+		return -errno;
+	return loop_watch_start(&r->child_watch, r->child_fd, LOOP_READ, on_child);
+}
+
+/* The sandbox may start its command: its only way out stands. */
+static int let_go(const struct run *r)
+{
+	return write(r->sandbox->go_fd, "", 1) == 1 ? 0 : -errno;
+}
+
+
+static int begin(struct run *r)
+{
+	struct sandbox_options addresses = { 0 };
+	int err = watch_child(r);
+
+	sandbox_default_addresses(&addresses);
+	icmp_own_address(&addresses.gateway4);
+	icmp_own_address(&addresses.gateway6);
+	sys_caps_drop_all();
+	return err ? err : let_go(r);
+}
+
+static void finish(struct run *r)
+{
+	loop_watch_stop(&r->child_watch);
+	if (r->child_fd >= 0)
+		close(r->child_fd);
+}
+
+int engine_run(const struct config *config, const struct sandbox *sandbox)
+{
+	struct run r = { .sandbox = sandbox, .child_fd = -1, .exit_code = 125 };
+	struct client *client;
+	int err;
+
+	if (engine_start(config) < 0)
+		return 125;
+	client = client_open(config, sandbox->tun_fd, sandbox->features, &err);
+	if (client)
+		err = begin(&r);
+	if (err) {
+		log_error("the engine cannot start err=%s", err_name(err));
+	} else {
+		loop_run();
+		engine_log_summary();
+	}
+	finish(&r);
+	if (client)
+		client_close(client);
+	engine_end();
+	return err ? 125 : r.exit_code;
+}
+
+/* ---- MTU ---- */
+
+/* Blocking: it is asked once, before anything runs. */
+static int server_addr(const struct target *t, struct addr *out)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_DGRAM }, *found;
+
+	if (!target_is_name(t)) {
+		*out = t->ip;
+		return 0;
+	}
+	if (getaddrinfo(t->name, NULL, &hints, &found) != 0)
+		return -ENOENT;
+	*out = addr_from_sockaddr(found->ai_addr);
+	out->port = target_port(t);
+	freeaddrinfo(found);
+	return 0;
+}
+
+int engine_tun_mtu(const struct config *config)
+{
+	const struct config_server *s = &config->servers[0];
+	struct addr server = { 0 };
+	int mtu = 1500;
+
+	if (config->mtu)
+		return config->mtu;
+	if (server_addr(&s->address, &server) == 0) {
+		int path = sys_uplink_mtu(&server);
+		if (path > 0)
+			mtu = path;
+	}
+	mtu -= s->method->udp_overhead;
+	/* An IPv4 packet inside grows into an IPv6 one outside. */
+	if (server.family == AF_INET6)
+		mtu -= 20;
+	return mtu < TUN_MTU_MIN ? TUN_MTU_MIN : mtu;
+}
