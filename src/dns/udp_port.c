@@ -45,6 +45,7 @@ struct udp_ask { /* a query that upstream answers */
 /* What a batch becomes. */
 struct batch {
 	struct udp_port *port;
+	const struct datagram *before; /* the last one passed, as it came */
 	struct datagram pass[DATAGRAM_BATCH];
 	int n_pass;
 	struct datagram answers[DATAGRAM_BATCH];
@@ -172,8 +173,16 @@ static void serve_queries(struct batch *b, const struct datagram *d)
 
 /* ---- out ---- */
 
+/* Apps send in runs: what was found for one datagram holds for the next. */
+static bool same_flow(const struct datagram *a, const struct datagram *b)
+{
+	return a && a->key.session == b->key.session && addr_equal(&a->key.addr, &b->key.addr) &&
+	       addr_equal(&a->remote->ip, &b->remote->ip);
+}
+
 static void pass(struct batch *b, const struct datagram *d, const struct target *remote)
 {
+	b->before = d;
 	b->pass[b->n_pass] = *d;
 	b->pass[b->n_pass++].remote = remote;
 }
@@ -223,6 +232,8 @@ static void sort(struct batch *b, const struct datagram *d)
 {
 	if (target_port(d->remote) == DNS_PORT) {
 		serve_queries(b, d);
+	} else if (same_flow(b->before, d)) {
+		pass(b, d, b->pass[b->n_pass - 1].remote);
 	} else if (is_fake(d->remote)) {
 		pass_name(b, d);
 	} else {
@@ -243,6 +254,7 @@ static void on_receive(void *owner, const struct datagram *d, int n)
 	if (!have_scratch())
 		return;
 	batch->port = p;
+	batch->before = NULL;
 	batch->n_pass = batch->n_answers = 0;
 	for (int i = 0; i < n; i++)
 		sort(batch, &d[i]);
@@ -260,12 +272,22 @@ static void on_ended(void *owner, enum flow_end why)
 
 /* ---- back ---- */
 
+/* Who the app takes the sender of a reply for. */
+static const struct target *turn_back(const struct datagram *d, uint64_t now, struct target *scratch)
+{
+	struct addr fake;
+
+	if (!alias_reply(&d->key, &d->remote->ip, now, &fake))
+		return d->remote;
+	target_from_addr(scratch, &fake);
+	return scratch;
+}
+
 static void port_send(struct datagram_port *port, const struct datagram *d, int n)
 {
 	struct udp_port *p = (struct udp_port *)port;
 	struct datagram out[DATAGRAM_BATCH];
 	uint64_t now = loop_now();
-	struct addr fake;
 
 	if (!alias_any() || !have_scratch()) {
 		datagram_send(p->tun, d, n);
@@ -273,10 +295,10 @@ static void port_send(struct datagram_port *port, const struct datagram *d, int 
 	}
 	for (int i = 0; i < n; i++) {
 		out[i] = d[i];
-		if (!alias_reply(&d[i].key, &d[i].remote->ip, now, &fake))
-			continue;
-		target_from_addr(&in_targets[i], &fake);
-		out[i].remote = &in_targets[i];
+		if (i && same_flow(&d[i - 1], &d[i]))
+			out[i].remote = out[i - 1].remote;
+		else
+			out[i].remote = turn_back(&d[i], now, &in_targets[i]);
 	}
 	datagram_send(p->tun, out, n);
 }

@@ -271,6 +271,45 @@ static void a_batch_keeps_its_order(void **state)
 	assert_int_equal(n_app, 2);
 }
 
+/* Two apps, two names and a plain peer, interleaved: nobody gets another's target. */
+static void runs_do_not_leak_into_each_other(void **state)
+{
+	static const struct assoc_key second = { .addr = { .family = AF_INET, .port = 5001, .ip.bytes = { 10, 0, 0, 2 } } };
+	char a[ADDR_STRLEN], b[ADDR_STRLEN], got[TARGET_STRLEN];
+	static const char *const want[] = { "a.example:9", "a.example:9", "b.example:9", "a.example:9",
+					    "192.0.2.7:9", "192.0.2.7:9", "a.example:9", "a.example:9" };
+
+	(void)state;
+	lookup("a.example", DNS_TYPE_A, 9, a);
+	lookup("b.example", DNS_TYPE_A, 9, b);
+	struct packet_of p[] = { packet(a, "1", 1), packet(a, "2", 1), packet(b, "3", 1), packet(a, "4", 1),
+				 packet("192.0.2.7:9", "5", 1), packet("192.0.2.7:9", "6", 1), packet(a, "7", 1),
+				 packet(a, "8", 1) };
+	p[7].d.key = second;
+	app_sends_batch(p, 8);
+	assert_int_equal(n_table, 8);
+	for (int i = 0; i < 8; i++)
+		assert_string_equal(target_format(&to_table[i].remote, got), want[i]);
+	/* Replies in runs: one learned, one by address, and those of the second app. */
+	struct packet_of r[] = { packet("192.0.2.1:9", "1", 1), packet("192.0.2.1:9", "2", 1), packet("192.0.2.7:9", "3", 1),
+				 packet("192.0.2.1:9", "4", 1) };
+	struct datagram d[4];
+	r[3].d.key = second;
+	for (int i = 0; i < 4; i++) {
+		d[i] = r[i].d;
+		d[i].remote = &r[i].to;
+	}
+	n_app = 0;
+	datagram_send(port, d, 4);
+	for (int i = 0; i < 4; i++)
+		slice_unref(r[i].d.payload);
+	assert_int_equal(n_app, 4);
+	assert_true(app_got_from(0, a) && app_got_from(1, a));
+	assert_true(app_got_from(2, "192.0.2.7:9"));
+	assert_true(app_got_from(3, a));
+	assert_int_equal(to_app[3].key.addr.port, 5001);
+}
+
 static void nobodys_address_is_refused(void **state)
 {
 	char text[TARGET_STRLEN];
@@ -376,6 +415,7 @@ int main(void)
 		TEST(what_is_not_ours_passes_untouched),
 		TEST(a_name_goes_out_as_a_name_and_comes_back_as_its_address),
 		TEST(a_batch_keeps_its_order),
+		TEST(runs_do_not_leak_into_each_other),
 		TEST(nobodys_address_is_refused),
 		TEST(a_refusal_names_the_address_the_app_used),
 		TEST(forgetting_reaches_both),
