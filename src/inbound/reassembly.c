@@ -140,7 +140,7 @@ static void on_timer(struct loop_timer *t)
 		loop_timer_start(t, e->since_ms + TIMEOUT_MS - now, on_timer);
 }
 
-static struct datagram_entry *add(struct reassembly *r, const struct packet *p, const struct key *k, uint64_t hash)
+static struct datagram_entry *add(struct reassembly *r, const struct key *k, uint64_t hash)
 {
 	struct datagram_entry *e;
 
@@ -320,7 +320,7 @@ void reassembly_input(struct reassembly *r, const struct packet *p)
 	}
 	e = find(r, &k, hash);
 	if (!e)
-		e = add(r, p, &k, hash);
+		e = add(r, &k, hash);
 	if (!e || !e->buf)
 		return;
 	fit = fit_of(e, packet_l4(p), from, to);
