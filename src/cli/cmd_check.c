@@ -71,16 +71,27 @@ static void print_listen(const struct config *c)
 	}
 }
 
+static int count(const struct loading *l, enum problem_kind kind)
+{
+	int n = 0;
+
+	for (int i = 0; i < l->problems.n; i++)
+		n += l->problems.items[i].kind == kind;
+	return n;
+}
+
+static void print_count(int n, const char *what)
+{
+	if (n)
+		printf(", %d %s%s", n, what, n == 1 ? "" : "s");
+}
+
 static void print_verdict(const struct loading *l, bool ok)
 {
-	int n = l->problems.n - l->problems.n_errors;
-
-	if (ok && n)
-		printf("%s: ok, %d warning%s\n", l->problems.source, n, n == 1 ? "" : "s");
-	else if (ok)
-		printf("%s: ok\n", l->problems.source);
-	else
-		printf("%s: %d error%s\n", l->problems.source, l->problems.n_errors, l->problems.n_errors == 1 ? "" : "s");
+	printf("%s: %s", l->problems.source, ok ? "ok" : "not usable");
+	print_count(count(l, PROBLEM_ERROR), "error");
+	print_count(count(l, PROBLEM_WARNING), "warning");
+	putchar('\n');
 }
 
 int cmd_check(const struct command *self, int argc, char **argv)

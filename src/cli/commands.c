@@ -33,8 +33,8 @@ static const char check_text[] =
 	"`gatun run` and `gatun server` would do. Exit code 0: usable, 3: not.\n";
 
 static const char url_text[] =
-	"A config FILE becomes ss:// URLs, one line for each server; an ss:// URL becomes a\n"
-	"config. Mind that the output holds the password.\n";
+	"A config FILE becomes ss:// URLs, one line for each server; an ss:// URL becomes\n"
+	"a config. Mind that the output holds the password.\n";
 
 static const char genkey_text[] =
 	"Prints a new random password for METHOD: the base64 key of the size that a 2022\n"
