@@ -39,6 +39,10 @@ struct rx_pbuf {
 	struct rx_pbuf *next;
 };
 
+/* lwIP's own: who sent the packet that is being looked at. */
+struct ip_globals ip_data;
+const ip_addr_t ip_addr_any_type = IPADDR_ANY_TYPE_INIT;
+
 static struct netif netif;
 static struct tcp_pcb_listen *listener;
 static struct loop_timer clock_timer;
