@@ -6,11 +6,6 @@
 #include "cli/command.h"
 #include "conf/nearest.h"
 
-/* A subcommand appears with the last of the files that it needs. */
-#define HAVE_SERVER (__has_include("transport/ss_stream.c") && __has_include("flow/assoc.c") && __has_include("outbound/direct_udp.c"))
-#define HAVE_RUN (HAVE_SERVER && __has_include("cli/cmd_run.c") && __has_include("engine/client.c"))
-
-#if HAVE_RUN
 static const char run_text[] =
 	"COMMAND and all that it starts have no network but the tunnel to SERVER: TCP,\n"
 	"UDP, names and ping, IPv4 and IPv6. It keeps its user, directory, terminal and\n"
@@ -20,14 +15,11 @@ static const char run_text[] =
 	"The exit code is COMMAND's own (128+N for a signal), 125 if gatun failed, 126 if\n"
 	"COMMAND cannot be executed, 127 if it is not found.\n";
 
-#endif
-#if HAVE_SERVER
 static const char server_text[] =
 	"Listens for Shadowsocks clients, TCP and UDP, until SIGTERM or SIGINT. What it\n"
 	"reaches for them is everything but its own loopback, link-local and metadata\n"
 	"addresses, which --allow-local opens.\n";
 
-#endif
 static const char check_text[] =
 	"Prints every error, warning and advice as FILE:LINE:COLUMN: message, then what\n"
 	"`gatun run` and `gatun server` would do. Exit code 0: usable, 3: not.\n";
@@ -45,14 +37,10 @@ static const char ciphers_text[] =
 	"CPU and a self-test. With --bench, how fast one core does it.\n";
 
 static const struct command table[] = {
-#if HAVE_RUN
 	{ "run", FOR_RUN, cmd_run, "[SERVER] [options] -- COMMAND [ARG...]", "One command whose only way out is the tunnel; no root needed",
 	  run_text, "  gatun run -c config.json -- curl https://example.org/\n" },
-#endif
-#if HAVE_SERVER
 	{ "server", FOR_SERVER, cmd_server, "[SERVER] [options]", "Be the remote end", server_text,
 	  "  gatun server -s 0.0.0.0:8388 -m 2022-blake3-aes-256-gcm -k @/etc/gatun.key\n" },
-#endif
 	{ "check", FOR_CHECK, cmd_check, "FILE|URL", "Say what is wrong with a config, and what it would do", check_text,
 	  "  gatun check config.json\n" },
 	{ "url", FOR_URL, cmd_url, "FILE|URL", "Turn a config into an ss:// URL, and back", url_text,
