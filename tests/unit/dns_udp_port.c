@@ -115,7 +115,7 @@ static struct packet_of packet(const char *to, const void *data, size_t len)
 
 static void app_sends_batch(struct packet_of *p, int n)
 {
-	struct datagram d[DATAGRAM_BATCH];
+	struct datagram d[DATAGRAM_BATCH] = { { .remote = NULL } };
 
 	for (int i = 0; i < n; i++) {
 		d[i] = p[i].d;
@@ -210,7 +210,7 @@ static void queries_in_one_segmented_datagram(void **state)
 static void what_is_not_ours_passes_untouched(void **state)
 {
 	struct packet_of p[2] = { packet("192.0.2.1:443", "a", 1), packet("[2001:db8::1]:5353", "b", 1) };
-	struct datagram d[2];
+	struct datagram d[2] = { { .remote = NULL } };
 
 	(void)state;
 	for (int i = 0; i < 2; i++) {
@@ -293,7 +293,7 @@ static void runs_do_not_leak_into_each_other(void **state)
 	/* Replies in runs: one learned, one by address, and those of the second app. */
 	struct packet_of r[] = { packet("192.0.2.1:9", "1", 1), packet("192.0.2.1:9", "2", 1), packet("192.0.2.7:9", "3", 1),
 				 packet("192.0.2.1:9", "4", 1) };
-	struct datagram d[4];
+	struct datagram d[4] = { { .remote = NULL } };
 	r[3].d.key = second;
 	for (int i = 0; i < 4; i++) {
 		d[i] = r[i].d;
