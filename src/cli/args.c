@@ -49,6 +49,11 @@ static void add_given(struct args *a, const struct option_row *row, char *value)
 	a->given[a->n_given++] = (struct given){ row, value };
 }
 
+static bool wants_command(const struct args *a)
+{
+	return a->command->option_bit == FOR_RUN;
+}
+
 static void unknown_option(struct args *a, const char *arg)
 {
 	struct nearest near = { .word = arg + 2 };
@@ -57,7 +62,10 @@ static void unknown_option(struct args *a, const char *arg)
 	for (const struct option_row *r = option_table(); arg[1] == '-' && (r->key || r->flag); r++)
 		if (r->flag && (r->where & a->command->option_bit))
 			nearest_offer(&near, r->flag);
-	if (arg[1] != '-')
+	if (arg[1] == '-' && option_find_flag(arg + 2, len - 2, FOR_BOTH))
+		a->failed = help_usage_error(a->command, "%.*s is an option of `gatun %s`", (int)len, arg,
+					     wants_command(a) ? "server" : "run");
+	else if (arg[1] != '-')
 		a->failed = help_usage_error(a->command, "unknown option -%c", arg[1]);
 	else if (near.best)
 		a->failed = help_usage_error(a->command, "unknown option %.*s, did you mean --%s?", (int)len, arg, near.best);
@@ -107,9 +115,20 @@ static void walk_short(struct args *a, int *i)
 	}
 }
 
-static bool wants_command(const struct args *a)
+static const struct given *find_given(const struct args *a, enum option_type type)
 {
-	return a->command->option_bit == FOR_RUN;
+	for (int i = 0; i < a->n_given; i++)
+		if (a->given[i].row && a->given[i].row->type == type)
+			return &a->given[i];
+	return NULL;
+}
+
+static const struct given *find_url(const struct args *a)
+{
+	for (int i = 0; i < a->n_given; i++)
+		if (!a->given[i].row)
+			return &a->given[i];
+	return NULL;
 }
 
 static void print_word(const char *word)
@@ -136,6 +155,8 @@ static void print_corrected(const struct args *a, char *const *command)
 		else if (g->value)
 			print_word(g->value);
 	}
+	if (!find_url(a) && !find_given(a, OPTION_SOURCE) && !find_given(a, OPTION_ADDRESS))
+		fputs(" SERVER", stderr);
 	fputs(" --", stderr);
 	for (; *command; command++)
 		print_word(*command);
@@ -183,22 +204,6 @@ static void walk(struct args *a)
 	} else if (!wants_command(a) && a->rest && *a->rest) {
 		a->failed = help_usage_error(a->command, "takes no command");
 	}
-}
-
-static const struct given *find_given(const struct args *a, enum option_type type)
-{
-	for (int i = 0; i < a->n_given; i++)
-		if (a->given[i].row && a->given[i].row->type == type)
-			return &a->given[i];
-	return NULL;
-}
-
-static const struct given *find_url(const struct args *a)
-{
-	for (int i = 0; i < a->n_given; i++)
-		if (!a->given[i].row)
-			return &a->given[i];
-	return NULL;
 }
 
 /* One source, and nothing twice that cannot add up. */

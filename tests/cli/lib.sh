@@ -2,6 +2,7 @@
 # Each check prints one line that says what a user may rely on.
 set -u
 : "${GATUN:?the program}"
+[ -x "$GATUN" ] || { echo "no program at $GATUN"; exit 1; }
 WORK=$(mktemp -d)
 FAILED=0
 CHECKS=0
