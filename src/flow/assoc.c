@@ -382,6 +382,19 @@ static const struct datagram_events inbound_events = { on_batch, on_inbound_ende
 
 /* ---- life ---- */
 
+/* What the inbound hears when the table is gone and it is not yet: nothing is served. */
+static void on_orphan_batch(void *owner, const struct datagram *batch, int n)
+{
+	(void)owner, (void)batch, (void)n;
+}
+
+static void on_orphan_ended(void *owner, enum flow_end why)
+{
+	(void)owner, (void)why;
+}
+
+static const struct datagram_events orphan_events = { on_orphan_batch, on_orphan_ended };
+
 static uint32_t max_from_nofile(void)
 {
 	struct rlimit r;
@@ -423,6 +436,7 @@ struct assoc_table *assoc_table_new(struct datagram_port *in, struct outbound *o
 void assoc_table_free(struct assoc_table *t)
 {
 	on_inbound_ended(t, END_SHUTDOWN);
+	datagram_bind(t->in, &orphan_events, NULL);
 	fold_counters();
 	loop_timer_stop(&t->sweep);
 	loop_defer_cancel(&t->free_work);
