@@ -21,7 +21,7 @@ struct shadowsocks {
 	struct ss_stream_config stream;
 	struct target server;
 	struct ss_udp_client *udp; /* NULL where UDP is not carried */
-	bool tcp;
+	bool tcp, proven;
 	uint8_t key[SS_KEY_MAX];
 };
 
@@ -80,8 +80,8 @@ static void on_failed(void *owner, enum flow_end why)
 	struct dial *d = owner;
 	char server[TARGET_STRLEN];
 
-	log_warn("server %s %s %s end=%s", d->shadowsocks->outbound.name, target_format(&d->shadowsocks->server, server),
-		 sentence(why), flow_end_name(why));
+	log_warn("server %s %s address=%s end=%s", d->shadowsocks->outbound.name, sentence(why),
+		 target_format(&d->shadowsocks->server, server), flow_end_name(why));
 	fail(d, why);
 }
 
@@ -148,7 +148,7 @@ struct outbound *shadowsocks_new(const struct shadowsocks_options *o)
 	s->outbound.ops = &shadowsocks_ops;
 	s->outbound.name = strdup(o->tag);
 	memcpy(s->key, o->key, o->method->key_len);
-	s->stream = (struct ss_stream_config){ .method = o->method, .key = s->key };
+	s->stream = (struct ss_stream_config){ .method = o->method, .key = s->key, .proven = &s->proven, .name = s->outbound.name };
 	s->server = o->server;
 	s->tcp = o->tcp;
 	s->dial.socket.fwmark = o->fwmark;

@@ -26,6 +26,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "crypto/random.h"
 #include "transport/ss_stream_impl.h"
 
@@ -166,12 +167,25 @@ static void ss_shut(struct stream *st)
 	stream_shut(s->under);
 }
 
+/* An unproven server that gave no answer: the user can mend most of the causes. */
+static void explain_silence(const struct ss_stream *s, enum flow_end why)
+{
+	const struct ss_stream_config *c = s->cfg;
+
+	if (s->server || !c->proven || *c->proven || !s->header_sent)
+		return;
+	log_warn("server %s %s: check password, method%s, or the target may be closed end=%s", c->name,
+		 why == END_FORGED ? "sent what does not verify" : "has not answered", c->method->sip022 ? " and clock" : "",
+		 flow_end_name(why));
+}
+
 static void ss_end(struct stream *st, enum flow_end why)
 {
 	struct ss_stream *s = ss_stream_of(st);
 
 	if (s->dead)
 		return;
+	explain_silence(s, why);
 	stream_end(s->under, why);
 	ss_stream_discard(s);
 }

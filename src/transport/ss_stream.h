@@ -6,6 +6,7 @@
 #ifndef GATUN_TRANSPORT_SS_STREAM_H
 #define GATUN_TRANSPORT_SS_STREAM_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/addr.h"
@@ -17,6 +18,11 @@
 struct ss_stream_config {
 	const struct ss_method *method;
 	const uint8_t *key; /* method->key_len bytes */
+	/* Client, both or neither: becomes true with the first answer that
+	 * verifies. Until then a stream that ends without one says in the log
+	 * what may be wrong with `name`: Shadowsocks has no error message. */
+	bool *proven;
+	const char *name;
 };
 
 /* Takes `under` (an established stream) and binds it. The header leaves with

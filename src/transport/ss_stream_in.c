@@ -135,6 +135,8 @@ static bool deliver(struct ss_stream *s, struct ss_batch *b)
 	size_t total = slices_len(b->v, b->n), taken = 0;
 	int rc = 0;
 
+	if (total && s->cfg->proven)
+		*s->cfg->proven = true;
 	if (total && s->want_data && !s->in.bytes) {
 		taken = s->stream.events->data(s->stream.owner, b->v, b->n);
 		if (taken < total)
