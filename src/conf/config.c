@@ -20,7 +20,6 @@ void config_init(struct config *c)
 		.timeout = 10,
 		.half_close_idle = 600,
 		.udp_timeout = 300,
-		.no_delay = true,
 	};
 	target_parse("1.1.1.1:53", &c->dns_upstream);
 }

@@ -50,8 +50,6 @@ struct config {
 	uint32_t udp_timeout;	   /* 300; never under 60 for SIP022 sessions */
 	uint32_t udp_max_associations; /* 0 = from RLIMIT_NOFILE */
 	uint32_t nofile;	   /* 0 = raise to the hard limit */
-	bool no_delay;		   /* TCP_NODELAY is always on; kept for the schema */
-	bool ipv6_first;
 	uint32_t outbound_fwmark;  /* 0 = none */
 
 	/* messages; cli/args applies them with log_setup before it returns */

@@ -82,7 +82,7 @@ static const struct option_row rows[] = {
 	{ "half_close_idle", NULL, 0, NULL, OPTION_NUMBER, IN_TOP, 1, 31536000, NULL, IN_CONFIG(half_close_idle), "600",
 	  "The same once one side has ended." },
 	{ "udp_timeout", NULL, 0, NULL, OPTION_NUMBER, IN_TOP, 1, 86400, NULL, IN_CONFIG(udp_timeout), "300",
-	  "Seconds that an idle UDP association lives." },
+	  "Seconds that an idle UDP association lives; at least 60 for the 2022 methods, whose sessions need it." },
 	{ "udp_max_associations", NULL, 0, NULL, OPTION_NUMBER, IN_TOP, 0, 1000000, NULL, IN_CONFIG(udp_max_associations), "0",
 	  "UDP associations at a time; 0 is from the limit of open files." },
 	{ "nofile", NULL, 0, NULL, OPTION_NUMBER, IN_TOP, 0, 1048576, NULL, IN_CONFIG(nofile), "0",
