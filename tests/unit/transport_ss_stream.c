@@ -318,7 +318,7 @@ static void pair_open(struct pair *p, const struct ss_method *m)
 {
 	memset(p, 0, sizeof(*p));
 	random_bytes(p->key, sizeof(p->key));
-	p->cfg = (struct ss_stream_config){ m, p->key };
+	p->cfg = (struct ss_stream_config){ .method = m, .key = p->key };
 	p->salts = salt_store_new(60000, 1000);
 	assert_int_equal(target_parse("example.com:80", &p->wanted), 0);
 	fake_open(&p->below_client);
