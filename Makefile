@@ -35,6 +35,9 @@ deps:
 GROUPS := build $(if $(filter demo,$(MAKECMDGOALS)),demo) $(if $(filter check interop,$(MAKECMDGOALS)),demo check) \
 	$(if $(filter bench,$(MAKECMDGOALS)),demo bench)
 
+# Progress while there is something to build, silence when there is not.
+make_target = ninja -C $(BUILD) -n $(1) | grep -q 'no work to do' || ninja -C $(BUILD) -j $(JOBS) $(1)
+
 $(BUILD)/build.ninja: CMakePresets.json
 	@tests/deps/install $(GROUPS)
 	@cmake --preset $(PRESET) --log-level=WARNING $(CMAKE_FLAGS) >/dev/null
@@ -44,17 +47,17 @@ build: $(BUILD)/build.ninja
 
 demo: $(BUILD)/build.ninja
 	@tests/deps/install build demo
-	@ninja -C $(BUILD) -j $(JOBS) --quiet gatun
+	@$(call make_target,gatun)
 	@tests/demo/demo $(BUILD)/gatun
 
 check: $(BUILD)/build.ninja
 	@tests/deps/install build demo check
-	@ninja -C $(BUILD) -j $(JOBS) --quiet
+	@$(call make_target,all)
 	@ctest --test-dir $(BUILD) --output-on-failure --no-tests=error $(if $(TEST),-R $(TEST)) $(CTEST_FLAGS)
 
 interop: $(BUILD)/build.ninja
 	@tests/deps/install build demo check
-	@ninja -C $(BUILD) -j $(JOBS) --quiet gatun
+	@$(call make_target,gatun)
 	@tests/interop/interop $(BUILD)/gatun
 
 peers:
@@ -63,7 +66,7 @@ peers:
 # A benchmark informs; it never fails the build.
 bench: $(BUILD)/build.ninja
 	@tests/deps/install build demo bench
-	@ninja -C $(BUILD) -j $(JOBS) --quiet gatun
+	@$(call make_target,gatun)
 	-@tests/bench/bench --json build/bench.json $(if $(QUICK),--quick) $(BENCH_FLAGS) $(BUILD)/gatun
 
 lint:
