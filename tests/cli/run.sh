@@ -41,6 +41,10 @@ run run -c two.json -- true
 ok "two servers: what to do, exit code 125" fails 125 '2 servers: `gatun run` takes one'
 run run -c two.json -k x -- true
 ok "two servers and -k: which? exit code 125" fails 125 "2 servers"
+run run -s 127.0.0.1:1 -m aes-256-gcm -k weak -- true
+ok "a weak password is no business of the command's terminal" eval '! err_has "advice"'
+run run -v -s 127.0.0.1:1 -m aes-256-gcm -k weak -- true
+ok "but -v says it" err_has "advice: the password has at most"
 run run -h -- true
 ok "--help before -- is for gatun" eval 'code 0 && out_has "Usage: gatun run"'
 finish
