@@ -69,10 +69,17 @@ static bool usable(void)
 	return lib.usable;
 }
 
-/* Constant time; 0 or -EBADMSG. */
-static int compare_tags(const uint8_t *a, const uint8_t *b)
+/* Constant time; 0 or -EBADMSG. Two words instead of sodium_memcmp's byte loop,
+ * which took 1 % of a busy server; the asm keeps the compiler from branching early. */
+static inline int compare_tags(const uint8_t *a, const uint8_t *b)
 {
-	return sodium_memcmp(a, b, AEAD_TAG_LEN) ? -EBADMSG : 0;
+	uint64_t x[2], y[2], diff;
+
+	memcpy(x, a, sizeof(x));
+	memcpy(y, b, sizeof(y));
+	diff = (x[0] ^ y[0]) | (x[1] ^ y[1]);
+	__asm__("" : "+r"(diff));
+	return diff ? -EBADMSG : 0;
 }
 
 /* ---- AES-GCM ---- */
