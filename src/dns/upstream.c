@@ -128,14 +128,19 @@ static void forget_connection(enum flow_end why)
 /* Those who had their two tries fail; the rest go to a new connection. */
 static void reconnect(enum flow_end why)
 {
+	char text[TARGET_STRLEN];
+
 	forget_connection(why);
 	/* done() may ask again, at the end of the list: only those of now are looked at. */
 	for (unsigned n = n_asks; n && !list_empty(&asks); n--) {
 		struct dns_ask *a = container_of(asks.next, struct dns_ask, node);
 
 		list_move_last(&asks, &a->node);
-		if (a->sent >= 2)
-			ask_done(a, NULL, 0);
+		if (a->sent < 2)
+			continue;
+		log_warn("the DNS server %s closes connections without an answer why=%s", target_format(&server, text),
+			 flow_end_name(why));
+		ask_done(a, NULL, 0);
 	}
 	connect_server();
 }
@@ -219,7 +224,7 @@ static void on_ended(void *owner, enum flow_end why)
 {
 	(void)owner;
 	if (n_asks)
-		log_info("the connection to the DNS server broke, asking again why=%s", flow_end_name(why));
+		log_debug("the connection to the DNS server broke why=%s", flow_end_name(why));
 	reconnect(why);
 	arm();
 }
