@@ -35,11 +35,14 @@ deps:
 GROUPS := build $(if $(filter demo,$(MAKECMDGOALS)),demo) $(if $(filter check interop,$(MAKECMDGOALS)),demo check) \
 	$(if $(filter bench,$(MAKECMDGOALS)),demo bench)
 
-# Progress while there is something to build, silence when there is not.
-make_target = ninja -C $(BUILD) -n $(1) | grep -q 'no work to do' || ninja -C $(BUILD) -j $(JOBS) $(1)
+# Silent but for warnings and errors, and when there is nothing to build.
+SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
+make_target = ninja -C $(BUILD) -j $(JOBS) --quiet $(1) | sed '/no work to do/d'
 
 $(BUILD)/build.ninja: CMakePresets.json
 	@tests/deps/install $(GROUPS)
+	@echo 'configuring $(BUILD); then the first build takes about half a minute'
 	@cmake --preset $(PRESET) --log-level=WARNING $(CMAKE_FLAGS) >/dev/null
 
 build: $(BUILD)/build.ninja
@@ -53,7 +56,7 @@ demo: $(BUILD)/build.ninja
 check: $(BUILD)/build.ninja
 	@tests/deps/install build demo check
 	@$(call make_target,all)
-	@ctest --test-dir $(BUILD) --output-on-failure --no-tests=error $(if $(TEST),-R $(TEST)) $(CTEST_FLAGS)
+	@ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -j $(JOBS) $(if $(TEST),-R $(TEST)) $(CTEST_FLAGS)
 
 interop: $(BUILD)/build.ninja
 	@tests/deps/install build demo check
