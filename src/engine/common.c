@@ -1,8 +1,11 @@
 /* Set-up and tear-down that server and client share. */
 #include "engine/common.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "base/log.h"
@@ -11,6 +14,7 @@
 #include "io/slice.h"
 #include "loop/loop.h"
 #include "resolve/resolve.h"
+#include "sys/caps.h"
 #include "sys/nofile.h"
 
 #define TRIM_MS 10000
@@ -62,6 +66,33 @@ void engine_end(void)
 	loop_signal_stop(&sigterm);
 	resolve_free();
 	loop_free();
+}
+
+static int try_mark(uint32_t mark)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), err = 0;
+
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) < 0)
+		err = -errno;
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+int engine_drop_privileges(const struct config *c)
+{
+	int err;
+
+	if (!c->outbound_fwmark) {
+		sys_caps_drop_all();
+		return 0;
+	}
+	sys_caps_drop_but_marks();
+	err = try_mark(c->outbound_fwmark);
+	if (err)
+		log_error("cannot set outbound_fwmark %u on sockets: it needs CAP_NET_RAW (run as root) err=%s",
+			  c->outbound_fwmark, err_name(err));
+	return err;
 }
 
 static void on_stop(struct loop_signal *s)

@@ -12,6 +12,9 @@ int engine_start(const struct config *);
 void engine_end(void);
 /* Runs deferred work that ends left behind, without waiting for events. */
 void engine_drain(void);
+/* Gives up every capability that later sockets do not need. Fails, the reason
+ * logged, where a wanted fwmark cannot be set: unmarked traffic never leaves. */
+int engine_drop_privileges(const struct config *);
 /* SIGINT and SIGTERM stop the loop; SIGPIPE is ignored. */
 void engine_stop_on_signals(void);
 struct assoc_limits engine_assoc_limits(const struct config *, const struct ss_method *);

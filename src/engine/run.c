@@ -16,7 +16,6 @@
 #include "engine/engine.h"
 #include "inbound/icmp.h"
 #include "loop/loop.h"
-#include "sys/caps.h"
 #include "sys/uplink.h"
 
 #define TUN_MTU_MIN 1280 /* below it IPv6 vanishes from the device */
@@ -55,7 +54,7 @@ static int let_go(const struct run *r)
 }
 
 
-static int begin(struct run *r)
+static int begin(struct run *r, const struct config *config)
 {
 	struct sandbox_options addresses = { 0 };
 	int err = watch_child(r);
@@ -63,7 +62,8 @@ static int begin(struct run *r)
 	sandbox_default_addresses(&addresses);
 	icmp_own_address(&addresses.gateway4);
 	icmp_own_address(&addresses.gateway6);
-	sys_caps_drop_all();
+	if (!err)
+		err = engine_drop_privileges(config);
 	return err ? err : let_go(r);
 }
 
@@ -84,7 +84,7 @@ int engine_run(const struct config *config, const struct sandbox *sandbox)
 		return 125;
 	client = client_open(config, sandbox->tun_fd, sandbox->features, &err);
 	if (client)
-		err = begin(&r);
+		err = begin(&r, config);
 	if (err) {
 		log_error("the engine cannot start err=%s", err_name(err));
 	} else {

@@ -15,7 +15,6 @@
 #include "inbound/ss_server_udp.h"
 #include "loop/loop.h"
 #include "outbound/direct.h"
-#include "sys/caps.h"
 
 /* SIP022: a salt is remembered for as long as its timestamp may pass. */
 #define SALT_KEEP_MS 60000
@@ -156,8 +155,9 @@ int engine_server(const struct config *config)
 	if (err)
 		return 1;
 	err = open_all(&server);
+	if (!err)
+		err = engine_drop_privileges(config);
 	if (!err) {
-		sys_caps_drop_all();
 		engine_stop_on_signals();
 		loop_run();
 		engine_log_summary();

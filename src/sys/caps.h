@@ -12,6 +12,10 @@
  */
 int sys_caps_drop_all(void);
 
+/* As above, but keeps CAP_NET_RAW: SO_MARK on later sockets needs it (or
+ * CAP_NET_ADMIN, which is worse), and nothing more. */
+int sys_caps_drop_but_marks(void);
+
 /*
  * What init does for the command of `run`: the permitted, effective,
  * inheritable and ambient sets go, and a uid of 0 gives none back at exec
