@@ -8,7 +8,7 @@
 
 static const char run_text[] =
 	"COMMAND and all that it starts have no network but the tunnel to SERVER: TCP,\n"
-	"UDP, names and ping, IPv4 and IPv6. It keeps its user, directory, terminal and\n"
+	"UDP and names, over IPv4 and IPv6. It keeps its user, directory, terminal and\n"
 	"environment (but $GATUN_PASSWORD). When it ends, nothing is left.\n"
 	"\n"
 	"SERVER is an ss:// URL, or -c FILE, or -s HOST:PORT -m METHOD -k PASSWORD.\n"

@@ -83,6 +83,20 @@ ok "a stream cipher is refused with the reason" eval 'code 3 && err_has "without
 run check 'ss://aes-256-gmc:hunter2hunter2@h:1'
 ok "a mistyped method: the nearest, and no password" eval 'code 3 && err_has "did you mean \"aes-256-gcm\"?" && ! err_has hunter2'
 
+cat >config.json <<'J'
+{
+    "server": "192.0.2.1",
+    "sever_port": 8388,
+    "server_port": 8388,
+    "method": "aes-256-gmc",
+    "password": "secret",
+}
+J
+chmod 600 config.json
+run check config.json
+ok "the example in docs/configuration.md is what it prints" \
+	eval '[ "$(grep -cxFf <(sed "s/^/    /" err out) "$SOURCE/docs/configuration.md")" = 3 ]'
+
 export GATUN_PASSWORD=q3Zp8Lw0VtYx7Bn2KdJ5RgQ
 run check <(echo '{ "server": "h", "server_port": 1, "method": "aes-256-gcm" }')
 ok "GATUN_PASSWORD serves where no password is given" code 0

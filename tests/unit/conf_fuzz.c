@@ -36,8 +36,8 @@ static int rounds(void)
 
 static const char *const configs[] = {
 	"{ \"server\": \"192.0.2.1\", \"server_port\": 8388, \"method\": \"aes-256-gcm\", \"password\": \"x\" }",
-	"// c\n{ /* d */ \"servers\": [ { \"address\": \"::1\", \"port\": \"1\", \"method\": \"2022-blake3-aes-128-gcm\", "
-	"\"password\": \"AAECAwQFBgcICQoLDA0ODw==\", \"remarks\": \"\xc3\xa9\\u0041\" }, ], \"mode\": \"udp_only\" }",
+	("// c\n{ /* d */ \"servers\": [ { \"address\": \"::1\", \"port\": \"1\", \"method\": \"2022-blake3-aes-128-gcm\", "
+	"\"password\": \"AAECAwQFBgcICQoLDA0ODw==\", \"remarks\": \"\xc3\xa9\\u0041\" }, ], \"mode\": \"udp_only\" }"),
 	"{ \"server\": \"ss://YWVzLTI1Ni1nY206c2VjcmV0@h:2#t\", \"locals\": [ { \"protocol\": \"tun\", \"tun_mtu\": 1500, \"dns_mode\": \"off\" } ] }",
 	"{ \"server\": [\"a\", \"b\"], \"nameserver\": \"1.1.1.1,::1\", \"dns_upstream\": \"[::1]:53\", \"timeout\": 1, \"acl\": null }",
 };

@@ -134,6 +134,59 @@ static void rows_are_found_where_they_belong(void **state)
 	assert_null(option_find_letter('k', FOR_CHECK));
 }
 
+static char *read_document(const char *path)
+{
+	static char text[100000];
+	FILE *f = fopen(path, "r");
+	size_t n;
+
+	assert_non_null(f);
+	n = fread(text, 1, sizeof(text) - 1, f);
+	fclose(f);
+	text[n] = 0;
+	return text;
+}
+
+/* A line of docs/configuration.md with every one of these in it. */
+static bool line_has(const char *text, const char *a, const char *b)
+{
+	while (*text) {
+		size_t len = strcspn(text, "\n");
+
+		if (memmem(text, len, a, strlen(a)) && memmem(text, len, b, strlen(b)))
+			return true;
+		text += len + (text[len] == '\n');
+	}
+	return false;
+}
+
+static void the_documentation_has_every_key_and_option(void **state)
+{
+	const char *text = read_document(TEST_DATA "/../docs/configuration.md");
+	char name[80], value[80];
+
+	(void)state;
+	for (const struct option_row *r = option_table(); r; r = next(r)) {
+		snprintf(value, sizeof(value), "`%s`", r->def ? r->def : "");
+		if (r->key && r->type != OPTION_LATER && r->type != OPTION_INERT) {
+			snprintf(name, sizeof(name), "`%s`", r->key);
+			if (!line_has(text, name, r->def && strncmp(r->def, "from", 4) ? value : "|"))
+				fail_msg("docs/configuration.md: key %s, default %s", r->key, r->def ? r->def : "none");
+		}
+		if (r->key && r->type == OPTION_NUMBER) {
+			snprintf(value, sizeof(value), "%u\xe2\x80\x93%u", r->min, r->max);
+			if (!line_has(text, name, value))
+				fail_msg("docs/configuration.md: key %s, range %s", r->key, value);
+		}
+		if (r->flag) {
+			snprintf(name, sizeof(name), "`--%s", r->flag);
+			if (!line_has(text, name + (r->letter != 0), (r->where & FOR_BOTH) == FOR_BOTH ? "| run, server |" :
+				      r->where & FOR_RUN ? "| run |" : "| server |"))
+				fail_msg("docs/configuration.md: option --%s", r->flag);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -142,6 +195,7 @@ int main(void)
 		cmocka_unit_test(defaults_are_as_printed),
 		cmocka_unit_test(ranges_are_kept_at_their_ends),
 		cmocka_unit_test(rows_are_found_where_they_belong),
+		cmocka_unit_test(the_documentation_has_every_key_and_option),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
