@@ -1,0 +1,575 @@
+/*
+ * Shadowsocks UDP from end to end over loopback: our client port, our server,
+ * an association table and direct sockets, against a plain echo. Every method
+ * and size; any remote may answer; nothing forged or replayed passes or
+ * changes anything; a SIP022 client may move.
+ */
+#include "udp_helpers.h"
+
+#include "crypto/random.h"
+#include "base/clock.h"
+#include "flow/assoc.h"
+#include "inbound/ss_server_udp.h"
+#include "io/datagram_counters.h"
+#include "io/udp_slots.h"
+#include "outbound/direct_udp.h"
+#include "outbound/ss_udp.h"
+#include "proto/ss_packet.h"
+#include "resolve/resolve.h"
+
+static const char *const methods[] = {
+	"aes-128-gcm", "aes-192-gcm", "aes-256-gcm", "chacha20-ietf-poly1305", "xchacha20-ietf-poly1305",
+	"2022-blake3-aes-128-gcm", "2022-blake3-aes-256-gcm", "2022-blake3-chacha20-poly1305",
+};
+
+static uint8_t key[SS_KEY_MAX];
+static const struct ss_method *method;
+static struct ss_server_udp *server;
+static struct assoc_table *table;
+static struct ss_udp_client *client;
+static struct datagram_port *port;
+static struct addr server_addr, echo_addr;
+static int echo_fd;
+static bool allow_local;
+
+/* ---- a direct outbound without TCP ---- */
+
+static struct datagram_port *direct_port(struct outbound *o)
+{
+	struct direct_udp_options options = { .allow_local = allow_local };
+
+	(void)o;
+	return direct_udp_port(&options);
+}
+
+static const struct outbound_ops direct_ops = { .port = direct_port };
+static struct outbound direct = { &direct_ops, "direct" };
+
+/* ---- what came back to the client ---- */
+
+static int n_back;
+static uint32_t back_len[256];
+static bool back_intact;
+static struct addr back_from;
+
+static void on_back(void *owner, const struct datagram *d, int n)
+{
+	(void)owner;
+	for (int i = 0; i < n; i++) {
+		const uint8_t *data = slice_data(&d[i].payload);
+
+		assert_int_equal(d[i].segment, 0);
+		back_len[n_back++ % 256] = d[i].payload.len;
+		back_intact &= !d[i].payload.len || pattern_ok(data, d[i].payload.len, data[0]);
+		back_from = d[i].remote->ip;
+	}
+}
+
+static void on_ended(void *owner, enum flow_end why)
+{
+	(void)owner, (void)why;
+	fail();
+}
+
+static const struct datagram_events back_events = { on_back, on_ended };
+
+/* ---- set-up ---- */
+
+static void begin(const char *name, bool local)
+{
+	struct addr any = loopback4(0);
+	struct target to;
+	struct assoc_limits limits = { .max = 100, .idle_s = 300, .unreplied_s = 30, .dns_s = 10 };
+	char err[256];
+
+	allow_local = local;
+	n_back = 0;
+	back_intact = true;
+	method = ss_method_find(name);
+	assert_non_null(method);
+	random_bytes(key, sizeof(key));
+	assert_int_equal(loop_init(), 0);
+	assert_int_equal(resolve_init(&(struct resolve_options){ 0 }, err, sizeof(err)), 0);
+	server = ss_server_udp_new(&any, method, key);
+	assert_non_null(server);
+	server_addr = ss_server_udp_addr(server);
+	table = assoc_table_new(ss_server_udp_port(server), &direct, &limits);
+	target_from_addr(&to, &server_addr);
+	client = ss_udp_client_new(&to, method, key, 0);
+	assert_non_null(client);
+	port = ss_udp_client_port(client);
+	assert_non_null(port);
+	datagram_bind(port, &back_events, NULL);
+	echo_fd = plain_socket(&echo_addr);
+}
+
+static void end(void)
+{
+	datagram_end(port, END_SHUTDOWN);
+	loop_turn();
+	ss_udp_client_free(client);
+	assoc_table_free(table);
+	ss_server_udp_free(server);
+	loop_turn();
+	close(echo_fd);
+	assert_int_equal(udp_slots_used(), 0);
+	assert_int_equal(buf_pool_used(), 0);
+	resolve_free();
+	loop_free();
+}
+
+static void send_up(const struct target *to, uint32_t len, uint16_t segment)
+{
+	struct slice s = pattern_slice(len, 3);
+	struct datagram d = { .remote = to, .payload = s, .segment = segment };
+
+	datagram_send(port, &d, 1);
+	slice_unref(s);
+}
+
+static struct target echo_target(void)
+{
+	struct target t;
+
+	target_from_addr(&t, &echo_addr);
+	return t;
+}
+
+static uint8_t scratch[70000];
+
+/* Answers all that reached the echo; true if something had. */
+static int echo_once(struct addr *from)
+{
+	struct addr a;
+	int n = 0;
+
+	for (;;) {
+		ssize_t len = plain_receive(echo_fd, scratch, sizeof(scratch), &a);
+		if (len < 0)
+			return n;
+		n++;
+		plain_send(echo_fd, &a, scratch, (size_t)len);
+		if (from)
+			*from = a;
+	}
+}
+
+static bool echoed(int wanted)
+{
+	echo_once(NULL);
+	return n_back >= wanted;
+}
+
+/* ---- tests ---- */
+
+static void test_every_method_and_size(void **state)
+{
+	static const uint32_t sizes[] = { 0, 1, 17, 1200, 1472, 9000, 65000, 65507 - 55 - 12 };
+
+	(void)state;
+	for (size_t m = 0; m < sizeof(methods) / sizeof(methods[0]); m++) {
+		struct target to;
+
+		begin(methods[m], true);
+		to = echo_target();
+		for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+			/* chacha20's front is longer than 55 bytes' worth */
+			uint32_t len = sizes[i] > 65400 ? 65507u - 100 : sizes[i];
+
+			send_up(&to, len, 0);
+			turn_until(echoed((int)i + 1));
+			assert_int_equal(back_len[i], len);
+		}
+		assert_true(back_intact);
+		assert_true(addr_equal(&back_from, &echo_addr));
+		end();
+	}
+}
+
+static void test_a_run_is_split_and_every_part_sealed(void **state)
+{
+	(void)state;
+	for (int m = 2; m < 8; m += 4) {
+		struct target to;
+
+		begin(methods[m], true);
+		to = echo_target();
+		send_up(&to, 50 * 100 + 7, 100);
+		turn_until(echoed(51));
+		for (int i = 0; i < 50; i++)
+			assert_int_equal(back_len[i], 100);
+		assert_int_equal(back_len[50], 7);
+		end();
+	}
+}
+
+static void test_too_large_is_counted(void **state)
+{
+	struct target to;
+	uint64_t before;
+
+	(void)state;
+	begin("aes-256-gcm", true);
+	to = echo_target();
+	before = datagram_counters.too_big;
+	send_up(&to, 65507, 0);
+	assert_int_equal(datagram_counters.too_big, before + 1);
+	end();
+}
+
+/* A STUN server sees one address, and somebody else may write to it. */
+static void test_any_remote_may_answer(void **state)
+{
+	(void)state;
+	for (int m = 2; m < 8; m += 4) {
+		struct addr mapped, stranger;
+		struct target to;
+		int fd;
+
+		begin(methods[m], true);
+		to = echo_target();
+		send_up(&to, 10, 0);
+		turn_until(echo_once(&mapped));
+		turn_until(n_back == 1);
+		fd = plain_socket(&stranger);
+		memset(scratch, 0, 5);
+		scratch[0] = 0;
+		plain_send(fd, &mapped, "", 1);
+		turn_until(n_back == 2);
+		assert_true(addr_equal(&back_from, &stranger));
+		close(fd);
+		end();
+	}
+}
+
+static void test_names_are_resolved_by_the_server(void **state)
+{
+	struct target to;
+
+	(void)state;
+	begin("2022-blake3-aes-256-gcm", true);
+	assert_int_equal(target_set(&to, "localhost", 9, echo_addr.port), 0);
+	for (int i = 0; i < 5; i++)
+		send_up(&to, (uint32_t)(10 + i), 0);
+	turn_until(echoed(5));
+	for (uint32_t i = 0; i < 5; i++)
+		assert_int_equal(back_len[i], 10 + i); /* in order, the first ones waited */
+	end();
+}
+
+static void test_local_targets_are_refused_unless_allowed(void **state)
+{
+	struct target ip, name;
+	uint64_t before;
+
+	(void)state;
+	begin("aes-128-gcm", false);
+	ip = echo_target();
+	assert_int_equal(target_set(&name, "localhost", 9, echo_addr.port), 0);
+	before = datagram_counters.dropped_denied;
+	send_up(&ip, 10, 0);
+	send_up(&name, 10, 0);
+	turn_until(datagram_counters.dropped_denied == before + 2);
+	assert_int_equal(echo_once(NULL), 0);
+	end();
+}
+
+/* ---- the wire, by hand ---- */
+
+struct raw_client {
+	struct ss_packet_codec codec;
+	struct ss_packet_session session;
+	int fd;
+	struct addr self;
+};
+
+static void raw_begin(struct raw_client *r)
+{
+	assert_int_equal(ss_packet_codec_init(&r->codec, method, SS_CLIENT, key), 0);
+	ss_packet_session_init(&r->codec, &r->session, 0x1122334455667788);
+	r->fd = plain_socket(&r->self);
+}
+
+static void raw_end(struct raw_client *r)
+{
+	ss_packet_session_wipe(&r->session);
+	ss_packet_codec_wipe(&r->codec);
+	close(r->fd);
+}
+
+static size_t raw_seal(struct raw_client *r, uint64_t now, uint8_t *out)
+{
+	struct target to = echo_target();
+	struct ss_packet_out o = { .remote = &to, .now = now };
+	ssize_t n = ss_packet_seal(&r->codec, &r->session, &o, (const uint8_t *)"hello", 5, out, 2000);
+
+	assert_true(n > 0);
+	return (size_t)n;
+}
+
+static void test_nothing_forged_passes_or_is_answered(void **state)
+{
+	(void)state;
+	for (int m = 2; m < 8; m++) {
+		struct raw_client r;
+		uint8_t good[2000], bad[2000];
+		size_t n;
+		uint64_t refused;
+
+		begin(methods[m], true);
+		raw_begin(&r);
+		n = raw_seal(&r, clock_unix(), good);
+		refused = datagram_counters.forged + datagram_counters.malformed;
+		for (size_t len = 1; len < n; len++) { /* every truncation */
+			plain_send(r.fd, &server_addr, good, len);
+			turns(len % 16 == 15);
+		}
+		for (size_t i = 0; i < n; i++) { /* a flip in every byte */
+			memcpy(bad, good, n);
+			bad[i] ^= 0x10;
+			plain_send(r.fd, &server_addr, bad, n);
+			turns(i % 16 == 15);
+		}
+		turn_until(datagram_counters.forged + datagram_counters.malformed == refused + 2 * n - 1);
+		assert_int_equal(echo_once(NULL), 0);
+		assert_int_equal(plain_receive(r.fd, bad, sizeof(bad), NULL), -1);
+		/* The untouched one is still good: its id was not taken. */
+		plain_send(r.fd, &server_addr, good, n);
+		turn_until(echo_once(NULL) == 1);
+		raw_end(&r);
+		end();
+	}
+}
+
+static void test_a_replay_changes_nothing(void **state)
+{
+	(void)state;
+	for (int m = 2; m < 8; m++) {
+		struct raw_client r;
+		struct addr thief, mapped;
+		uint8_t packet[2000], data[2000];
+		size_t n;
+		uint64_t replayed;
+		int fd;
+
+		begin(methods[m], true);
+		raw_begin(&r);
+		fd = plain_socket(&thief);
+		n = raw_seal(&r, clock_unix(), packet);
+		plain_send(r.fd, &server_addr, packet, n);
+		turn_until(echo_once(&mapped) == 1);
+		turn_until(plain_receive(r.fd, data, sizeof(data), NULL) > 0);
+		replayed = datagram_counters.replayed;
+		plain_send(fd, &server_addr, packet, n);
+		turn_until(datagram_counters.replayed == replayed + 1);
+		assert_int_equal(echo_once(NULL), 0);
+		/* What the target sends still goes to the client. */
+		plain_send(echo_fd, &mapped, "x", 1);
+		turn_until(plain_receive(r.fd, data, sizeof(data), NULL) > 0);
+		assert_int_equal(plain_receive(fd, data, sizeof(data), NULL), -1);
+		close(fd);
+		raw_end(&r);
+		end();
+	}
+}
+
+static void test_a_moved_client_gets_its_replies(void **state)
+{
+	struct raw_client r;
+	struct addr moved, mapped, again;
+	uint8_t packet[2000], data[2000];
+	size_t n;
+	int fd;
+
+	(void)state;
+	begin("2022-blake3-aes-128-gcm", true);
+	raw_begin(&r);
+	fd = plain_socket(&moved);
+	n = raw_seal(&r, clock_unix(), packet);
+	plain_send(r.fd, &server_addr, packet, n);
+	turn_until(echo_once(&mapped) == 1);
+	turn_until(plain_receive(r.fd, data, sizeof(data), NULL) > 0);
+	n = raw_seal(&r, clock_unix(), packet);
+	plain_send(fd, &server_addr, packet, n);
+	turn_until(echo_once(&again) == 1);
+	assert_true(addr_equal(&mapped, &again)); /* the same association */
+	turn_until(plain_receive(fd, data, sizeof(data), NULL) > 0);
+	close(fd);
+	raw_end(&r);
+	end();
+}
+
+/* The association is gone after a name query's 10 s; its packets must not live again. */
+static void test_a_forgotten_session_cannot_be_replayed(void **state)
+{
+	struct raw_client r;
+	uint8_t first[2000], second[2000], third[2000];
+	struct assoc_key k = { .session = 0x1122334455667788 };
+	struct datagram_port *p;
+	size_t n1, n2, n3;
+	uint64_t replayed;
+
+	(void)state;
+	begin("2022-blake3-aes-256-gcm", true);
+	p = ss_server_udp_port(server);
+	raw_begin(&r);
+	n1 = raw_seal(&r, clock_unix(), first);
+	n2 = raw_seal(&r, clock_unix(), second);
+	n3 = raw_seal(&r, clock_unix(), third);
+	plain_send(r.fd, &server_addr, second, n2);
+	turn_until(echo_once(NULL) == 1);
+	p->ops->forget(p, &k);
+	replayed = datagram_counters.replayed;
+	plain_send(r.fd, &server_addr, first, n1);
+	plain_send(r.fd, &server_addr, second, n2);
+	turn_until(datagram_counters.replayed == replayed + 2);
+	assert_int_equal(echo_once(NULL), 0);
+	plain_send(r.fd, &server_addr, third, n3); /* it goes on with what is new */
+	turn_until(echo_once(NULL) == 1);
+	plain_send(r.fd, &server_addr, second, n2);
+	turn_until(datagram_counters.replayed == replayed + 3);
+	raw_end(&r);
+	end();
+}
+
+static void test_a_wrong_clock_is_refused(void **state)
+{
+	static const int off[] = { -31, 31, -29, 29 };
+	struct raw_client r;
+	uint8_t packet[2000];
+
+	(void)state;
+	begin("2022-blake3-aes-256-gcm", true);
+	raw_begin(&r);
+	for (int i = 0; i < 4; i++) {
+		size_t n = raw_seal(&r, clock_unix() + (uint64_t)(int64_t)off[i], packet);
+		uint64_t bad = datagram_counters.malformed;
+
+		plain_send(r.fd, &server_addr, packet, n);
+		if (i < 2)
+			turn_until(datagram_counters.malformed == bad + 1);
+		else
+			turn_until(echo_once(NULL) == 1);
+	}
+	raw_end(&r);
+	end();
+}
+
+/* ---- the client's side of it: a server of the test's own ---- */
+
+struct raw_server {
+	struct ss_packet_codec codec;
+	struct ss_packet_session ours, theirs;
+	int fd;
+	struct addr self, peer;
+	uint64_t client_session;
+};
+
+static void raw_server_hear(struct raw_server *s)
+{
+	static uint8_t data[2000];
+	struct ss_packet p;
+	ssize_t n;
+
+	turn_until((n = plain_receive(s->fd, data, sizeof(data), &s->peer)) > 0);
+	assert_int_equal(ss_packet_identify(&s->codec, data, (size_t)n, &p), 0);
+	ss_packet_session_init(&s->codec, &s->theirs, p.session_id);
+	assert_int_equal(ss_packet_open(&s->codec, &s->theirs, clock_unix(), data, (size_t)n, &p), 0);
+	ss_packet_session_wipe(&s->theirs);
+	s->client_session = p.session_id;
+}
+
+static size_t raw_server_seal(struct raw_server *s, uint64_t echo_id, uint8_t *out)
+{
+	struct target from = echo_target();
+	struct ss_packet_out o = { .remote = &from, .now = clock_unix(), .client_session_id = echo_id };
+	ssize_t n = ss_packet_seal(&s->codec, &s->ours, &o, (const uint8_t *)"\0", 1, out, 2000);
+
+	assert_true(n > 0);
+	return (size_t)n;
+}
+
+static void raw_server_say(struct raw_server *s, uint64_t echo_id)
+{
+	uint8_t out[2000];
+	size_t n = raw_server_seal(s, echo_id, out);
+
+	plain_send(s->fd, &s->peer, out, n);
+}
+
+static void new_session(struct raw_server *s, uint64_t id)
+{
+	ss_packet_session_wipe(&s->ours);
+	ss_packet_session_init(&s->codec, &s->ours, id);
+}
+
+static void test_the_client_checks_the_echo_and_keeps_two_sessions(void **state)
+{
+	struct raw_server s = { 0 };
+	struct target to, at;
+	uint8_t packet[2000];
+	uint64_t before;
+	size_t n;
+
+	(void)state;
+	begin("2022-blake3-aes-256-gcm", true);
+	to = echo_target();
+	/* Another client, whose server is the test. */
+	datagram_end(port, END_SHUTDOWN);
+	loop_turn();
+	ss_udp_client_free(client);
+	assert_int_equal(ss_packet_codec_init(&s.codec, method, SS_SERVER, key), 0);
+	s.fd = plain_socket(&s.self);
+	target_from_addr(&at, &s.self);
+	client = ss_udp_client_new(&at, method, key, 0);
+	port = ss_udp_client_port(client);
+	datagram_bind(port, &back_events, NULL);
+	send_up(&to, 10, 0);
+	raw_server_hear(&s);
+
+	new_session(&s, 100);
+	raw_server_say(&s, s.client_session);
+	turn_until(n_back == 1);
+	before = datagram_counters.malformed;
+	raw_server_say(&s, s.client_session + 1); /* somebody else's */
+	turn_until(datagram_counters.malformed == before + 1);
+	n = raw_server_seal(&s, s.client_session, packet);
+	plain_send(s.fd, &s.peer, packet, n);
+	turn_until(n_back == 2);
+	before = datagram_counters.replayed;
+	plain_send(s.fd, &s.peer, packet, n);
+	turn_until(datagram_counters.replayed == before + 1);
+
+	new_session(&s, 200); /* the server restarted */
+	raw_server_say(&s, s.client_session);
+	turn_until(n_back == 3);
+	before = datagram_counters.malformed;
+	new_session(&s, 300); /* again within a minute: refused */
+	raw_server_say(&s, s.client_session);
+	turn_until(datagram_counters.malformed == before + 1);
+	assert_int_equal(n_back, 3);
+	ss_packet_session_wipe(&s.ours);
+	ss_packet_codec_wipe(&s.codec);
+	close(s.fd);
+	end();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_every_method_and_size),
+		cmocka_unit_test(test_a_run_is_split_and_every_part_sealed),
+		cmocka_unit_test(test_too_large_is_counted),
+		cmocka_unit_test(test_any_remote_may_answer),
+		cmocka_unit_test(test_names_are_resolved_by_the_server),
+		cmocka_unit_test(test_local_targets_are_refused_unless_allowed),
+		cmocka_unit_test(test_nothing_forged_passes_or_is_answered),
+		cmocka_unit_test(test_a_replay_changes_nothing),
+		cmocka_unit_test(test_a_moved_client_gets_its_replies),
+		cmocka_unit_test(test_a_forgotten_session_cannot_be_replayed),
+		cmocka_unit_test(test_a_wrong_clock_is_refused),
+		cmocka_unit_test(test_the_client_checks_the_echo_and_keeps_two_sessions),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
