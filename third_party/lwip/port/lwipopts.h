@@ -53,7 +53,7 @@
 #define TCP_CALCULATE_EFF_SEND_MSS 1
 #define LWIP_WND_SCALE 1
 #define TCP_RCV_SCALE 4
-#define TCP_WND (768 * 1024)
+#define TCP_WND (512 * 1024)
 #define TCP_SND_BUF (768 * 1024)
 #define TCP_SND_QUEUELEN 8192
 #define TCP_SNDLOWAT 1
