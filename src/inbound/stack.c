@@ -238,15 +238,13 @@ int stack_init(struct tun *tun, const struct inbound_events *events, void *owner
 	return 0;
 }
 
-/* Connections whose owner still holds them are told, then reset; the owner's
- * end() must have come before the last of the loop's deferred passes. */
+/* The apps get RST. Owners must have ended their streams: nobody is told. */
 void stack_free(void)
 {
 	if (!stack.tun)
 		return;
 	loop_timer_stop(&alive_timer);
 	loop_timer_stop(&ack_timer);
-	loop_defer_cancel(&flush_work);
 	list_for_each_safe (it, &stack.all) {
 		struct stack_conn *c = container_of(it, struct stack_conn, all);
 
@@ -258,6 +256,7 @@ void stack_free(void)
 	}
 	stack_port_free();
 	stack_held_free();
+	loop_defer_cancel(&flush_work); /* the aborts have asked for it */
 	stack.tun = NULL;
 }
 
