@@ -302,7 +302,7 @@ bool alias_reply(const struct assoc_key *key, const struct addr *real, uint64_t 
 	return true;
 }
 
-bool alias_find(const struct assoc_key *key, bool (*is)(const struct addr *fake, void *arg), void *arg,
+bool alias_find(const struct assoc_key *key, bool (*is)(const struct addr *fake, const void *arg), const void *arg,
 		struct addr *fake)
 {
 	struct source *s = source_find(key);

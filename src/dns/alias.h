@@ -35,7 +35,7 @@ void alias_sent_real(const struct assoc_key *key, const struct addr *real);
 /* A reply from `real` to `key`: true with *fake filled if it goes by that. */
 bool alias_reply(const struct assoc_key *key, const struct addr *real, uint64_t now_ms, struct addr *fake);
 /* The latest fake that `key` sent to for which `is` says yes. */
-bool alias_find(const struct assoc_key *key, bool (*is)(const struct addr *fake, void *arg), void *arg,
+bool alias_find(const struct assoc_key *key, bool (*is)(const struct addr *fake, const void *arg), const void *arg,
 		struct addr *fake);
 void alias_forget(const struct assoc_key *key);
 

@@ -177,7 +177,7 @@ static void serve_queries(struct batch *b, const struct datagram *d)
 static bool same_flow(const struct datagram *a, const struct datagram *b)
 {
 	return a && a->key.session == b->key.session && addr_equal(&a->key.addr, &b->key.addr) &&
-	       addr_equal(&a->remote->ip, &b->remote->ip);
+	       addr_equal(&a->remote->ip, &b->remote->ip) && !target_is_name(a->remote) && !target_is_name(b->remote);
 }
 
 static void pass(struct batch *b, const struct datagram *d, const struct target *remote)
@@ -272,12 +272,30 @@ static void on_ended(void *owner, enum flow_end why)
 
 /* ---- back ---- */
 
-/* Who the app takes the sender of a reply for. */
+static bool maps_to(const struct addr *fake, const void *arg)
+{
+	const struct target *t = arg;
+	const struct fakeip_entry *e = fakeip_find_addr(&dns_state.fakes, fake);
+
+	return e && fake->port == t->ip.port && e->len == t->name_len && !memcmp(e->name, t->name, e->len);
+}
+
+/* The fake address of a name that the source sent to. */
+static bool fake_of_name(const struct assoc_key *key, const struct target *name, struct addr *fake)
+{
+	return alias_find(key, maps_to, name, fake);
+}
+
+/* Who the app takes the sender of a reply for. Some servers (sing-box) answer
+ * a datagram for a name as that name; one that no app of ours sent to stays a
+ * name, and the TUN drops it. */
 static const struct target *turn_back(const struct datagram *d, uint64_t now, struct target *scratch)
 {
 	struct addr fake;
+	bool found = target_is_name(d->remote) ? fake_of_name(&d->key, d->remote, &fake)
+					       : alias_reply(&d->key, &d->remote->ip, now, &fake);
 
-	if (!alias_reply(&d->key, &d->remote->ip, now, &fake))
+	if (!found)
 		return d->remote;
 	target_from_addr(scratch, &fake);
 	return scratch;
@@ -303,26 +321,18 @@ static void port_send(struct datagram_port *port, const struct datagram *d, int 
 	datagram_send(p->tun, out, n);
 }
 
-static bool maps_to(const struct addr *fake, void *arg)
-{
-	const struct target *t = arg;
-	const struct fakeip_entry *e = fakeip_find_addr(&dns_state.fakes, fake);
-
-	return e && fake->port == t->ip.port && e->len == t->name_len && !memcmp(e->name, t->name, e->len);
-}
-
 /* The app is told about the address that it used. */
 static void port_refuse(struct datagram_port *port, const struct datagram *d, enum flow_end why)
 {
 	struct udp_port *p = (struct udp_port *)port;
 	struct datagram own = *d;
-	struct target t = *d->remote;
+	struct target t;
 	struct addr fake;
 
 	if (!p->tun->ops->refuse)
 		return;
 	if (target_is_name(d->remote)) {
-		if (!alias_find(&d->key, maps_to, &t, &fake))
+		if (!fake_of_name(&d->key, d->remote, &fake))
 			return;
 		target_from_addr(&t, &fake);
 		own.remote = &t;

@@ -128,7 +128,7 @@ static void forgets(void **state)
 	assert_false(alias_any());
 }
 
-static bool is_port_7(const struct addr *f, void *arg)
+static bool is_port_7(const struct addr *f, const void *arg)
 {
 	(void)arg;
 	return f->port == 7;

@@ -250,6 +250,36 @@ static void a_name_goes_out_as_a_name_and_comes_back_as_its_address(void **state
 	assert_true(app_got_from(4, "192.0.2.11:9999"));
 }
 
+/* sing-box answers a datagram for a name as that name. */
+static void a_reply_that_carries_the_name_is_turned_back_too(void **state)
+{
+	char a[ADDR_STRLEN], b[ADDR_STRLEN];
+
+	(void)state;
+	lookup("a.example", DNS_TYPE_A, 9, a);
+	lookup("b.example", DNS_TYPE_A, 9, b);
+	app_sends(a, "1", 1);
+	app_sends(b, "2", 1);
+	struct packet_of r[] = { packet("a.example:9", "1", 1), packet("b.example:9", "2", 1), packet("a.example:9", "3", 1),
+				 packet("c.example:9", "4", 1), packet("a.example:10", "5", 1) };
+	struct datagram d[5] = { { .remote = NULL } };
+	for (int i = 0; i < 5; i++) {
+		d[i] = r[i].d;
+		d[i].remote = &r[i].to;
+	}
+	n_app = 0;
+	datagram_send(port, d, 5);
+	for (int i = 0; i < 5; i++)
+		slice_unref(r[i].d.payload);
+	assert_true(app_got_from(0, a) && app_got_from(1, b) && app_got_from(2, a));
+	/* Names that were not asked for are no addresses: the TUN drops them. */
+	assert_int_equal(to_app[3].remote.ip.family, 0);
+	assert_int_equal(to_app[4].remote.ip.family, 0);
+	/* The real address that answers for b is still learned. */
+	remote_replies("192.0.2.9:9");
+	assert_true(app_got_from(5, b));
+}
+
 static void a_batch_keeps_its_order(void **state)
 {
 	char text[ADDR_STRLEN], target[TARGET_STRLEN];
@@ -414,6 +444,7 @@ int main(void)
 		TEST(queries_in_one_segmented_datagram),
 		TEST(what_is_not_ours_passes_untouched),
 		TEST(a_name_goes_out_as_a_name_and_comes_back_as_its_address),
+		TEST(a_reply_that_carries_the_name_is_turned_back_too),
 		TEST(a_batch_keeps_its_order),
 		TEST(runs_do_not_leak_into_each_other),
 		TEST(nobodys_address_is_refused),
