@@ -16,6 +16,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -117,18 +118,45 @@ static void close_network(struct inherit *inherited)
 
 /* ---- the command ---- */
 
+/* execvp says EACCES as soon as one directory of $PATH is closed, be the command
+ * there or not. What cannot be seen anywhere is not found. */
+static bool in_path(const char *name)
+{
+	const char *at = getenv("PATH");
+	char candidate[PATH_MAX];
+
+	while (at && *at) {
+		size_t len = strcspn(at, ":");
+		int n = snprintf(candidate, sizeof(candidate), "%.*s/%s", (int)len, at, name);
+		if (n > 0 && (size_t)n < sizeof(candidate) && access(candidate, F_OK) == 0)
+			return true;
+		at += len + (at[len] == ':');
+	}
+	return false;
+}
+
+static bool not_found(const char *name, int err)
+{
+	return err == ENOENT || (err == EACCES && !strchr(name, '/') && !in_path(name));
+}
+
 static void exec_command(const struct sandbox_options *o) __attribute__((noreturn));
 static void exec_command(const struct sandbox_options *o)
 {
-	char name[256];
+	const char *name = o->argv[0];
+	char shown[256];
 	int err;
 
 	sys_inherit_restore(o->inherited);
-	execvp(o->argv[0], o->argv);
+	execvp(name, o->argv);
 	err = errno;
-	log_error("cannot execute %s: %s err=%s", log_escape(o->argv[0], strlen(o->argv[0]), name, sizeof(name)),
-		  err == ENOENT ? "no such command" : strerror(err), err_name(err));
-	_exit(err == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_EXECUTE);
+	log_escape(name, strlen(name), shown, sizeof(shown));
+	if (not_found(name, err)) {
+		log_error("cannot execute %s: no such command", shown);
+		_exit(EXIT_NOT_FOUND);
+	}
+	log_error("cannot execute %s: %s", shown, strerror(err));
+	_exit(EXIT_CANNOT_EXECUTE);
 }
 
 static int exit_code(int status)

@@ -61,9 +61,12 @@ static void explain_open(int err, char *text, size_t size)
 		snprintf(text, size, "%s does not exist; make it with: sudo sh -c 'modprobe tun; mkdir -p /dev/net; "
 			 "mknod -m 666 %s c 10 200' (in a container: start it with --device %s)",
 			 TUN_PATH, TUN_PATH, TUN_PATH);
+	else if (err == -EACCES && stat(TUN_PATH, &st) == 0 && (st.st_mode & 6) == 6)
+		snprintf(text, size, "%s is closed by its file system (nodev) or a security policy; see which with: "
+			 "findmnt -T %s", TUN_PATH, TUN_PATH);
 	else if (err == -EACCES && stat(TUN_PATH, &st) == 0)
-		snprintf(text, size, "%s is closed to this user (mode %04o, uid %u); open it with: sudo chmod 666 %s",
-			 TUN_PATH, (unsigned)st.st_mode & 07777, (unsigned)st.st_uid, TUN_PATH);
+		snprintf(text, size, "%s is closed to this user (mode %04o); open it with: sudo chmod 666 %s",
+			 TUN_PATH, (unsigned)st.st_mode & 07777, TUN_PATH);
 	else if (err == -ENODEV || err == -ENXIO)
 		snprintf(text, size, "%s has no driver in this kernel; load it with: sudo modprobe tun", TUN_PATH);
 	else if (err == -EPERM)
@@ -71,6 +74,16 @@ static void explain_open(int err, char *text, size_t size)
 			 "start the container with: --device %s", TUN_PATH, TUN_PATH);
 	else
 		snprintf(text, size, "%s does not open err=%s; look at it with: ls -lL %s", TUN_PATH, err_name(err), TUN_PATH);
+}
+
+static void explain_create(int err, const char *name, char *text, size_t size)
+{
+	if (err == -ENOTTY || err == -EBADFD)
+		snprintf(text, size, "%s is not the TUN device; make it anew with: sudo sh -c 'rm -f %s; "
+			 "mknod -m 666 %s c 10 200'", TUN_PATH, TUN_PATH, TUN_PATH);
+	else
+		snprintf(text, size, "cannot create the TUN device %s err=%s%s", name, err_name(err),
+			 err == -EPERM ? "; it needs CAP_NET_ADMIN in this network namespace" : "");
 }
 
 static int open_node(char *text, size_t size)
@@ -120,8 +133,7 @@ static int attempt(const char *name, enum offload wanted, struct tun_features *f
 		return fd;
 	err = create(fd, name, wanted != OFFLOAD_NONE);
 	if (err)
-		snprintf(text, size, "cannot create the TUN device %s err=%s%s", name, err_name(err),
-			 err == -EPERM ? "; it needs CAP_NET_ADMIN in this network namespace" : "");
+		explain_create(err, name, text, size);
 	else if (wanted != OFFLOAD_NONE)
 		err = set_offload(fd, wanted, features);
 	if (err) {

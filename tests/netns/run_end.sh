@@ -1,0 +1,96 @@
+#!/bin/bash
+# How a sandbox ends: with its command, and with gatun, whatever ended that.
+# Nothing of it is left, and at no time has it another network than the tunnel.
+. "$(dirname "$0")/lib/run.bash"
+
+MARK=$((700000 + $$))	# nobody else sleeps for so long
+
+marked() { pgrep -fx "sleep $MARK" >/dev/null; }
+
+# The pid of the gatun that $JOB is or has become.
+gatun_of_job()
+{
+	local pid=$JOB
+	while [ -n "$pid" ] && [ "$(cat "/proc/$pid/comm" 2>/dev/null)" != gatun ]; do
+		pid=$(pgrep -P "$pid")
+	done
+	echo "$pid"
+}
+
+have_gatun() { [ -n "$(gatun_of_job)" ]; }
+
+# The reader sees the end of file long before the sandbox ends.
+pipe_ends()
+{
+	(exec "$GATUN" run "$URL" -- sh -c 'echo data; exec >&- 2>&-; sleep 6' 2>/dev/null) |
+		[ "$(timeout 3 cat && echo end of file)" = "$(printf 'data\nend of file')" ]
+}
+
+with_command()
+{
+	run sh -c "sleep $MARK & setsid sleep $MARK & nohup setsid sh -c 'sleep $MARK' >/dev/null 2>&1 & while [ \$(pgrep -fc '^sleep $MARK') -lt 3 ]; do :; done; exit 5" 2>"$TMP/err"
+	same "the command's end is gatun's end, with children in the background" 5 $?
+	check "children, daemons and their children are gone with it" not marked
+	same "orphans are reaped" 0 "$(run sh -c '(true & true & true &); sleep 0.3; ps -eo stat= | grep -c Z')"
+}
+for_each_user with_command
+check "a pipe ends when the command closes it, not when gatun ends" pipe_ends
+
+start()
+{
+	run sh -c "sleep $MARK & sleep $MARK & wait" >/dev/null 2>"$TMP/err" &
+	JOB=$!
+	await 5 marked && await 5 have_gatun
+}
+
+killed()
+{
+	local sig=$1 pid
+	start || { bad "${WHO}the command runs"; return; }
+	pid=$(gatun_of_job)
+	kill "-$sig" "$pid"
+	check "gatun killed by SIG$sig: the command and its children are gone" await 3 not marked
+	wait $JOB 2>/dev/null
+}
+
+stopped()
+{
+	local pid
+	run sh -c "sleep $MARK & exec python3 -u -c '
+import socket, sys, time
+while True:
+    for family, where in ((socket.AF_INET, \"192.0.2.1\"), (socket.AF_INET6, \"2001:db8::1\"), (socket.AF_INET, \"127.0.0.1\")):
+        s = socket.socket(family)
+        s.settimeout(0.2)
+        try:
+            s.connect((where, 80))
+            print(\"connected\", where)
+        except OSError:
+            pass
+    print(\"round\")
+    time.sleep(0.1)
+'" >"$TMP/asks" 2>"$TMP/err" &
+	JOB=$!
+	await 10 grep -q round "$TMP/asks" || { bad "${WHO}the command runs"; return; }
+	pid=$(gatun_of_job)
+	: >"$TMP/asks"
+	kill -STOP "$pid"
+	await 10 grep -q round "$TMP/asks"
+	check "the engine hangs: the command runs on" grep -q round "$TMP/asks"
+	check "and reaches nobody" not grep -q connected "$TMP/asks"
+	kill -KILL "$pid"
+	check "and is gone with the engine" await 3 not marked
+	wait $JOB 2>/dev/null
+}
+
+ends()
+{
+	killed KILL
+	killed SEGV
+	stopped
+	start && kill -TERM "$(gatun_of_job)"
+	wait $JOB
+	same "SIGTERM to gatun reaches the command, whose end is the end" 143 $?
+	check "and nothing is left" not marked
+}
+for_each_user ends
