@@ -93,7 +93,7 @@ static void on_ready(struct loop_io *io, unsigned events)
 	loop_again(&l->io, LOOP_READ);
 }
 
-static int bind_and_listen(const struct addr *a)
+static int bind_and_listen(const struct addr *a, const struct tcp_socket_options *o)
 {
 	struct sockaddr_storage ss;
 	socklen_t len = addr_to_sockaddr(a, &ss);
@@ -103,6 +103,7 @@ static int bind_and_listen(const struct addr *a)
 	if (fd < 0)
 		return -errno;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	tcp_socket_set_options(fd, o);
 	if (a->family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
 	if (bind(fd, (struct sockaddr *)&ss, len) < 0 || listen(fd, BACKLOG) < 0) {
@@ -117,7 +118,7 @@ struct tcp_listener *tcp_listener_new(const struct addr *a, const struct tcp_soc
 				      const struct tcp_listener_events *events, void *owner, int *err)
 {
 	struct tcp_listener *l = calloc(1, sizeof(*l));
-	int fd = l ? bind_and_listen(a) : -ENOMEM;
+	int fd = l ? bind_and_listen(a, o) : -ENOMEM;
 
 	if (fd < 0) {
 		*err = -fd;

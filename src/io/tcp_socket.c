@@ -81,8 +81,7 @@ static void close_fd(struct tcp_socket *t)
 {
 	if (t->io.fd < 0)
 		return;
-	loop_io_stop(&t->io);
-	close(t->io.fd);
+	loop_io_close(&t->io);
 	t->io.fd = -1;
 }
 
@@ -270,14 +269,18 @@ static void tell_room(struct tcp_socket *t)
 
 /* ---- events ---- */
 
-static void finish_connect(struct tcp_socket *t)
+static int socket_error(const struct tcp_socket *t)
 {
-	const struct tcp_connect_events *events = t->connect_events;
-	int err = t->connect_err;
+	int err = 0;
 	socklen_t len = sizeof(err);
 
-	if (!err && getsockopt(t->io.fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0)
-		err = errno;
+	return getsockopt(t->io.fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0 ? errno : err;
+}
+
+static void finish_connect(struct tcp_socket *t, int err)
+{
+	const struct tcp_connect_events *events = t->connect_events;
+
 	t->connect_events = NULL;
 	if (err) {
 		close_fd(t);
@@ -296,7 +299,8 @@ static void on_ready(struct loop_io *io, unsigned events)
 	if (t->state == CONNECTING) {
 		if (!(events & (LOOP_WRITE | LOOP_ERROR)) || !t->connect_events)
 			return;
-		finish_connect(t);
+		/* Writable without an error stands. */
+		finish_connect(t, events & LOOP_ERROR ? socket_error(t) : 0);
 		if (t->state != OPEN)
 			return;
 	}
@@ -308,13 +312,8 @@ static void on_ready(struct loop_io *io, unsigned events)
 		t->hup = true;
 	if (t->state == OPEN && (events & LOOP_READ) && t->stream.events)
 		read_turn(t);
-	if (t->state == OPEN && (events & LOOP_ERROR) && !t->want_data && t->stream.events && !t->told) {
-		int err = 0;
-		socklen_t len = sizeof(err);
-
-		getsockopt(t->io.fd, SOL_SOCKET, SO_ERROR, &err, &len);
-		tell_ended(t, end_of_errno(err));
-	}
+	if (t->state == OPEN && (events & LOOP_ERROR) && !t->want_data && t->stream.events && !t->told)
+		tell_ended(t, end_of_errno(socket_error(t)));
 	if ((events & LOOP_WRITE) && (t->out.bytes || t->want_room || t->state == CLOSING))
 		defer(t);
 }
@@ -325,7 +324,7 @@ static void pass(struct loop_work *w)
 	struct tcp_socket *t = container_of(w, struct tcp_socket, work);
 
 	if (t->state == CONNECTING && t->connect_err && t->connect_events) {
-		finish_connect(t);
+		finish_connect(t, t->connect_err);
 		return;
 	}
 	if (t->state == OPEN || t->state == CLOSING)
@@ -458,7 +457,6 @@ static const struct stream_ops socket_ops = {
 static struct tcp_socket *wrap(int fd, enum state state, const struct tcp_socket_options *o)
 {
 	struct tcp_socket *t = calloc(1, sizeof(*t));
-	int one = 1;
 
 	if (!t)
 		return NULL;
@@ -466,12 +464,20 @@ static struct tcp_socket *wrap(int fd, enum state state, const struct tcp_socket
 	t->state = (uint8_t)state;
 	t->linger_reset = o->reset_on_death;
 	t->writable = state == OPEN;
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	if (loop_io_start(&t->io, fd, on_ready) < 0) {
 		free(t);
 		return NULL;
 	}
 	return t;
+}
+
+void tcp_socket_set_options(int fd, const struct tcp_socket_options *o)
+{
+	int one = 1;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	if (o->reset_on_death)
+		set_linger_reset(fd, true);
 }
 
 struct stream *tcp_socket_new(int fd, const struct tcp_socket_options *o)
@@ -482,8 +488,6 @@ struct stream *tcp_socket_new(int fd, const struct tcp_socket_options *o)
 		close(fd);
 		return NULL;
 	}
-	if (o->reset_on_death)
-		set_linger_reset(fd, true);
 	return &t->stream;
 }
 
@@ -504,8 +508,7 @@ struct stream *tcp_socket_connect(const struct addr *to, const struct tcp_socket
 		close(fd);
 		return NULL;
 	}
-	if (o->reset_on_death)
-		set_linger_reset(fd, true);
+	tcp_socket_set_options(fd, o);
 	/* Watched only once it connects: an unconnected socket reports HUP. */
 	int rc = connect(fd, (struct sockaddr *)&ss, len) < 0 && errno != EINPROGRESS ? errno : 0;
 

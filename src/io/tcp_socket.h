@@ -25,8 +25,12 @@ struct tcp_connect_events {
 struct stream *tcp_socket_connect(const struct addr *, const struct tcp_socket_options *,
 				  const struct tcp_connect_events *, void *owner, int *err);
 
-/* Wraps an established, non-blocking descriptor and owns it. NULL: no memory
- * (the descriptor is closed). */
+/* TCP_NODELAY and what the options ask for. A listener passes them on to what
+ * it accepts. */
+void tcp_socket_set_options(int fd, const struct tcp_socket_options *);
+
+/* Wraps an established, non-blocking descriptor that has these options already,
+ * and owns it. NULL: no memory (the descriptor is closed). */
 struct stream *tcp_socket_new(int fd, const struct tcp_socket_options *);
 
 struct tcp_listener;

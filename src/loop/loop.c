@@ -191,17 +191,28 @@ int loop_io_start_read(struct loop_io *io, int fd, void (*ready)(struct loop_io 
 	return start(io, fd, EPOLLIN, ready);
 }
 
-void loop_io_stop(struct loop_io *io)
+static void forget(struct loop_io *io)
 {
-	if (!io->ready)
-		return;
-	/* Closing the descriptor would do, unless somebody holds a copy of it. */
-	epoll_ctl(epoll_fd, EPOLL_CTL_DEL, io->fd, NULL);
 	list_remove(&io->node);
 	io->ready = NULL;
 	for (int i = 0; i < batch_len; i++)
 		if (batch[i].data.ptr == io)
 			batch[i].data.ptr = NULL;
+}
+
+void loop_io_stop(struct loop_io *io)
+{
+	if (!io->ready)
+		return;
+	epoll_ctl(epoll_fd, EPOLL_CTL_DEL, io->fd, NULL);
+	forget(io);
+}
+
+void loop_io_close(struct loop_io *io)
+{
+	if (io->ready)
+		forget(io);
+	close(io->fd);
 }
 
 void loop_again(struct loop_io *io, unsigned events)
