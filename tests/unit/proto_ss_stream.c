@@ -291,6 +291,55 @@ static void sip022_rules(void **state)
 		memcpy(r.hs.salt, salt, sizeof(salt));
 		assert_int_equal(reader_feed(&r, wire, n, n, TS), -EPROTO);
 		ss_opener_wipe(&r.o);
+		/* Padding that reaches past the end, and an address that does. */
+		static const uint8_t bodies[][16] = {
+			{ 1, 1, 2, 3, 4, 0, 80, 0, 8, 1, 2, 3, 4, 5, 6, 7 }, /* right by one: 7 of 8 */
+			{ 1, 1, 2, 3, 4, 0, 80, 0xff, 0xff },
+			{ 3, 14, 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k', 'l', 'm', 0 },
+			{ 1, 1, 2, 3, 4, 0, 80, 0, 7, 1, 2, 3, 4, 5, 6, 7 }, /* and one that fits */
+		};
+		for (size_t k = 0; k < 4; k++) {
+			uint8_t nonce[24] = { 0 }, head[11] = { 0 };
+			struct ss_sealer s;
+
+			for (int b = 0; b < 8; b++)
+				head[1 + b] = (uint8_t)((uint64_t)TS >> (56 - 8 * b));
+			head[10] = 16;
+			memcpy(wire, other, m->key_len);
+			ss_sealer_init(&s, m, key, wire);
+			aead_seal(&s.aead, nonce, head, 11, wire + m->key_len);
+			nonce[0] = 1;
+			aead_seal(&s.aead, nonce, bodies[k], 16, wire + m->key_len + 27);
+			ss_sealer_wipe(&s);
+			reader_start(&r, m, true, key, out);
+			assert_int_equal(reader_feed(&r, wire, m->key_len + 27 + 32, 400000, TS), k == 3 ? 0 : -EPROTO);
+			assert_int_equal(r.out_len, 0);
+			ss_opener_wipe(&r.o);
+		}
+		/* A fixed header of the wrong type, whatever the role. */
+		for (int server = 0; server < 2; server++) {
+			uint8_t nonce[24] = { 0 }, head[11 + 32] = { 0 };
+			size_t head_len = server ? 11 : 11u + m->key_len;
+			struct ss_sealer s;
+
+			/* 0 is a request's, 1 a response's */
+			for (int k = 0; k < 8; k++)
+				head[1 + k] = (uint8_t)((uint64_t)TS >> (56 - 8 * k));
+			if (!server)
+				memcpy(head + 9, salt, m->key_len);
+			head[head_len - 1] = 40;
+			for (int right = 0; right < 2; right++) {
+				head[0] = (uint8_t)(right ? !server : server);
+				memcpy(wire, other, m->key_len);
+				ss_sealer_init(&s, m, key, wire);
+				aead_seal(&s.aead, nonce, head, head_len, wire + m->key_len);
+				ss_sealer_wipe(&s);
+				reader_start(&r, m, server, key, out);
+				memcpy(r.hs.salt, salt, sizeof(salt));
+				assert_int_equal(reader_feed(&r, wire, m->key_len + head_len + 16, 400000, TS), right ? 0 : -EPROTO);
+				ss_opener_wipe(&r.o);
+			}
+		}
 		/* The longest name and the largest chunk fit together. */
 		assert_int_equal(ss_request_payload_max(m, &(struct target){ .name_len = 255 }, 900), 0xFFFF - 259 - 2 - 900);
 	}

@@ -577,6 +577,37 @@ static void truncation_is_not_an_end(void **state)
 	}
 }
 
+/* Kernel sockets receive into one arena: what lies between two slices of ours is somebody else's. */
+static void bytes_between_slices_are_left_alone(void **state)
+{
+	static struct pair p;
+
+	(void)state;
+	EACH_METHOD(&p) {
+		struct buf *b = buf_get(BUF_MEDIUM);
+		struct slice v[3];
+		uint32_t at = 0;
+
+		pair_establish(&p);
+		memset(b->data, 0x77, b->size);
+		for (int i = 0; i < 3; i++) { /* two chunks in each slice, then 100 foreign bytes */
+			put(p.server.s, bytes + 800 * i, 400, 400);
+			put(p.server.s, bytes + 800 * i + 400, 400, 400);
+			v[i] = (struct slice){ b, at, (uint32_t)p.below_server.out_len };
+			memcpy(b->data + at, p.below_server.out, p.below_server.out_len);
+			at += v[i].len + 100;
+			p.below_server.out_len = 0;
+		}
+		p.below_client.stream.events->data(p.below_client.stream.owner, v, 3);
+		assert_int_equal(p.client.len, 2400);
+		assert_memory_equal(p.client.got, bytes, 2400);
+		for (int i = 0; i < 3; i++)
+			for (uint32_t k = 0; k < 100; k++)
+				assert_int_equal(b->data[v[i].off + v[i].len + k], 0x77);
+		buf_unref(b);
+	}
+}
+
 static void forgery_ends_it_after_what_was_good(void **state)
 {
 	static struct pair p;
@@ -942,6 +973,7 @@ int main(void)
 		cmocka_unit_test(shut_before_any_payload_sends_the_header),
 		cmocka_unit_test(no_reply_is_not_an_end),
 		cmocka_unit_test(truncation_is_not_an_end),
+		cmocka_unit_test(bytes_between_slices_are_left_alone),
 		cmocka_unit_test(forgery_ends_it_after_what_was_good),
 		cmocka_unit_test(partial_takes_hold_the_peer_back),
 		cmocka_unit_test(pause_in_data_is_obeyed),
