@@ -347,8 +347,9 @@ static void dispatch(struct assoc_table *t, const struct datagram *batch, int n)
 	struct assoc *whose[DATAGRAM_BATCH];
 	bool all_same = true;
 
-	for (int i = 0; i < n; i++) {
-		bool same = i > 0 && whose[i - 1] && !whose[i - 1]->dead && key_equal(&batch[i].key, &batch[i - 1].key);
+	whose[0] = assoc_for(t, &batch[0]);
+	for (int i = 1; i < n; i++) {
+		bool same = whose[i - 1] && !whose[i - 1]->dead && key_equal(&batch[i].key, &batch[i - 1].key);
 
 		whose[i] = same ? whose[i - 1] : assoc_for(t, &batch[i]);
 		all_same &= whose[i] == whose[0];
