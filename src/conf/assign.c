@@ -346,6 +346,8 @@ static bool assign(const struct assignment *a, const struct option_row *r, const
 	case OPTION_PROTOCOL:
 		return assign_protocol(a, r, v);
 	case OPTION_LATER:
+		if (v->kind == VALUE_BOOL && !v->number)
+			return true; /* off is what it is */
 		problem_add(a->problems, PROBLEM_WARNING, v->at, "%s is known but not supported yet: it has no effect (%s)", a->name,
 			    r->doc);
 		return true;

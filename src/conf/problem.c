@@ -2,7 +2,9 @@
 #include "conf/problem.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/err.h"
 
@@ -68,11 +70,17 @@ static void print_one(const struct problems *p, const struct problem *item, FILE
 	fprintf(out, " %s: %s\n", kind_names[item->kind], item->text);
 }
 
+/* Servers that share a key share its problems. */
+static bool is_same(const struct problem *a, const struct problem *b)
+{
+	return a->place == b->place && strcmp(a->text, b->text) == 0;
+}
+
 void problems_print(struct problems *p, enum problem_kind least, FILE *out)
 {
 	sort_by_place(p);
 	for (int i = 0; i < p->n; i++)
-		if (p->items[i].kind <= least)
+		if (p->items[i].kind <= least && !(i && is_same(&p->items[i - 1], &p->items[i])))
 			print_one(p, &p->items[i], out);
 }
 

@@ -122,7 +122,7 @@ static void unknown_keys_name_the_nearest(void **state)
 static void keys_of_later_versions_are_named(void **state)
 {
 	(void)state;
-	expect("{ " SERVER ",\n \"fast_open\": true, \"acl\": \"x\", \"version\": 1, \"no_delay\": true }", FOR_CHECK,
+	expect("{ " SERVER ",\n \"fast_open\": true, \"acl\": \"x\", \"version\": 1, \"no_delay\": true, \"mptcp\": false }", FOR_CHECK,
 	       "t:2:15: warning: \"fast_open\" is known but not supported yet: it has no effect (TCP Fast Open.)\n"
 	       "t:2:28: warning: \"acl\" is known but not supported yet: it has no effect (Access control list.)\n");
 	expect("{ " SERVER ",\n \"locals\": [{ \"local_port\": 1080 }, { \"protocol\": \"redir\" },\n{ \"protocol\": \"tnu\" }, { \"disabled\": true, \"protocol\": \"x\" }, 7] }",
@@ -204,6 +204,9 @@ static void several_servers(void **state)
 	good("{ \"server\": [\"0.0.0.0\"], \"server_port\": 1, \"method\": \"aes-256-gcm\", \"password\": \"0123456789012345678901234567890123456789\" }", &c);
 	assert_int_equal(c.n_servers, 1);
 	config_free(&c);
+	expect("{ \"server\": [\"127.0.0.1\", \"::1\"], \"server_port\": 1, \"method\": \"aes-256-gcm\", \"password\": \"abc\" }", FOR_SERVER,
+	       "t:1:90: advice: the password has at most 14 bits of entropy, under 128: whoever records the traffic can guess it offline "
+	       "(`gatun genkey aes-256-gcm` makes a strong one)\n");
 	expect("{ \"servers\": [ 1 ] }", FOR_CHECK, "t:1:16: error: a server is an object, not a number\n");
 	expect("{ \"servers\": {} }", FOR_CHECK, "t:1:14: error: \"servers\" wants an array of objects, not an object\n");
 	expect("{ \"servers\": [ {\"disabled\": true} ] }", FOR_CHECK, "t: error: every server is disabled\n");
