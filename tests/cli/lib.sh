@@ -6,10 +6,11 @@ set -u
 WORK=$(mktemp -d)
 FAILED=0
 CHECKS=0
-PIDS=()
+PIDS=() # of children not waited for yet: no number here can be another's
 unset GATUN_PASSWORD
 
 cleanup() {
+	[ "$BASHPID" = $$ ] || return # a child that a signal met before its exec
 	for pid in "${PIDS[@]}"; do kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null; done
 	rm -rf "$WORK"
 }
