@@ -6,7 +6,7 @@
  *	7     echo, half-close included       9     discard; at FIN answers the count, then FIN
  *	19    source: sends until reset       20    source of 64 MB, then FIN
  *	11    refused                         12    unreachable
- *	13    denied                          14    never answered
+ *	13    denied                          14    not answered, refused after 1 s
  *	15    reset at the first byte         16    accepted 100 ms later, then echo
  *	17    takes 1 byte every 10 ms        18    answers "hello", then FIN at once
  *	21    reset when 64 KiB are queued    22    FIN at once, then discards, "count" unsaid
@@ -161,6 +161,10 @@ static void on_slow(struct loop_timer *t)
 {
 	struct session *x = container_of(t, struct session, timer);
 
+	if (x->port == 14) {
+		finish(x, END_REFUSED);
+		return;
+	}
 	if (x->port == 16)
 		stream_accept(x->s);
 	stream_want(x->s, true, false);
@@ -174,7 +178,7 @@ static void start(struct session *x)
 	case 11: finish(x, END_REFUSED); return;
 	case 12: finish(x, END_UNREACHABLE); return;
 	case 13: finish(x, END_DENIED); return;
-	case 14: return;
+	case 14: loop_timer_start(&x->timer, 1000, on_slow); return;
 	case 16: loop_timer_start(&x->timer, 100, on_slow); return;
 	}
 	stream_accept(x->s);
@@ -251,6 +255,8 @@ int main(int argc, char **argv)
 		return 1;
 	loop_signal_start(&term, SIGTERM, on_term);
 	ready = fopen(argv[3], "w");
+	if (ready)
+		fputs("ready\n", ready);
 	if (ready)
 		fclose(ready);
 	loop_run();
