@@ -11,6 +11,7 @@
 #include "conf/load.h"
 #include "conf/url.h"
 #include "crypto/method.h"
+#include "sys/secrets.h"
 
 static const char *carried(enum config_mode mode)
 {
@@ -104,6 +105,7 @@ int cmd_check(const struct command *self, int argc, char **argv)
 		return 0;
 	if (argc != 2 || (argv[1][0] == '-' && argv[1][1]))
 		return help_usage_error(self, "give one config FILE (- is standard input) or ss:// URL");
+	sys_secrets_protect(); /* best effort: this process is short */
 	load_begin(&l, &config);
 	ok = url_is_ss(argv[1]) ? load_url(&l, argv[1]) : load_file(&l, argv[1]);
 	words_wipe_url(argv[1]);

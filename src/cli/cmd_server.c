@@ -1,4 +1,5 @@
 /* `gatun server`: the far end. Everything that listens is the engine's. */
+#include "base/err.h"
 #include "cli/args.h"
 #include "engine/engine.h"
 #include "sys/secrets.h"
@@ -9,9 +10,11 @@ int cmd_server(const struct command *self, int argc, char **argv)
 	char **rest;
 	int code;
 
+	code = sys_secrets_protect(); /* before they are read */
+	if (code)
+		die(1, "cannot protect the process err=%s", err_name(code));
 	if (!args_load_config(self, argc, argv, &config, &rest, &code))
 		return code;
-	sys_secrets_protect();
 	code = engine_server(&config);
 	config_free(&config);
 	return code;

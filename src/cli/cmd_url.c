@@ -12,6 +12,7 @@
 #include "conf/json_text.h"
 #include "conf/load.h"
 #include "conf/url.h"
+#include "sys/secrets.h"
 
 static void put_text(json_t *object, const char *key, const char *text)
 {
@@ -60,6 +61,7 @@ int cmd_url(const struct command *self, int argc, char **argv)
 		return help_usage_error(self, "give one config FILE (- is standard input) or ss:// URL");
 	json_wipe_memory();
 	from_url = url_is_ss(argv[1]);
+	sys_secrets_protect(); /* best effort: this process is short */
 	load_begin(&l, &config);
 	ok = from_url ? load_url(&l, argv[1]) : load_file(&l, argv[1]);
 	words_wipe_url(argv[1]);

@@ -88,7 +88,7 @@ static const struct option_row rows[] = {
 	{ "nofile", NULL, 0, NULL, OPTION_NUMBER, IN_TOP, 0, 1048576, NULL, IN_CONFIG(nofile), "0",
 	  "The limit of open files; 0 is as many as the system allows." },
 	{ "outbound_fwmark", NULL, 0, NULL, OPTION_NUMBER, IN_TOP, 0, UINT32_MAX, NULL, IN_CONFIG(outbound_fwmark), "0",
-	  "SO_MARK of gatun's own sockets; needs CAP_NET_ADMIN." },
+	  "SO_MARK of gatun's own sockets; needs root, or CAP_NET_RAW." },
 
 	/* messages */
 	{ NULL, "verbose", 'v', NULL, OPTION_COUNT, FOR_BOTH, 0, 0, NULL, IN_CONFIG(verbose), NULL,
