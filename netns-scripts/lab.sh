@@ -164,12 +164,33 @@ lab_end()
 	return 0
 }
 
+# lab_kill PID: KILL to it and all that it started, and waits until it is gone
+lab_kill()
+{
+	local pid
+	for pid in $(lab_family "$1"); do
+		kill -KILL "$pid" 2>/dev/null
+	done
+	{ wait "$1"; } 2>/dev/null # the shell's own word on it
+	return 0
+}
+
+# lab_family PID: it and its descendants
+lab_family()
+{
+	local child
+	echo "$1"
+	for child in $(cat "/proc/$1/task"/*/children 2>/dev/null); do
+		lab_family "$child"
+	done
+}
+
 # --- the world ---------------------------------------------------------------
 
 # Web on 80 and 443 (HTTP/2), the services of world.py (their list is its head), DNS on 53.
 lab_start_world()
 {
-	lab_start world world python3 "$LAB_DIR/world.py" "$WORLD4" "$OTHER4" "$WORLD6" "$OTHER6"
+	lab_start world world "${PYTHON:-python3}" "$LAB_DIR/world.py" "$WORLD4" "$OTHER4" "$WORLD6" "$OTHER6"
 	lab_wait "the world's services" grep -q '^ready$' "$LAB_LOGS/world.log"
 }
 
@@ -270,7 +291,7 @@ lab_packets()
 # and a capture that sees nothing is told from an uplink on which nothing strays.
 lab_mark_uplink()
 {
-	inside client python3 -c "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'mark', ('$ROUTER4', 9))"
+	inside client "${PYTHON:-python3}" -c "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'mark', ('$ROUTER4', 9))"
 	lab_wait "the marker packet in the capture" lab_is_marked
 }
 
@@ -283,5 +304,6 @@ lab_is_marked()
 lab_stray_packets()
 {
 	lab_mark_uplink
-	lab_packets stray "not (dst host $ROUTER4 and udp port 9) and not (icmp and src host $ROUTER4 and dst host $CLIENT4 and icmp[0] == 3 and icmp[1] == 3)"
+	# Besides the marker: what the router says of it, and of packets to the server.
+	lab_packets stray "not (dst host $ROUTER4 and udp port 9) and not (icmp and src host $ROUTER4 and dst host $CLIENT4 and icmp[0] == 3)"
 }

@@ -85,15 +85,15 @@ int engine_run(const struct config *config, const struct sandbox *sandbox)
 	client = client_open(config, sandbox->tun_fd, sandbox->features, &err);
 	if (client)
 		err = begin(&r, config);
-	if (err) {
+	if (err)
 		log_error("the engine cannot start err=%s", err_name(err));
-	} else {
+	else
 		loop_run();
-		engine_log_summary();
-	}
 	finish(&r);
 	if (client)
 		client_close(client);
+	if (!err)
+		engine_log_summary();
 	engine_end();
 	return err ? 125 : r.exit_code;
 }

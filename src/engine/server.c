@@ -160,9 +160,10 @@ int engine_server(const struct config *config)
 	if (!err) {
 		engine_stop_on_signals();
 		loop_run();
-		engine_log_summary();
 	}
 	close_all(&server);
+	if (!err)
+		engine_log_summary();
 	engine_end();
 	return err ? 1 : 0;
 }

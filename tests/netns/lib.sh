@@ -18,7 +18,9 @@
 
 set -u
 TESTS_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-PROBE="python3 $TESTS_DIR/probes/probe.py"
+# The interpreter itself: a version manager's shim takes longer to start than most probes run.
+PYTHON=$(python3 -c 'import sys; print(sys.executable)')
+PROBE="$PYTHON $TESTS_DIR/probes/probe.py"
 METHOD=${METHOD:-2022-blake3-aes-256-gcm}
 export PYTHONDONTWRITEBYTECODE=1
 . "$TESTS_DIR/../../netns-scripts/lab.sh"
