@@ -41,7 +41,8 @@ enum side_name { IN, OUT };
 struct side {
 	struct stream *stream;
 	bool fin;	/* it said FIN; the other side was shut */
-	bool want_data; /* what we last asked of it */
+	bool want_data; /* what we last asked of it, */
+	bool want_room; /* both: asking for the one must not take back the other */
 };
 
 struct relay {
@@ -118,10 +119,16 @@ static void touch(struct relay *r)
 
 /* ---- the two sides ---- */
 
-static void want(struct side *s, bool data, bool room)
+static void want_data(struct side *s)
 {
-	s->want_data = data;
-	stream_want(s->stream, data, room);
+	s->want_data = true;
+	stream_want(s->stream, s->want_data, s->want_room);
+}
+
+static void want_room(struct side *s)
+{
+	s->want_room = true;
+	stream_want(s->stream, s->want_data, s->want_room);
 }
 
 static size_t on_data(struct relay *r, enum side_name from, const struct slice *v, int n)
@@ -138,7 +145,7 @@ static size_t on_data(struct relay *r, enum side_name from, const struct slice *
 	touch(r);
 	if ((size_t)taken < slices_len(v, n)) {
 		a->want_data = false;
-		want(b, b->want_data, true);
+		want_room(b);
 	}
 	return (size_t)taken;
 }
@@ -147,8 +154,9 @@ static void on_room(struct relay *r, enum side_name where)
 {
 	struct side *source = &r->side[!where];
 
+	r->side[where].want_room = false; /* the event said it once */
 	if (!source->fin)
-		want(source, true, false);
+		want_data(source);
 }
 
 static void on_fin(struct relay *r, enum side_name from)
@@ -191,8 +199,8 @@ static void on_opened(void *owner, struct stream *out)
 	r->side[OUT].stream = out;
 	stream_bind(out, &out_events, r);
 	stream_accept(r->side[IN].stream);
-	want(&r->side[IN], true, false);
-	want(&r->side[OUT], true, false);
+	want_data(&r->side[IN]);
+	want_data(&r->side[OUT]);
 }
 
 static void on_failed(void *owner, enum flow_end why)

@@ -162,6 +162,26 @@ static void back_pressure(void **state)
 	assert_int_equal(flow_counters.tcp.bytes_down, 300);
 }
 
+static void back_pressure_both_ways_at_once(void **state)
+{
+	(void)state;
+	joined();
+	assert_int_equal(offer(&in, 1500), 1000);
+	assert_int_equal(offer(&out, 1500), 1000);
+	assert_true(in.want_room && out.want_room);
+	in.want_data = out.want_data = false;
+	out.room = 5000;
+	out.want_room = false; /* told once, as a stream does */
+	out.stream.events->room(out.stream.owner);
+	assert_true(in.want_data);
+	assert_true(in.want_room); /* the other direction is still waiting for it */
+	in.room = 5000;
+	in.want_room = false;
+	in.stream.events->room(in.stream.owner);
+	assert_true(out.want_data);
+	assert_false(out.want_room);
+}
+
 static void half_close_each_way(void **state)
 {
 	(void)state;
@@ -226,6 +246,7 @@ int main(void)
 		TEST(failed_dial_gives_its_word),
 		TEST(client_that_leaves_cancels_the_dial),
 		TEST(back_pressure),
+		TEST(back_pressure_both_ways_at_once),
 		TEST(half_close_each_way),
 		TEST(reset_goes_to_both),
 		TEST(half_closed_silence_is_bounded),
