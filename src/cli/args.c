@@ -360,6 +360,31 @@ static enum problem_kind least_problem(const struct args *a, const struct config
 	return wants_command(a) && !c->verbose ? PROBLEM_WARNING : PROBLEM_ADVICE;
 }
 
+/* Who asked for JSON lines reads them by a program: a problem is a line like any other. */
+static void log_problems(struct problems *p, enum problem_kind least)
+{
+	enum log_level level = p->n_errors ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN;
+	char *text = NULL, *line, *rest;
+	size_t size = 0;
+	FILE *f = open_memstream(&text, &size);
+
+	if (!f)
+		die(1, "out of memory");
+	problems_print(p, least, f);
+	fclose(f);
+	for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+		log_at(&(struct log_site){ 0 }, level, "%s", line);
+	free(text);
+}
+
+static void say_problems(struct args *a, const struct config *c)
+{
+	if (c->log_format == LOG_FORMAT_JSON)
+		log_problems(&a->loading.problems, least_problem(a, c));
+	else
+		problems_print(&a->loading.problems, least_problem(a, c), stderr);
+}
+
 /* 0, or the exit code. */
 static int load(struct args *a, struct config *c)
 {
@@ -380,7 +405,8 @@ static int load(struct args *a, struct config *c)
 	}
 	if (readable)
 		load_finish(&a->loading, a->command->option_bit);
-	problems_print(&a->loading.problems, least_problem(a, c), stderr);
+	set_up_log(a, c);
+	say_problems(a, c);
 	if (a->loading.problems.n_errors)
 		code = wants_command(a) ? EXIT_RUN_FAILED : EXIT_BAD_CONFIG;
 	load_end(&a->loading);
@@ -409,7 +435,6 @@ bool args_load_config(const struct command *command, int argc, char **argv, stru
 		config_free(c);
 		return false;
 	}
-	set_up_log(&a, c);
 	*rest = a.rest;
 	return true;
 }

@@ -78,12 +78,14 @@ PID=$!
 ok "server starts with -c - (standard input)" await
 stop
 
-ok "--log-format json starts it" start -s "$ADDR:$PORT" -m $METHOD -k "$KEY" --log-format json
+sed 's/"method"/"zebra": 1, "plonk": 2,\n"method"/' c.json >typo.json
+ok "--log-format json starts it" start -c typo.json --log-format json
 stop
-ok "and makes every log line a JSON object" python3 -c '
+ok "and makes every line a JSON object, warnings about the config included" python3 -c '
 import json, sys
 lines = open("err").read().splitlines()
-assert lines and all(json.loads(l)["message"] for l in lines)'
+assert all(json.loads(l)["message"] for l in lines)
+assert sum("unknown key" in l for l in lines) == 2 and any("listening" in l for l in lines)'
 start -q -s "$ADDR:$PORT" -m $METHOD -k "$KEY"
 stop
 ok "-q: not a word of a start and an end without errors" eval 'code 0 && silent'
