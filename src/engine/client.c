@@ -36,19 +36,23 @@ struct client {
 	struct reassembly *reassembly;
 	struct assoc_table *associations;
 	struct pcap_ring *pcap;
+	bool closing; /* the device is still read, its packets are dropped */
 };
 
 /* ---- the TUN's handlers ---- */
 
 static void on_tcp(void *owner, const struct packet *p)
 {
-	(void)owner;
-	stack_input(p);
+	if (!((struct client *)owner)->closing)
+		stack_input(p);
 }
 
 static void on_udp(void *owner, const struct packet *p)
 {
-	tun_udp_input(((struct client *)owner)->udp, p);
+	struct client *c = owner;
+
+	if (!c->closing)
+		tun_udp_input(c->udp, p);
 }
 
 static void on_icmp(void *owner, const struct packet *p)
@@ -60,13 +64,20 @@ static void on_icmp(void *owner, const struct packet *p)
 
 static void on_fragment(void *owner, const struct packet *p)
 {
-	reassembly_input(((struct client *)owner)->reassembly, p);
+	struct client *c = owner;
+
+	if (!c->closing)
+		reassembly_input(c->reassembly, p);
 }
 
 static void on_batch_end(void *owner)
 {
+	struct client *c = owner;
+
+	if (c->closing)
+		return;
 	stack_batch_end();
-	tun_udp_batch_end(((struct client *)owner)->udp);
+	tun_udp_batch_end(c->udp);
 }
 
 /* ---- TCP ---- */
@@ -194,6 +205,7 @@ struct client *client_open(const struct config *config, int tun_fd, struct tun_f
 
 void client_close(struct client *c)
 {
+	c->closing = true;
 	relay_free();
 	if (c->associations)
 		assoc_table_free(c->associations);

@@ -2,6 +2,7 @@
 #include "engine/common.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -9,9 +10,11 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "crypto/aead.h"
 #include "flow/counters.h"
 #include "flow/relay.h"
 #include "io/slice.h"
+#include "io/tcp_socket.h"
 #include "loop/loop.h"
 #include "resolve/resolve.h"
 #include "sys/caps.h"
@@ -21,11 +24,18 @@
 #define SIP022_SESSION_MIN_S 60 /* wire-formats.md section 13 (a) */
 
 static struct loop_timer trim_timer;
+static void (*upkeep)(void *owner);
+static void *upkeep_owner;
 static struct loop_signal sigint, sigterm;
 
 static void on_trim(struct loop_timer *t)
 {
+	tcp_socket_trim();
+	aead_cache_trim();
 	buf_pool_trim();
+	if (upkeep)
+		upkeep(upkeep_owner);
+	malloc_trim(0);
 	loop_timer_start(t, TRIM_MS, on_trim);
 }
 
@@ -53,6 +63,12 @@ int engine_start(const struct config *c)
 	return 0;
 }
 
+void engine_set_upkeep(void (*run)(void *owner), void *owner)
+{
+	upkeep = run;
+	upkeep_owner = owner;
+}
+
 void engine_drain(void)
 {
 	/* One turn: nothing is awaited, deferred work runs first and last. */
@@ -61,6 +77,7 @@ void engine_drain(void)
 
 void engine_end(void)
 {
+	engine_set_upkeep(NULL, NULL);
 	loop_timer_stop(&trim_timer);
 	loop_signal_stop(&sigint);
 	loop_signal_stop(&sigterm);

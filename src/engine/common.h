@@ -10,6 +10,8 @@
  * reason logged. */
 int engine_start(const struct config *);
 void engine_end(void);
+/* What an engine has to forget now and then: called with the pools' trim. */
+void engine_set_upkeep(void (*run)(void *owner), void *owner);
 /* Runs deferred work that ends left behind, without waiting for events. */
 void engine_drain(void);
 /* Gives up every capability that later sockets do not need. Fails, the reason

@@ -147,6 +147,11 @@ static void close_all(struct server *s)
 		salt_store_free(s->salts);
 }
 
+static void upkeep(void *owner)
+{
+	salt_store_expire(((struct server *)owner)->salts, loop_now());
+}
+
 int engine_server(const struct config *config)
 {
 	struct server server = { .config = config };
@@ -158,6 +163,7 @@ int engine_server(const struct config *config)
 	if (!err)
 		err = engine_drop_privileges(config);
 	if (!err) {
+		engine_set_upkeep(upkeep, &server);
 		engine_stop_on_signals();
 		loop_run();
 	}

@@ -113,18 +113,31 @@ static void on_accepted(void *owner, struct stream *s, const struct target *targ
 	g->server->events->stream(g->server->owner, s, &g->client, target);
 }
 
+static const char *sentence(enum flow_end why)
+{
+	switch (why) {
+	case END_FORGED:
+		return "wrong password or method, or not a Shadowsocks client";
+	case END_REPLAY:
+		return "a replayed connection";
+	case END_CLOCK:
+		return "its clock and this one differ by more than 30 s";
+	case END_TRUNCATED:
+	case END_REMOTE_RESET:
+		return "it left before it had said what it wants";
+	case END_LIMIT:
+		return "out of memory";
+	default:
+		return "a malformed request";
+	}
+}
+
 static void on_rejected(void *owner, struct stream *under, enum flow_end why)
 {
 	struct guest *g = owner;
 	char client[ADDR_STRLEN];
 
-	log_warn("client %s was not let in: %s end=%s", addr_format(&g->client, client),
-		 why == END_FORGED    ? "wrong password or method, or not a Shadowsocks client"
-		 : why == END_REPLAY  ? "a replayed connection"
-		 : why == END_CLOCK   ? "its clock and this one differ by more than 30 s"
-		 : why == END_TRUNCATED ? "it closed in the middle of the first header"
-				      : "a malformed request",
-		 flow_end_name(why));
+	log_warn("client %s was not let in: %s end=%s", addr_format(&g->client, client), sentence(why), flow_end_name(why));
 	if (g->server->config.method->sip022) {
 		guest_gone(g);
 		stream_end(under, why);

@@ -10,7 +10,6 @@
 #include "io/slice.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
@@ -91,8 +90,6 @@ void buf_pool_set_budget(size_t bytes)
 
 void buf_pool_trim(void)
 {
-	bool freed = false;
-
 	for (size_t i = 0; i < sizeof(pools) / sizeof(pools[0]); i++) {
 		struct pool *p = &pools[i];
 
@@ -103,12 +100,9 @@ void buf_pool_trim(void)
 			p->kept--;
 			kept -= p->size;
 			free(b);
-			freed = true;
 		}
 		p->low = p->kept;
 	}
-	if (freed)
-		malloc_trim(0);
 }
 
 /* ---- queues ---- */

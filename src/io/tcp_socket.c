@@ -111,9 +111,20 @@ static void tell_ended(struct tcp_socket *t, enum flow_end why)
 
 static struct buf *arena;
 static uint32_t arena_used;
+static bool arena_busy; /* since the last trim */
+
+void tcp_socket_trim(void)
+{
+	if (arena && !arena_busy) {
+		buf_unref(arena);
+		arena = NULL;
+	}
+	arena_busy = false;
+}
 
 static bool arena_ready(void)
 {
+	arena_busy = true;
 	if (arena && arena->refs == 1)
 		arena_used = 0; /* all slices are gone: start over, warm */
 	if (arena && BUF_LARGE - arena_used >= ARENA_MIN)
