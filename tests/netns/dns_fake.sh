@@ -91,11 +91,16 @@ equal "a datagram cannot carry it: it says so, and TCP does" "tc" \
 equal "many questions on one connection are answered as they are known" "real.lab late.lab" \
 	"$(through $DNS_PROBE pipeline 192.0.2.1 late.lab real.lab)"
 
+equal "upstream saw the types that go there, and no address was asked of it" "MX SRV TXT" \
+	"$(sed -n 's/^[0-9][0-9]* \([A-Z]*\) .*/\1/p' "$LAB_LOGS/upstream.log" | sort -u | tr '\n' ' ' | sed 's/ $//')"
+
 # Broken queries get their answer, not silence; what is no query gets silence.
 equal "a query cut short: FORMERR" "rcode 1" "$(through $DNS_PROBE raw 192.0.2.1 123401000001000000000000037765)"
 equal "an opcode of others: NOTIMP" "rcode 4" "$(through $DNS_PROBE raw 192.0.2.1 1234280000010000000000000377656200000001)"
 equal "a reply is not answered" "silence" "$(through $DNS_PROBE raw 192.0.2.1 12348100000100000000000003776562000001000100)"
 status "an EDNS version of tomorrow: BADVERS" "BADVERS 0" +edns=1 +noednsnegotiation web.lab
+
+equal "thousands of broken queries, over UDP and TCP, do no harm" "names" "$(through $DNS_PROBE noise 192.0.2.1 3000)"
 
 equal "getent knows the name" "web.lab" "$(through getent hosts web.lab | awk '{ print $2 }')"
 equal "curl reaches a name that only the server knows" "the web of the lab" "$(through curl -sS -m 10 http://web.lab/)"
@@ -118,8 +123,6 @@ equal "a connection to an address of nobody is refused at once" "ECONNREFUSED so
 equal "IPv6 too" "ECONNREFUSED soon ECONNREFUSED soon" \
 	"$(through bash -c "$DNS_PROBE refused \$(dig +short web.lab AAAA | sed 's/::.*/::dead:beef/')")"
 
-equal "upstream saw the types that go there, and no address was asked of it" "MX SRV TXT" \
-	"$(sed -n 's/^[0-9][0-9]* \([A-Z]*\) .*/\1/p' "$LAB_LOGS/upstream.log" | sort -u | tr '\n' ' ' | sed 's/ $//')"
 equal "no query left by the uplink" 0 "$(lab_packets uplink "port 53")"
 check "no name left in clear" not_in_capture
 finish

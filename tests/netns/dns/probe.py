@@ -6,10 +6,12 @@
     probe.py mapping NAME IP           one socket to NAME and to IP, port 3478: are we the same to both?
     probe.py refused ADDRESS           TCP and UDP to an address of nobody: errnos, and how soon
     probe.py raw SERVER HEX            a UDP datagram to port 53; the answer's rcode, or "silence"
+    probe.py noise SERVER COUNT        broken queries over UDP and TCP; then "names" if a good one is answered
     probe.py pipeline SERVER NAME...   TXT queries at once on one TCP connection to port 53;
                                        the names in the order of the answers
 """
 import errno
+import random
 import socket
 import struct
 import sys
@@ -88,6 +90,28 @@ def raw(server, text):
     except TimeoutError:
         return "silence"
     return "rcode %d" % (reply[3] & 15)
+
+
+def noise(server, count):
+    chance = random.Random(4)
+    good = bytes.fromhex("123401000001000000000001037765620378797a00000100010000291000000080000000")
+    udp_socket = open_udp(socket.AF_INET)
+    conn = None
+    for number in range(int(count)):
+        query = bytearray(good if number % 3 else chance.randbytes(chance.randrange(200)))
+        for _ in range(chance.randrange(1, 4)):
+            if query:
+                query[chance.randrange(len(query))] = chance.randrange(256)
+        query = query[:chance.randrange(len(query) + 1)] if number % 5 == 0 else query
+        udp_socket.sendto(query, (server, 53))
+        try:
+            conn = conn or socket.create_connection((server, 53), 5)
+            conn.sendall(struct.pack("!H", len(query)) + query)
+            if number % 50 == 0:
+                conn = conn.close()
+        except ConnectionError:
+            conn = None
+    return "names" if raw(server, good.hex()) == "rcode 0" else "no names"
 
 
 def pipeline(server, *names):

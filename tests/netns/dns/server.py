@@ -72,7 +72,10 @@ def serve(conn, number):
         if len(head) < 2:
             return conn.close()
         query = conn.recv(struct.unpack("!H", head)[0], socket.MSG_WAITALL)
-        name, kind, end = parse(query)
+        try:
+            name, kind, end = parse(query)
+        except (IndexError, UnicodeDecodeError, struct.error):
+            continue
         print(number, TYPES.get(kind, kind), name, flush=True)
         if name.startswith("again") and name not in hung_up:
             hung_up.add(name)
