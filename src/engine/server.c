@@ -159,12 +159,12 @@ int engine_server(const struct config *config)
 
 	if (err)
 		return 1;
+	engine_stop_on_signals();
 	err = open_all(&server);
 	if (!err)
 		err = engine_drop_privileges(config);
 	if (!err) {
 		engine_set_upkeep(upkeep, &server);
-		engine_stop_on_signals();
 		loop_run();
 	}
 	close_all(&server);

@@ -172,7 +172,7 @@ static void explain_silence(const struct ss_stream *s, enum flow_end why)
 {
 	const struct ss_stream_config *c = s->cfg;
 
-	if (s->server || !c->proven || *c->proven || !s->header_sent || why == END_DONE)
+	if (s->server || !c->proven || *c->proven || !s->header_sent || why == END_DONE || why == END_SHUTDOWN)
 		return;
 	log_warn("server %s %s: check password, method%s, or the target may be closed end=%s", c->name,
 		 why == END_FORGED ? "sent what does not verify" : "has not answered", c->method->sip022 ? " and clock" : "",
