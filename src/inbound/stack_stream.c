@@ -209,10 +209,10 @@ static err_t on_sent(void *arg, struct tcp_pcb *pcb, u16_t len)
 {
 	struct stack_conn *c = arg;
 
-	(void)pcb;
 	if (!c)
 		return ERR_OK;
 	c->active_ms = loop_now();
+	pcb->tmr = tcp_ticks; /* lwIP does not, once we closed: a slow reader must get all the same */
 	slice_queue_drop(&c->tx, LWIP_MIN((size_t)len, c->tx.bytes));
 	if (!c->tx.bytes)
 		pack_drop(&c->tx_pack);
