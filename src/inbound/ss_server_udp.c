@@ -18,7 +18,9 @@
  */
 #include "inbound/ss_server_udp.h"
 
+#include <assert.h>
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,7 +35,7 @@
 #include "transport/ss_port.h"
 
 #define SOCKET_BUFFER (8u * 1024 * 1024)
-#define GRAVES_CHECK_MS 5000
+#define UPKEEP_MS 20000
 #define RECENT_SALTS 8192 /* a power of two */
 
 struct client {
@@ -52,8 +54,9 @@ struct ss_server_udp {
 	struct hash clients;
 	struct client *spare; /* where an unknown session is tried */
 	struct ss_graves graves;
-	struct loop_timer graves_timer; /* while there are some */
-	uint64_t *recent_salts; /* SIP004, once there was a datagram */
+	struct loop_timer upkeep; /* while there are graves or salts */
+	uint64_t *recent_salts; /* SIP004, while there is traffic */
+	bool salts_used;
 };
 
 static struct ss_server_udp *of(struct datagram_port *p)
@@ -64,6 +67,29 @@ static struct ss_server_udp *of(struct datagram_port *p)
 static bool is_sip022(const struct ss_server_udp *s)
 {
 	return s->codec.method->sip022;
+}
+
+/* ---- upkeep ---- */
+
+static void on_upkeep(struct loop_timer *t)
+{
+	struct ss_server_udp *s = container_of(t, struct ss_server_udp, upkeep);
+
+	ss_graves_expire(&s->graves, loop_now());
+	if (!s->salts_used && s->recent_salts) {
+		free(s->recent_salts);
+		s->recent_salts = NULL;
+		malloc_trim(0);
+	}
+	s->salts_used = false;
+	if (s->graves.by_id.count || s->recent_salts)
+		loop_timer_start(t, UPKEEP_MS, on_upkeep);
+}
+
+static void want_upkeep(struct ss_server_udp *s)
+{
+	if (!loop_timer_armed(&s->upkeep))
+		loop_timer_start(&s->upkeep, UPKEEP_MS, on_upkeep);
 }
 
 /* ---- clients ---- */
@@ -131,19 +157,20 @@ static void free_client(struct client *c)
 
 /* ---- receiving ---- */
 
-/* What was opened and waits to be handed over. */
-static struct {
+/* What was opened and waits to be handed over; in a pool buffer meanwhile. */
+struct rx {
 	struct ss_packet packets[DATAGRAM_BATCH];
 	struct datagram batch[DATAGRAM_BATCH];
 	struct addr locals[DATAGRAM_BATCH];
 	int n;
-} rx;
+};
+static_assert(sizeof(struct rx) <= BUF_LARGE, "the scratch of a batch fits a pool buffer");
 
-static void deliver(struct ss_server_udp *s)
+static void deliver(struct ss_server_udp *s, struct rx *rx)
 {
-	if (rx.n)
-		s->port.events->receive(s->port.owner, rx.batch, rx.n);
-	rx.n = 0;
+	if (rx->n)
+		s->port.events->receive(s->port.owner, rx->batch, rx->n);
+	rx->n = 0;
 }
 
 /* False: this salt was seen lately. Salts are random, so any 8 bytes of one tell it. */
@@ -151,10 +178,13 @@ static bool salt_is_new(struct ss_server_udp *s, const uint8_t *salt)
 {
 	uint64_t value, *place;
 
-	if (!s->recent_salts)
+	if (!s->recent_salts) {
 		s->recent_salts = calloc(RECENT_SALTS, sizeof(*s->recent_salts));
-	if (!s->recent_salts)
-		return true;
+		if (!s->recent_salts)
+			return true;
+		want_upkeep(s);
+	}
+	s->salts_used = true;
 	memcpy(&value, salt, sizeof(value));
 	place = &s->recent_salts[value & (RECENT_SALTS - 1)];
 	if (*place == value)
@@ -259,39 +289,53 @@ static struct client *open_sip022(struct ss_server_udp *s, const struct udp_mess
 	return accept_id(s, c, known, k->packet_id) ? c : NULL;
 }
 
-static void take(struct ss_server_udp *s, struct client *c, const struct udp_message *m)
+static void take(struct ss_server_udp *s, struct rx *rx, struct client *c, const struct udp_message *m)
 {
-	struct ss_packet *k = &rx.packets[rx.n];
+	struct ss_packet *k = &rx->packets[rx->n];
 
 	c->peer = m->peer;
 	c->local = m->local;
-	rx.locals[rx.n] = m->local;
-	rx.batch[rx.n] = (struct datagram){
+	rx->locals[rx->n] = m->local;
+	rx->batch[rx->n] = (struct datagram){
 		.key = c->key,
 		.remote = &k->remote,
-		.local = m->local.family ? &rx.locals[rx.n] : NULL,
+		.local = m->local.family ? &rx->locals[rx->n] : NULL,
 		.payload = { m->payload.buf, (uint32_t)(k->payload - m->payload.buf->data), (uint32_t)k->len },
 	};
-	if (++rx.n == DATAGRAM_BATCH)
-		deliver(s);
+	if (++rx->n == DATAGRAM_BATCH)
+		deliver(s, rx);
 }
 
-static void on_receive(void *owner, const struct udp_message *m, int n)
+static void open_messages(struct ss_server_udp *s, struct rx *rx, const struct udp_message *m, int n)
 {
-	struct ss_server_udp *s = owner;
 	uint64_t now = clock_unix();
 	struct ss_port_cut cut;
 
 	for (int i = 0; i < n; i++) {
 		for (uint32_t off = 0; ss_port_cut(&m[i], &off, &cut);) {
-			struct ss_packet *k = &rx.packets[rx.n];
+			struct ss_packet *k = &rx->packets[rx->n];
 			struct client *c = is_sip022(s) ? open_sip022(s, &m[i], &cut, now, k) : open_sip004(s, &m[i], &cut, k);
 
 			if (c)
-				take(s, c, &m[i]);
+				take(s, rx, c, &m[i]);
 		}
 	}
-	deliver(s);
+	deliver(s, rx);
+}
+
+static void on_receive(void *owner, const struct udp_message *m, int n)
+{
+	struct buf *scratch = buf_get(sizeof(struct rx));
+	struct rx *rx;
+
+	if (!scratch) {
+		datagram_counters.dropped_queue += (unsigned)n;
+		return;
+	}
+	rx = (struct rx *)(void *)scratch->data;
+	rx->n = 0;
+	open_messages(owner, rx, m, n);
+	buf_unref(scratch);
 }
 
 static const struct udp_socket_events socket_events = { on_receive, NULL };
@@ -323,20 +367,10 @@ static void server_send(struct datagram_port *port, const struct datagram *d, in
 
 /* ---- the table's word ---- */
 
-static void on_graves_timer(struct loop_timer *t)
-{
-	struct ss_server_udp *s = container_of(t, struct ss_server_udp, graves_timer);
-
-	ss_graves_expire(&s->graves, loop_now());
-	if (s->graves.by_id.count)
-		loop_timer_start(t, GRAVES_CHECK_MS, on_graves_timer);
-}
-
 static void bury(struct ss_server_udp *s, const struct client *c)
 {
 	ss_graves_add(&s->graves, c->key.session, c->window.last, loop_now());
-	if (!loop_timer_armed(&s->graves_timer))
-		loop_timer_start(&s->graves_timer, GRAVES_CHECK_MS, on_graves_timer);
+	want_upkeep(s);
 }
 
 static void server_forget(struct datagram_port *port, const struct assoc_key *key)
@@ -404,7 +438,7 @@ struct ss_server_udp *ss_server_udp_new(const struct addr *listen, const struct 
 
 void ss_server_udp_free(struct ss_server_udp *s)
 {
-	loop_timer_stop(&s->graves_timer);
+	loop_timer_stop(&s->upkeep);
 	if (s->socket)
 		udp_socket_close(s->socket);
 	if (s->spare)

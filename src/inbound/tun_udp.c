@@ -17,6 +17,7 @@
  */
 #include "inbound/tun_udp.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,18 +37,29 @@ struct entry {
 	struct target remote;
 };
 
+/* In a pool buffer from the first datagram of a batch to its end. */
+struct batch {
+	struct entry entries[DATAGRAM_BATCH];
+	struct datagram datagrams[DATAGRAM_BATCH];
+};
+static_assert(sizeof(struct batch) <= BUF_LARGE, "a batch fits a pool buffer");
+
 struct tun_udp {
 	struct datagram_port port;
 	struct tun *tun;
 	uint32_t max_payload;
-	struct entry entries[DATAGRAM_BATCH];
-	struct datagram batch[DATAGRAM_BATCH];
+	struct buf *scratch; /* of a struct batch, while n > 0 */
 	int n;
 };
 
 static struct tun_udp *of(struct datagram_port *p)
 {
 	return container_of(p, struct tun_udp, port);
+}
+
+static struct batch *batch_of(const struct tun_udp *u)
+{
+	return (struct batch *)(void *)u->scratch->data;
 }
 
 /* ---- in ---- */
@@ -108,10 +120,16 @@ void tun_udp_input(struct tun_udp *u, const struct packet *p)
 		return;
 	if (u->n == DATAGRAM_BATCH)
 		tun_udp_batch_end(u);
-	e = &u->entries[u->n];
+	if (!u->scratch)
+		u->scratch = buf_get(sizeof(struct batch));
+	if (!u->scratch) {
+		datagram_counters.dropped_queue++;
+		return;
+	}
+	e = &batch_of(u)->entries[u->n];
 	e->packet = *p;
 	target_from_addr(&e->remote, &p->dst);
-	u->batch[u->n++] = (struct datagram){
+	batch_of(u)->datagrams[u->n++] = (struct datagram){
 		.key = { .addr = p->src },
 		.remote = &e->remote,
 		.payload = slice_ref(payload),
@@ -119,16 +137,22 @@ void tun_udp_input(struct tun_udp *u, const struct packet *p)
 	};
 }
 
+static void release_batch(struct tun_udp *u)
+{
+	for (int i = 0; i < u->n; i++)
+		slice_unref(batch_of(u)->datagrams[i].payload);
+	u->n = 0;
+	if (u->scratch)
+		buf_unref(u->scratch);
+	u->scratch = NULL;
+}
+
 void tun_udp_batch_end(struct tun_udp *u)
 {
-	int n = u->n;
-
-	if (!n)
+	if (!u->n)
 		return;
-	u->port.events->receive(u->port.owner, u->batch, n);
-	u->n = 0;
-	for (int i = 0; i < n; i++)
-		slice_unref(u->batch[i].payload);
+	u->port.events->receive(u->port.owner, batch_of(u)->datagrams, u->n);
+	release_batch(u);
 }
 
 /* ---- out ---- */
@@ -245,8 +269,8 @@ static void tun_send(struct datagram_port *port, const struct datagram *d, int n
 static const struct packet *packet_of(const struct tun_udp *u, const struct datagram *d)
 {
 	for (int i = 0; i < u->n; i++)
-		if (u->batch[i].payload.buf == d->payload.buf && u->batch[i].payload.off == d->payload.off)
-			return &u->entries[i].packet;
+		if (batch_of(u)->datagrams[i].payload.buf == d->payload.buf && batch_of(u)->datagrams[i].payload.off == d->payload.off)
+			return &batch_of(u)->entries[i].packet;
 	return NULL;
 }
 
@@ -281,8 +305,7 @@ struct tun_udp *tun_udp_new(struct tun *t, uint32_t max_payload)
 
 void tun_udp_free(struct tun_udp *u)
 {
-	for (int i = 0; i < u->n; i++)
-		slice_unref(u->batch[i].payload);
+	release_batch(u);
 	free(u);
 }
 

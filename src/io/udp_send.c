@@ -17,6 +17,7 @@
  * alike mean that this group goes out one by one, and that segments of this
  * size are not tried again on this socket.
  */
+#include <assert.h>
 #include <errno.h>
 #include <netinet/udp.h>
 #include <string.h>
@@ -29,16 +30,19 @@
 #define GROUP_BYTES 65000 /* below 65,507 and IPv6's 65,487 */
 #define CONTROL_SIZE (CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(uint16_t)))
 
-/* Scratch of one flush. */
-static struct {
+/* Scratch of one flush, in a pool buffer meanwhile. */
+struct tx {
 	struct mmsghdr headers[MESSAGES];
-	struct sockaddr_storage names[MESSAGES];
+	struct sockaddr_in6 names[MESSAGES];
 	struct iovec iov[QUEUE_MAX + MESSAGES];
 	_Alignas(struct cmsghdr) uint8_t control[MESSAGES][CONTROL_SIZE];
 	uint16_t sizes[MESSAGES];     /* UDP_SEGMENT's value; 0 = one datagram */
 	uint16_t datagrams[MESSAGES]; /* in this message */
 	int messages, iovs;
-} tx;
+};
+static_assert(sizeof(struct tx) <= BUF_MEDIUM, "the scratch of a flush fits a pool buffer");
+
+static struct tx *tx;
 
 static struct udp_entry *entries(const struct udp_socket *s)
 {
@@ -91,40 +95,41 @@ static void put_source(struct msghdr *h, uint16_t family, const struct addr *loc
 /* Opens the next message towards e's destination; its iovecs are added after it. */
 static struct msghdr *begin_message(const struct udp_socket *s, const struct udp_entry *e)
 {
-	int m = tx.messages++;
-	struct msghdr *h = &tx.headers[m].msg_hdr;
+	int m = tx->messages++;
+	struct msghdr *h = &tx->headers[m].msg_hdr;
 
-	*h = (struct msghdr){ .msg_iov = &tx.iov[tx.iovs], .msg_control = tx.control[m] };
+	*h = (struct msghdr){ .msg_iov = &tx->iov[tx->iovs], .msg_control = tx->control[m] };
 	if (!s->connected) {
-		h->msg_name = &tx.names[m];
-		h->msg_namelen = s->family == AF_INET6 ? addr_to_sockaddr6(&e->remote, &tx.names[m])
-						       : addr_to_sockaddr(&e->remote, &tx.names[m]);
+		struct sockaddr_storage *name = (struct sockaddr_storage *)(void *)&tx->names[m];
+
+		h->msg_name = name;
+		h->msg_namelen = s->family == AF_INET6 ? addr_to_sockaddr6(&e->remote, name) : addr_to_sockaddr(&e->remote, name);
 	}
 	if (s->pktinfo && e->local.family)
 		put_source(h, s->family, &e->local);
-	tx.sizes[m] = 0;
-	tx.datagrams[m] = 0;
+	tx->sizes[m] = 0;
+	tx->datagrams[m] = 0;
 	return h;
 }
 
 static void add_bytes(struct msghdr *h, uint8_t *data, uint32_t len)
 {
-	tx.iov[tx.iovs++] = (struct iovec){ data, len };
+	tx->iov[tx->iovs++] = (struct iovec){ data, len };
 	h->msg_iovlen++;
 }
 
 static void set_segment(int m, uint16_t size)
 {
-	put_control(&tx.headers[m].msg_hdr, SOL_UDP, UDP_SEGMENT, &size, sizeof(size));
-	tx.sizes[m] = size;
+	put_control(&tx->headers[m].msg_hdr, SOL_UDP, UDP_SEGMENT, &size, sizeof(size));
+	tx->sizes[m] = size;
 }
 
 static void count_failure(struct udp_socket *s, int m, int err)
 {
 	if (err == EMSGSIZE)
-		udp_socket_counters.tx_too_big += tx.datagrams[m];
+		udp_socket_counters.tx_too_big += tx->datagrams[m];
 	else
-		udp_socket_counters.tx_dropped += tx.datagrams[m];
+		udp_socket_counters.tx_dropped += tx->datagrams[m];
 	if (err != EAGAIN && err != EMSGSIZE)
 		s->last_error = err;
 }
@@ -149,10 +154,10 @@ static int send_message(struct udp_socket *s, const struct msghdr *h)
 /* A refused group, datagram by datagram. The iovecs hold whole datagrams each. */
 static void send_one_by_one(struct udp_socket *s, int m)
 {
-	struct msghdr h = tx.headers[m].msg_hdr;
+	struct msghdr h = tx->headers[m].msg_hdr;
 	const struct iovec *iov = h.msg_iov;
 	size_t n = h.msg_iovlen;
-	uint16_t size = tx.sizes[m];
+	uint16_t size = tx->sizes[m];
 
 	/* UDP_SEGMENT was put last: leave it out. */
 	h.msg_controllen -= CMSG_SPACE(sizeof(uint16_t));
@@ -167,7 +172,7 @@ static void send_one_by_one(struct udp_socket *s, int m)
 
 			h.msg_iov = &one;
 			h.msg_iovlen = 1;
-			tx.datagrams[m] = 1;
+			tx->datagrams[m] = 1;
 			err = send_message(s, &h);
 			if (err)
 				count_failure(s, m, err);
@@ -180,7 +185,7 @@ static void send_one_by_one(struct udp_socket *s, int m)
 /* Message m failed with err for good; true if the rest need not be tried. */
 static bool handle_failure(struct udp_socket *s, int m, int err)
 {
-	if (tx.sizes[m] && (err == EINVAL || err == EMSGSIZE || err == EIO)) {
+	if (tx->sizes[m] && (err == EINVAL || err == EMSGSIZE || err == EIO)) {
 		send_one_by_one(s, m);
 		return false;
 	}
@@ -193,13 +198,13 @@ static void send_messages(struct udp_socket *s)
 	bool again = false;
 	int m = 0;
 
-	while (m < tx.messages) {
-		int n = sendmmsg(s->io.fd, &tx.headers[m], (unsigned)(tx.messages - m), MSG_DONTWAIT);
+	while (m < tx->messages) {
+		int n = sendmmsg(s->io.fd, &tx->headers[m], (unsigned)(tx->messages - m), MSG_DONTWAIT);
 		int err = errno;
 
 		if (n > 0) {
 			for (int i = 0; i < n; i++)
-				udp_socket_counters.tx_datagrams += tx.datagrams[m + i];
+				udp_socket_counters.tx_datagrams += tx->datagrams[m + i];
 			udp_socket_counters.tx_calls += (unsigned)n;
 			m += n;
 			again = false;
@@ -211,10 +216,10 @@ static void send_messages(struct udp_socket *s)
 		}
 		again = false;
 		if (handle_failure(s, m++, err))
-			for (; m < tx.messages; m++)
+			for (; m < tx->messages; m++)
 				count_failure(s, m, err);
 	}
-	tx.messages = tx.iovs = 0;
+	tx->messages = tx->iovs = 0;
 }
 
 /* ---- groups ---- */
@@ -246,7 +251,7 @@ static void build_group(struct udp_socket *s, int first, uint64_t *taken)
 {
 	struct udp_entry *e = entries(s), *f = &e[first];
 	struct group g = { .size = entry_size(f) };
-	int m = tx.messages;
+	int m = tx->messages;
 	struct msghdr *h = begin_message(s, f);
 	uint64_t blocked = 0;
 
@@ -264,7 +269,7 @@ static void build_group(struct udp_socket *s, int first, uint64_t *taken)
 		group_add(&g, h, &e[j]);
 		taken[j / 64] |= 1ull << (j & 63);
 	}
-	tx.datagrams[m] = (uint16_t)g.datagrams;
+	tx->datagrams[m] = (uint16_t)g.datagrams;
 	if (g.datagrams > 1)
 		set_segment(m, (uint16_t)g.size);
 }
@@ -277,10 +282,10 @@ static void build_singles(struct udp_socket *s, const struct udp_entry *e)
 	do {
 		uint32_t rest = e->payload.len - off, len = rest < size ? rest : size;
 
-		if (tx.messages == MESSAGES || tx.iovs == QUEUE_MAX + MESSAGES)
+		if (tx->messages == MESSAGES || tx->iovs == QUEUE_MAX + MESSAGES)
 			send_messages(s);
 		add_bytes(begin_message(s, e), slice_data(&e->payload) + off, len);
-		tx.datagrams[tx.messages - 1] = 1;
+		tx->datagrams[tx->messages - 1] = 1;
 		off += len;
 	} while (off < e->payload.len);
 }
@@ -301,18 +306,17 @@ static bool may_segment(const struct udp_socket *s, const struct udp_entry *e)
 	return size > 0 && size <= s->segment_max && e->payload.len <= GROUP_BYTES && entry_datagrams(e) <= SEGMENTS_MAX;
 }
 
-void udp_socket_flush(struct udp_socket *s)
+static void send_queue(struct udp_socket *s)
 {
 	uint64_t taken[QUEUE_MAX / 64] = { 0 };
 
-	if (!s->queued)
-		return;
+	tx->messages = tx->iovs = 0;
 	for (int i = 0; i < s->queued; i++) {
 		const struct udp_entry *e = &entries(s)[i];
 
 		if (taken[i / 64] >> (i & 63) & 1)
 			continue;
-		if (tx.messages == MESSAGES)
+		if (tx->messages == MESSAGES)
 			send_messages(s);
 		if (!may_segment(s, e))
 			build_singles(s, e);
@@ -320,6 +324,23 @@ void udp_socket_flush(struct udp_socket *s)
 			build_group(s, i, taken);
 	}
 	send_messages(s);
+}
+
+void udp_socket_flush(struct udp_socket *s)
+{
+	struct buf *scratch;
+
+	if (!s->queued)
+		return;
+	scratch = buf_get(sizeof(struct tx));
+	if (scratch) {
+		tx = (struct tx *)(void *)scratch->data;
+		send_queue(s);
+		tx = NULL;
+		buf_unref(scratch);
+	} else {
+		udp_socket_counters.tx_dropped += (unsigned)s->queued;
+	}
 	drop_queue(s);
 }
 

@@ -4,8 +4,8 @@
  * Receiving: edge-triggered, one recvmmsg of up to 32 messages per turn; with
  * UDP_GRO a message may hold up to 64 KiB of equal datagrams of one sender.
  * More than that per turn gained nothing and would starve the others. The
- * message headers are scratch of the process: they are in use only within one
- * call, and an idle socket keeps nothing but this struct.
+ * message headers stand in a pool buffer for the time of one batch: an idle
+ * socket keeps nothing but its struct.
  *
  * Errors: IP_RECVERR makes every ICMP error an entry of the error queue, and
  * also the result of the next call on the socket, which then did nothing: that
@@ -14,6 +14,7 @@
  */
 #include "io/udp_socket.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <linux/errqueue.h>
 #include <netinet/udp.h>
@@ -33,27 +34,29 @@ struct datagram_counters datagram_counters;
 
 /* ---- receiving ---- */
 
-static struct {
+/* In a pool buffer while a batch is received. */
+struct rx {
 	struct mmsghdr headers[UDP_RECEIVE_BATCH];
 	struct iovec iov[UDP_RECEIVE_BATCH];
 	struct sockaddr_in6 names[UDP_RECEIVE_BATCH];
 	struct udp_message messages[UDP_RECEIVE_BATCH];
 	struct buf *slots[UDP_RECEIVE_BATCH];
 	_Alignas(struct cmsghdr) uint8_t control[UDP_RECEIVE_BATCH][CONTROL_SIZE];
-} rx;
+};
+static_assert(sizeof(struct rx) <= BUF_MEDIUM, "the scratch of a batch fits a pool buffer");
 
-static void prepare_headers(int n)
+static void prepare_headers(struct rx *rx, int n)
 {
 	for (int i = 0; i < n; i++) {
-		struct msghdr *h = &rx.headers[i].msg_hdr;
+		struct msghdr *h = &rx->headers[i].msg_hdr;
 
-		rx.iov[i] = (struct iovec){ rx.slots[i]->data, UDP_SLOT_SIZE };
+		rx->iov[i] = (struct iovec){ rx->slots[i]->data, UDP_SLOT_SIZE };
 		*h = (struct msghdr){
-			.msg_name = &rx.names[i],
-			.msg_namelen = sizeof(rx.names[i]),
-			.msg_iov = &rx.iov[i],
+			.msg_name = &rx->names[i],
+			.msg_namelen = sizeof(rx->names[i]),
+			.msg_iov = &rx->iov[i],
 			.msg_iovlen = 1,
-			.msg_control = rx.control[i],
+			.msg_control = rx->control[i],
 			.msg_controllen = CONTROL_SIZE,
 		};
 	}
@@ -78,21 +81,21 @@ static void parse_control(struct msghdr *h, struct udp_message *m)
 }
 
 /* Messages 0..n-1 were received; those cut short are left out. Returns how many remain. */
-static int collect_messages(int n)
+static int collect_messages(struct rx *rx, int n)
 {
 	int kept = 0;
 
 	for (int i = 0; i < n; i++) {
-		struct msghdr *h = &rx.headers[i].msg_hdr;
-		struct udp_message *m = &rx.messages[kept];
+		struct msghdr *h = &rx->headers[i].msg_hdr;
+		struct udp_message *m = &rx->messages[kept];
 
 		if (h->msg_flags & MSG_TRUNC) {
-			buf_unref(rx.slots[i]);
+			buf_unref(rx->slots[i]);
 			continue;
 		}
-		m->peer = addr_from_sockaddr((struct sockaddr *)&rx.names[i]);
+		m->peer = addr_from_sockaddr((struct sockaddr *)&rx->names[i]);
 		m->local.family = 0;
-		m->payload = (struct slice){ rx.slots[i], 0, rx.headers[i].msg_len };
+		m->payload = (struct slice){ rx->slots[i], 0, rx->headers[i].msg_len };
 		m->segment = 0;
 		parse_control(h, m);
 		udp_socket_counters.rx_datagrams += m->segment ? (m->payload.len + m->segment - 1) / m->segment : 1;
@@ -101,14 +104,14 @@ static int collect_messages(int n)
 	return kept;
 }
 
-static int receive_into_slots(struct udp_socket *s, int slots)
+static int receive_into_slots(struct udp_socket *s, struct rx *rx, int slots)
 {
 	int n;
 
-	prepare_headers(slots);
+	prepare_headers(rx, slots);
 	/* A pending ICMP error is reported once instead of data. */
 	for (int tries = 0; tries < 8; tries++) {
-		n = recvmmsg(s->io.fd, rx.headers, (unsigned)slots, MSG_DONTWAIT, NULL);
+		n = recvmmsg(s->io.fd, rx->headers, (unsigned)slots, MSG_DONTWAIT, NULL);
 		if (n >= 0 || errno == EAGAIN)
 			return n < 0 ? 0 : n;
 		udp_errors_read(s);
@@ -118,31 +121,40 @@ static int receive_into_slots(struct udp_socket *s, int slots)
 	return 0;
 }
 
-static void receive_batch(struct udp_socket *s)
+static void receive_batch(struct udp_socket *s, struct rx *rx)
 {
-	int slots = udp_slots_take(rx.slots, UDP_RECEIVE_BATCH);
-	int n = slots ? receive_into_slots(s, slots) : 0;
+	int slots = udp_slots_take(rx->slots, UDP_RECEIVE_BATCH);
+	int n = slots ? receive_into_slots(s, rx, slots) : 0;
 
 	/* The untouched ones go back first, below those that are warm. */
 	for (int i = slots - 1; i >= n; i--)
-		buf_unref(rx.slots[i]);
+		buf_unref(rx->slots[i]);
 	if (n == slots && !s->closed)
 		loop_again(&s->io, LOOP_READ);
-	n = collect_messages(n);
+	n = collect_messages(rx, n);
 	if (n && !s->closed)
-		s->events->receive(s->owner, rx.messages, n);
+		s->events->receive(s->owner, rx->messages, n);
 	for (int i = 0; i < n; i++)
-		buf_unref(rx.messages[i].payload.buf);
+		buf_unref(rx->messages[i].payload.buf);
 }
 
 static void on_ready(struct loop_io *io, unsigned events)
 {
 	struct udp_socket *s = container_of(io, struct udp_socket, io);
 
+	struct buf *scratch;
+
 	if (events & LOOP_ERROR)
 		udp_errors_read(s);
-	if (!s->closed)
-		receive_batch(s);
+	if (s->closed)
+		return;
+	scratch = buf_get(sizeof(struct rx));
+	if (!scratch) {
+		loop_again(io, LOOP_READ);
+		return;
+	}
+	receive_batch(s, (struct rx *)(void *)scratch->data);
+	buf_unref(scratch);
 }
 
 /* ---- the error queue ---- */

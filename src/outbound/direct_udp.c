@@ -16,6 +16,7 @@
  */
 #include "outbound/direct_udp.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,19 +66,28 @@ struct direct_udp {
 
 /* ---- sockets ---- */
 
+/* A batch of replies, in a pool buffer meanwhile. */
+struct rx {
+	struct datagram batch[UDP_RECEIVE_BATCH];
+	struct target remotes[UDP_RECEIVE_BATCH];
+};
+static_assert(sizeof(struct rx) <= BUF_MEDIUM, "the scratch of a batch fits a pool buffer");
+
 static void on_receive(void *owner, const struct udp_message *m, int n)
 {
 	struct direct_udp *p = owner;
-	static struct datagram batch[UDP_RECEIVE_BATCH];
-	static struct target remotes[UDP_RECEIVE_BATCH];
+	struct buf *scratch = p->ended ? NULL : buf_get(sizeof(struct rx));
+	struct rx *rx;
 
-	if (p->ended)
+	if (!scratch)
 		return;
+	rx = (struct rx *)(void *)scratch->data;
 	for (int i = 0; i < n; i++) {
-		target_from_addr(&remotes[i], &m[i].peer);
-		batch[i] = (struct datagram){ .remote = &remotes[i], .payload = m[i].payload, .segment = m[i].segment };
+		target_from_addr(&rx->remotes[i], &m[i].peer);
+		rx->batch[i] = (struct datagram){ .remote = &rx->remotes[i], .payload = m[i].payload, .segment = m[i].segment };
 	}
-	p->port.events->receive(p->port.owner, batch, n);
+	p->port.events->receive(p->port.owner, rx->batch, n);
+	buf_unref(scratch);
 }
 
 static const struct udp_socket_events socket_events = { on_receive, NULL };

@@ -17,6 +17,7 @@
  */
 #include "outbound/ss_udp.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -150,43 +151,38 @@ static bool adopt(struct ss_udp_client *c, struct ss_udp_port *p)
 
 /* ---- receiving ---- */
 
-/* What was opened and waits to be handed to one port. */
-static struct {
+/* What was opened and waits to be handed to one port; in a pool buffer meanwhile. */
+struct rx {
 	struct ss_packet packets[DATAGRAM_BATCH];
 	struct datagram batch[DATAGRAM_BATCH];
 	struct ss_udp_port *port;
 	int n;
-} rx;
+};
+static_assert(sizeof(struct rx) <= BUF_LARGE, "the scratch of a batch fits a pool buffer");
 
-static void deliver(void)
+static void deliver(struct rx *rx)
 {
-	if (rx.n && !rx.port->ended)
-		rx.port->port.events->receive(rx.port->port.owner, rx.batch, rx.n);
-	rx.n = 0;
+	if (rx->n && !rx->port->ended)
+		rx->port->port.events->receive(rx->port->port.owner, rx->batch, rx->n);
+	rx->n = 0;
 }
 
-static void take(struct ss_udp_port *p, struct buf *buf)
+static void take(struct rx *rx, struct ss_udp_port *p, struct buf *buf)
 {
-	struct ss_packet *k = &rx.packets[rx.n];
+	struct ss_packet *k = &rx->packets[rx->n];
 
 	if (target_is_name(&k->remote)) {
 		/* Who answered is an address, always. */
 		datagram_counters.malformed++;
 		return;
 	}
-	rx.batch[rx.n] = (struct datagram){
+	rx->batch[rx->n] = (struct datagram){
 		.remote = &k->remote,
 		.payload = { buf, (uint32_t)(k->payload - buf->data), (uint32_t)k->len },
 	};
-	rx.port = p;
-	if (++rx.n == DATAGRAM_BATCH)
-		deliver();
-}
-
-/* The place for the next packet, when it may be p's or, with NULL, anybody's. */
-static struct ss_packet *next_packet(void)
-{
-	return &rx.packets[rx.n];
+	rx->port = p;
+	if (++rx->n == DATAGRAM_BATCH)
+		deliver(rx);
 }
 
 static void refuse_packet(const struct ss_packet *k, int err)
@@ -233,7 +229,7 @@ static struct ss_udp_port *open_sip022(struct ss_udp_client *c, const struct ss_
 	return p;
 }
 
-static void on_shared_receive(void *owner, const struct udp_message *m, int n)
+static void open_shared(void *owner, struct rx *rx, const struct udp_message *m, int n)
 {
 	struct ss_udp_client *c = owner;
 	uint64_t now = clock_unix();
@@ -241,23 +237,23 @@ static void on_shared_receive(void *owner, const struct udp_message *m, int n)
 
 	for (int i = 0; i < n; i++) {
 		for (uint32_t off = 0; ss_port_cut(&m[i], &off, &cut);) {
-			struct ss_packet *k = next_packet();
+			struct ss_packet *k = &rx->packets[rx->n];
 			struct ss_udp_port *p = open_sip022(c, &cut, now, k);
 
 			if (!p)
 				continue;
-			if (rx.n && rx.port != p) {
+			if (rx->n && rx->port != p) {
 				struct ss_packet moved = *k;
-				deliver();
-				*next_packet() = moved;
+				deliver(rx);
+				rx->packets[0] = moved;
 			}
-			take(p, m[i].payload.buf);
+			take(rx, p, m[i].payload.buf);
 		}
 	}
-	deliver();
+	deliver(rx);
 }
 
-static void on_own_receive(void *owner, const struct udp_message *m, int n)
+static void open_own(void *owner, struct rx *rx, const struct udp_message *m, int n)
 {
 	struct ss_udp_port *p = owner;
 	struct ss_packet_codec *codec = &p->client->codec;
@@ -265,7 +261,7 @@ static void on_own_receive(void *owner, const struct udp_message *m, int n)
 
 	for (int i = 0; i < n; i++) {
 		for (uint32_t off = 0; ss_port_cut(&m[i], &off, &cut) && !p->ended;) {
-			struct ss_packet *k = next_packet();
+			struct ss_packet *k = &rx->packets[rx->n];
 			int err = ss_packet_identify(codec, cut.data, cut.len, k);
 
 			if (!err)
@@ -273,10 +269,36 @@ static void on_own_receive(void *owner, const struct udp_message *m, int n)
 			if (err)
 				refuse_packet(k, err);
 			else
-				take(p, m[i].payload.buf);
+				take(rx, p, m[i].payload.buf);
 		}
 	}
-	deliver();
+	deliver(rx);
+}
+
+static void with_scratch(void *owner, const struct udp_message *m, int n,
+			 void (*open)(void *, struct rx *, const struct udp_message *, int))
+{
+	struct buf *scratch = buf_get(sizeof(struct rx));
+	struct rx *rx;
+
+	if (!scratch) {
+		datagram_counters.dropped_queue += (unsigned)n;
+		return;
+	}
+	rx = (struct rx *)(void *)scratch->data;
+	rx->n = 0;
+	open(owner, rx, m, n);
+	buf_unref(scratch);
+}
+
+static void on_shared_receive(void *owner, const struct udp_message *m, int n)
+{
+	with_scratch(owner, m, n, open_shared);
+}
+
+static void on_own_receive(void *owner, const struct udp_message *m, int n)
+{
+	with_scratch(owner, m, n, open_own);
 }
 
 static const struct udp_socket_events shared_events = { on_shared_receive, NULL };
