@@ -14,7 +14,8 @@
  * at most one event's worth waits. Only a unit that straddles two received
  * slices is copied (s->carry). An idle stream holds no buffer.
  *
- * End: a clean end is a FIN at the end of a chunk. Before the server's first
+ * End: a clean end is a FIN at the end of a chunk, or after the salt alone (an
+ * empty answer: docs/decisions/0001-empty-answer.md). Before the server's first
  * byte it is END_NO_REPLY, inside a chunk END_TRUNCATED, and neither is ever
  * told as fin. The stream frees itself in the loop's deferred pass after end().
  *
@@ -116,6 +117,13 @@ static void on_room(void *owner)
 	s->stream.events->room(s->stream.owner);
 }
 
+/* The salt alone and then FIN: a server that had nothing to say. SIP022's head
+ * is the salt and more, so there the salt is what waits in the carry. */
+static bool only_salt_came(const struct ss_stream *s)
+{
+	return !s->server && s->opener.unit == SS_UNIT_HEAD && s->carry.buf && s->carry.len == s->cfg->method->key_len;
+}
+
 static void on_fin(void *owner)
 {
 	struct ss_stream *s = owner;
@@ -125,7 +133,7 @@ static void on_fin(void *owner)
 	s->fin_seen = true;
 	if (!s->server && !s->replied)
 		ss_stream_tell_ended(s, END_NO_REPLY);
-	else if (s->carry.buf || !ss_opener_at_boundary(&s->opener))
+	else if (!only_salt_came(s) && (s->carry.buf || !ss_opener_at_boundary(&s->opener)))
 		ss_stream_tell_ended(s, END_TRUNCATED);
 	else
 		ss_stream_drain(s);

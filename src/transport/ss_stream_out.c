@@ -249,8 +249,8 @@ static void send_request_alone(struct ss_stream *s)
 	send_filled(s, &f);
 }
 
-/* A SIP004 server whose target ended without a byte says so: a salt and FIN is
- * a stream of nothing, a bare FIN a failure. SIP022 has no empty response. */
+/* A server whose target ended without a byte says so: a salt and FIN is a stream
+ * of nothing, a bare FIN a failure (docs/decisions/0001-empty-answer.md). */
 static void send_salt_alone(struct ss_stream *s)
 {
 	size_t len = s->cfg->method->key_len;
@@ -270,6 +270,6 @@ void ss_stream_send_header(struct ss_stream *s)
 		return;
 	if (!s->server)
 		send_request_alone(s);
-	else if (!s->cfg->method->sip022 && stream_space(s->under) >= s->cfg->method->key_len)
+	else if (stream_space(s->under) >= s->cfg->method->key_len)
 		send_salt_alone(s);
 }
