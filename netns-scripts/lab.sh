@@ -136,6 +136,7 @@ lab_start()
 	shift 2
 	ip netns exec "$name" "$@" >>"$LAB_LOGS/$log.log" 2>&1 </dev/null &
 	LAB_PID=$!
+	disown "$LAB_PID" # the shell has nothing to say when it is killed
 }
 
 # lab_wait WHAT COMMAND...: until it succeeds, at most 20 s
@@ -159,9 +160,13 @@ lab_listens()
 # lab_end PID: TERM, and waits until it is gone
 lab_end()
 {
-	kill "$1" 2>/dev/null
-	wait "$1" 2>/dev/null
-	return 0
+	kill "$1" 2>/dev/null && lab_gone "$1"
+}
+
+# lab_gone PID: waits for the end of a process, child or not
+lab_gone()
+{
+	tail --pid="$1" -s 0.02 -f /dev/null
 }
 
 # lab_kill PID: KILL to it and all that it started, and waits until it is gone
@@ -171,8 +176,7 @@ lab_kill()
 	for pid in $(lab_family "$1"); do
 		kill -KILL "$pid" 2>/dev/null
 	done
-	{ wait "$1"; } 2>/dev/null # the shell's own word on it
-	return 0
+	lab_gone "$1"
 }
 
 # lab_family PID: it and its descendants

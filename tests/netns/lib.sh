@@ -35,6 +35,9 @@ begin()
 	[ -x "$GATUN" ] || lab_skip "no gatun at $GATUN"
 	export GATUN TEST_LOGS=${TEST_LOGS:-$TESTS_DIR/../../build/test-logs}
 	lab_enter "$@"
+	# PID 1 of a namespace is deaf to what it does not handle.
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
 	LAB_LOGS=$TEST_LOGS/$name
 	rm -rf "$LAB_LOGS" && mkdir -p "$LAB_LOGS" && LAB_LOGS=$(realpath "$LAB_LOGS") || lab_die "cannot write $LAB_LOGS"
 	lab_build

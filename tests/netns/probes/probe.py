@@ -282,10 +282,10 @@ def short(address, count, ports=40):
     return " ".join("%s:%d" % pair for pair in sorted(outcomes.items()))
 
 
-def short_one(address, number, port):
+def short_one(address, number, port, timeout=5):
     sock = socket.socket(family_of(address), socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.settimeout(5)
+    sock.settimeout(timeout)
     try:
         sock.bind(("", port))
         sock.connect((address, 7010))
@@ -296,6 +296,40 @@ def short_one(address, number, port):
         return name_of(error)
     finally:
         sock.close()
+
+
+def download(address, total):
+    """Downloads; says how it ended and whether what came is the beginning of what was sent."""
+    sock = tcp(address, 7006, 60)
+    sock.sendall(b"%d\n" % int(total))
+    got, digest, how = read_to_end(sock)
+    return "part:%s then:%s %s" % ("whole" if got == int(total) else "cut", how, is_content(got, digest))
+
+
+def upload(address, key, total):
+    """Uploads to a peer that keeps silent until the connection breaks; the peer tells 7004 what it got."""
+    sock = tcp(address, 7013, 60)
+    attempt(sock.sendall, key.encode() + b"\n")
+    attempt(send_content, sock, int(total))
+    return "then:" + end_word(sock)
+
+
+def was_told(address, key, total):
+    """What the peer of upload() got: the beginning of the content, and how it ended."""
+    got, digest, how = told(address, key).split()
+    return "part:%s then:%s %s" % ("whole" if int(got) == int(total) else "cut", how, is_content(int(got), digest))
+
+
+def short_once(address, timeout=5):
+    return short_one(address, 1, 0, float(timeout))
+
+
+def replay(address, path):
+    """Sends recorded bytes to a server; says how it answers."""
+    sock = tcp(address, 8388, 5)
+    attempt(sock.sendall, open(path, "rb").read())
+    data, word = attempt(sock.recv, 1 << 16)
+    return word or ("EOF" if not data else "an answer")
 
 
 # --- TCP: odd peers ------------------------------------------------------------------
@@ -400,9 +434,9 @@ def udp_zero(address):
     return "0 bytes:" + echo_once(udp(address, 2), address, b"")
 
 
-def udp_connected(address):
+def udp_connected(address, timeout=5):
     """A connected socket takes answers only from whom it asked."""
-    sock = udp(address)
+    sock = udp(address, float(timeout))
     sock.connect((address, 7001))
     sock.send(b"ask")
     data, word = attempt(sock.recv, 100)

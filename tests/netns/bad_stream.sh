@@ -1,0 +1,51 @@
+#!/bin/bash
+# A man in the middle cuts and flips: the application sees what was right up to there, then
+# ECONNRESET. Never a changed byte, never an EOF that looks like the end.
+. "$(dirname "$0")/lib.sh"
+begin "$0" "$@"
+
+# middle ACTION [OFFSET]: stands between from now on
+middle()
+{
+	[ -z "${MIDDLE_PID:-}" ] || lab_end "$MIDDLE_PID"
+	rm -f "$LAB_LOGS/mitm.log"
+	lab_start mitm server "$PYTHON" "$TESTS_DIR/probes/mitm.py" "$SERVER4" "$SERVER_PORT" "$SERVER6" "$@"
+	MIDDLE_PID=$LAB_PID
+	lab_wait "the man in the middle" grep -q ready "$LAB_LOGS/mitm.log"
+}
+
+for METHOD in 2022-blake3-aes-256-gcm aes-256-gcm; do
+	KEY=
+	[ -z "${MIDDLE_PID:-}" ] || lab_end "$MIDDLE_PID"
+	MIDDLE_PID=
+	use_server gatun "$SERVER6"
+	SERVER=$SERVER4:$SERVER_PORT FAMILIES=4
+
+	middle pass
+	is "nobody interferes: a download is whole ($METHOD)" "part:whole then:EOF intact" download @ 1000000
+	middle hang-up 0
+	is "a server that hangs up on everyone is a reset" "ECONNRESET" short-once @
+	for offset in 0 1 31 40 61 1000 100003; do
+		middle cut-down $offset
+		is "cut after $offset bytes from the server: a reset" "part:cut then:ECONNRESET intact" download @ 1000000
+	done
+	for offset in 0 33 60 70 1000 100003; do
+		middle flip-down $offset
+		is "byte $offset from the server flipped: a reset" "part:cut then:ECONNRESET intact" download @ 1000000
+	done
+	for offset in 200 100003; do
+		middle cut-up $offset
+		through $PROBE upload "$WORLD4" "cut$offset" 1000000 >"$LAB_LOGS/upload"
+		equal "cut after $offset bytes from the client: the target is reset, what it got is right" \
+			"part:cut then:ECONNRESET intact" "$(direct $PROBE was-told "$WORLD4" "cut$offset" 1000000)"
+		middle flip-up $offset
+		through $PROBE upload "$WORLD4" "flip$offset" 1000000 >"$LAB_LOGS/upload"
+		equal "byte $offset from the client flipped: the target is reset, what it got is right" \
+			"part:cut then:ECONNRESET intact" "$(direct $PROBE was-told "$WORLD4" "flip$offset" 1000000)"
+		equal "and so is the application" "then:ECONNRESET" "$(cat "$LAB_LOGS/upload")"
+	done
+done
+matches "the log calls a forged stream by its name" "end=forged" "$LAB_LOGS/run.log"
+matches "the log calls a truncated stream by its name" "end=truncated" "$LAB_LOGS/run.log"
+
+finish
