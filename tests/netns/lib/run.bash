@@ -7,6 +7,8 @@
 # A plain user with an open /dev/net/tun tries it as himself.
 
 set -u
+# Not root's own programs: the plain user could not run them.
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 : "${GATUN:?the program under test}" "${TEST_LOGS:=/tmp}"
 NAME=$(basename "$0" .sh)
 LOGS=$TEST_LOGS/$NAME
