@@ -53,6 +53,10 @@
 #define TCP_CALCULATE_EFF_SEND_MSS 1
 #define LWIP_WND_SCALE 1
 #define TCP_RCV_SCALE 4
+/* Measured through Shadowsocks (one stream, 2 cores): a window of 256 KiB costs 8 %
+ * more CPU per byte, above 512 KiB nothing is gained; a send bound of 256 or 512
+ * KiB costs 20 and 13 % more than 768. The window is memory only while an upstream
+ * is slow, and the bound only while a reader keeps up (inbound/stack_stream.c). */
 #define TCP_WND (512 * 1024)
 #define TCP_SND_BUF (768 * 1024)
 #define TCP_SND_QUEUELEN 8192
