@@ -41,7 +41,7 @@ static void on_trim(struct loop_timer *t)
 
 int engine_start(const struct config *c)
 {
-	struct resolve_options names = { .hosts_file = c->hosts_file, .servers = c->nameserver };
+	struct resolve_options names = { .hosts_file = c->hosts_file, .servers = c->nameserver, .fwmark = c->outbound_fwmark };
 	struct relay_limits relay = { .idle_s = c->tcp_idle, .half_close_idle_s = c->half_close_idle };
 	char text[256] = "";
 	int err = loop_init();
