@@ -13,6 +13,9 @@ BUILD := build/$(PRESET)
 JOBS ?= $(shell nproc)
 CTEST_FLAGS ?=
 
+# AddressSanitizer would lower the core limit, which `run` promises to hand on as it was.
+export ASAN_OPTIONS ?= disable_coredump=0
+
 .DEFAULT_GOAL := build
 .PHONY: help deps build demo check interop bench peers tidy lint install clean
 
