@@ -171,11 +171,8 @@ static void take(struct rx *rx, struct ss_udp_port *p, struct buf *buf)
 {
 	struct ss_packet *k = &rx->packets[rx->n];
 
-	if (target_is_name(&k->remote)) {
-		/* Who answered is an address, always. */
-		datagram_counters.malformed++;
-		return;
-	}
+	/* sing-box answers for a domain in the domain's name: whoever gave the app
+	 * an address for it (dns/) knows which, and a TUN drops what is left. */
 	rx->batch[rx->n] = (struct datagram){
 		.remote = &k->remote,
 		.payload = { buf, (uint32_t)(k->payload - buf->data), (uint32_t)k->len },
