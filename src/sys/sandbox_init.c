@@ -67,7 +67,10 @@ static int await_map(const struct sandbox_caller *caller, int control, char *tex
 		_exit(EXIT_FAILED);
 	if (map == MAP_SELF)
 		err = map_self(caller);
-	if (err)
+	if (err == -EPERM && caller->uid == 0)
+		snprintf(text, size, "root without capabilities (CAP_SETFCAP) cannot have a user namespace; "
+			 "run it as a plain user: setpriv --reuid nobody --regid nogroup --clear-groups gatun run ...");
+	else if (err)
 		sandbox_explain_denied(err, "map the user", text, size);
 	return err;
 }

@@ -37,6 +37,16 @@ told "/dev/net/tun on a file system without devices" '/dev/net/tun is closed by 
 told "something else at /dev/net/tun" '/dev/net/tun is not the TUN device.*mknod' \
 	in_mounts "touch $TMP/file && mount --bind $TMP/file /dev/net/tun" $(started)
 
+told "root without capabilities" 'root without capabilities.*run it as a plain user' \
+	setpriv --bounding-set -all --inh-caps -all $(started)
+
+# Containers cover parts of /proc, and the kernel then refuses a fresh one.
+in_mounts "mount --bind /dev/null /proc/version" $(started) >"$TMP/out" 2>"$TMP/err"
+same "where /proc cannot be mounted anew the command runs" "0 started" "$? $(cat "$TMP/out")"
+check "one line says what it sees" grep -q 'cannot mount /proc anew' "$TMP/err"
+same "and it can look into no process of the host by it" "" "$(in_mounts "mount --bind /dev/null /proc/version" \
+	$GATUN run $URL -- readlink /proc/$$/root /proc/$$/ns/net /proc/$$/cwd 2>/dev/null)"
+
 # A user namespace of the test's own, where no further one may be made. uid 0 of
 # it without capabilities is a plain user.
 for kind in user net mnt pid; do

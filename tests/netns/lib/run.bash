@@ -9,6 +9,8 @@
 set -u
 # Not root's own programs: the plain user could not run them.
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+# AddressSanitizer lowers the core limit before main; the command would inherit that.
+export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}disable_coredump=0
 : "${GATUN:?the program under test}" "${TEST_LOGS:=/tmp}"
 NAME=$(basename "$0" .sh)
 LOGS=$TEST_LOGS/$NAME
