@@ -43,6 +43,22 @@ static void pool_release(struct buf *b)
 	p->free = b;
 }
 
+/* The header has a cache line of its own; data starts on the next. Aligned by
+ * hand: aligned_alloc() leaves splinters between buffers, which malloc keeps
+ * for itself and which pin the pages around them when the buffers are gone. */
+static struct buf *new_buf(uint32_t size)
+{
+	uint8_t *block = malloc(64 + 64 + size);
+	struct buf *b;
+
+	if (!block)
+		return NULL;
+	b = (struct buf *)(void *)(((uintptr_t)block + 63) & ~(uintptr_t)63);
+	b->data = (uint8_t *)b + 64;
+	b->block = block;
+	return b;
+}
+
 struct buf *buf_get(uint32_t size)
 {
 	struct pool *p = pool_for(size);
@@ -58,11 +74,9 @@ struct buf *buf_get(uint32_t size)
 		if (p->kept < p->low)
 			p->low = p->kept;
 	} else {
-		/* The header has a cache line of its own; data starts on the next. */
-		b = aligned_alloc(64, 64 + p->size);
+		b = new_buf(p->size);
 		if (!b)
 			return NULL;
-		b->data = (uint8_t *)b + 64;
 		b->size = p->size;
 		b->release = pool_release;
 		p->low = 0;
@@ -99,7 +113,7 @@ void buf_pool_trim(void)
 			p->free = b->next;
 			p->kept--;
 			kept -= p->size;
-			free(b);
+			free(b->block);
 		}
 		p->low = p->kept;
 	}

@@ -24,6 +24,7 @@ struct buf {
 	void (*release)(struct buf *); /* at the last unref */
 	uint8_t *data;
 	struct buf *next; /* the pool's */
+	void *block;	  /* the pool's */
 };
 
 struct slice {
