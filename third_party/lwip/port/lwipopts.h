@@ -65,7 +65,7 @@
 #define TCP_QUEUE_OOSEQ 1
 #define TCP_OOSEQ_MAX_BYTES TCP_WND
 #define TCP_OOSEQ_MAX_PBUFS 256
-#define LWIP_TCP_SACK_OUT 0
+#define LWIP_TCP_SACK_OUT 1 /* the TUN queue of the kernel drops when hundreds of flows burst at once */
 #define LWIP_TCP_TIMESTAMPS 0
 #define LWIP_TCP_KEEPALIVE 1
 #define TCP_MAXRTX 12
