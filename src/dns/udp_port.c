@@ -11,8 +11,9 @@
  * - A batch in which nothing is ours, while no source has ever used a fake
  *   address, passes through untouched: one look at each target.
  * - Order within a batch is kept.
- * - Translated targets live in scratch arrays (one per direction, made at the
- *   first need), because datagrams only point at their target.
+ * - Translated targets live in scratch arrays, because datagrams only point at
+ *   their target. They are made at need and freed when SCRATCH_IDLE_MS passed
+ *   without any.
  * - A query in flight holds no buffer of the TUN: upstream.c copied it.
  */
 #include <stdlib.h>
@@ -25,6 +26,9 @@
 #include "dns/state.h"
 #include "dns/upstream.h"
 #include "loop/loop.h"
+
+#define ANSWER_BATCH 16
+#define SCRATCH_IDLE_MS 10000
 
 struct udp_port {
 	struct datagram_port port; /* the table's side */
@@ -42,30 +46,44 @@ struct udp_ask { /* a query that upstream answers */
 	struct dns_question question;
 };
 
-/* What a batch becomes. */
+/* What a batch becomes, and where its targets are. */
 struct batch {
 	struct udp_port *port;
 	const struct datagram *before; /* the last one passed, as it came */
 	struct datagram pass[DATAGRAM_BATCH];
+	struct target names[DATAGRAM_BATCH];
 	int n_pass;
-	struct datagram answers[DATAGRAM_BATCH];
-	struct target askeds[DATAGRAM_BATCH];
+	struct datagram answers[ANSWER_BATCH];
+	struct target askeds[ANSWER_BATCH];
 	int n_answers;
+	struct target fakes[DATAGRAM_BATCH]; /* of replies */
 };
 
 static struct list ports = { &ports, &ports };
-static struct target *out_targets, *in_targets; /* DATAGRAM_BATCH each */
-static struct batch *batch;
+static struct batch *batch; /* the scratch */
+static struct loop_timer batch_timer;
+static bool batch_used; /* since the timer last looked */
+
+static void on_batch_timer(struct loop_timer *t)
+{
+	if (batch_used) {
+		batch_used = false;
+		loop_timer_start(t, SCRATCH_IDLE_MS, on_batch_timer);
+		return;
+	}
+	free(batch);
+	batch = NULL;
+}
 
 static bool have_scratch(void)
 {
-	if (!batch)
-		batch = calloc(1, sizeof(*batch));
-	if (!out_targets)
-		out_targets = calloc(DATAGRAM_BATCH, sizeof(*out_targets));
-	if (!in_targets)
-		in_targets = calloc(DATAGRAM_BATCH, sizeof(*in_targets));
-	return batch && out_targets && in_targets;
+	batch_used = true;
+	if (batch)
+		return true;
+	batch = calloc(1, sizeof(*batch));
+	if (batch)
+		loop_timer_start(&batch_timer, SCRATCH_IDLE_MS, on_batch_timer);
+	return batch;
 }
 
 /* ---- queries ---- */
@@ -132,7 +150,7 @@ static void add_answer(struct batch *b, const struct datagram *d, struct slice p
 
 	target_from_addr(t, &d->remote->ip);
 	b->answers[b->n_answers++] = (struct datagram){ .key = d->key, .remote = t, .payload = payload };
-	if (b->n_answers == DATAGRAM_BATCH)
+	if (b->n_answers == ANSWER_BATCH)
 		flush_answers(b);
 }
 
@@ -197,7 +215,7 @@ static void pass_name(struct batch *b, const struct datagram *d)
 {
 	uint64_t now = loop_now();
 	struct fakeip_entry *e = fakeip_find_addr(&dns_state.fakes, &d->remote->ip);
-	struct target *t = &out_targets[b->n_pass];
+	struct target *t = &b->names[b->n_pass];
 
 	if (!e || !alias_sent_fake(&d->key, &d->remote->ip, now)) {
 		refuse(b->port, d);
@@ -316,7 +334,7 @@ static void port_send(struct datagram_port *port, const struct datagram *d, int 
 		if (i && same_flow(&d[i - 1], &d[i]))
 			out[i].remote = out[i - 1].remote;
 		else
-			out[i].remote = turn_back(&d[i], now, &in_targets[i]);
+			out[i].remote = turn_back(&d[i], now, &batch->fakes[i]);
 	}
 	datagram_send(p->tun, out, n);
 }
@@ -398,9 +416,7 @@ void dns_udp_free(void)
 {
 	list_for_each_safe(it, &ports)
 		port_free(container_of(it, struct udp_port, node));
+	loop_timer_stop(&batch_timer);
 	free(batch);
-	free(out_targets);
-	free(in_targets);
 	batch = NULL;
-	out_targets = in_targets = NULL;
 }

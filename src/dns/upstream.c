@@ -179,7 +179,7 @@ static bool on_message(void *owner, const uint8_t *msg, size_t len)
 	(void)owner;
 	if (len < DNS_HEADER_LEN)
 		return true;
-	a = slots[dns_message_id(msg) & (SLOTS - 1)];
+	a = slots ? slots[dns_message_id(msg) & (SLOTS - 1)] : NULL;
 	if (a && a->id == dns_message_id(msg) && dns_message_answers(msg, len, ask_query(a), ask_len(a)))
 		ask_done(a, msg, len);
 	return stream != NULL;
@@ -306,6 +306,13 @@ static bool is_silent(uint64_t now)
 	return false;
 }
 
+static void go_idle(void)
+{
+	forget_connection(END_DONE);
+	free(slots);
+	slots = NULL;
+}
+
 static void on_timer(struct loop_timer *t)
 {
 	uint64_t now = loop_now();
@@ -313,7 +320,7 @@ static void on_timer(struct loop_timer *t)
 	(void)t;
 	fail_overdue(now);
 	if (stream && !n_asks && now - heard_ms >= IDLE_MS)
-		forget_connection(END_DONE);
+		go_idle();
 	else if (stream && is_silent(now))
 		reconnect(END_IDLE);
 	connect_server();

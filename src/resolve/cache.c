@@ -2,7 +2,7 @@
  * See cache.h. An entry is one allocation that holds its addresses and its
  * name; it is dropped when it is found expired, or when it is the least
  * recently used and the cache is full. Expired entries that nobody asks for
- * stay until then: the cap bounds them.
+ * stay until resolve_cache_expire(), which looks at all: call it rarely.
  */
 #include "resolve/cache.h"
 
@@ -92,4 +92,14 @@ void resolve_cache_put(struct resolve_cache *c, const char *name, size_t len, ui
 	hash_insert(&c->names, &e->node, hash_bytes(name, len));
 	list_append(&c->lru, &e->lru);
 	c->count++;
+}
+
+void resolve_cache_expire(struct resolve_cache *c, uint64_t now_ms)
+{
+	list_for_each_safe(it, &c->lru) {
+		struct entry *e = container_of(it, struct entry, lru);
+
+		if (e->expires_ms <= now_ms)
+			drop(c, e);
+	}
 }

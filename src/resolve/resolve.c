@@ -36,6 +36,7 @@
 
 #define CACHE_MAX 4096
 #define ASKING_MAX 2048
+#define EXPIRE_MS 20000
 #define GRACE_MS 50
 #define TTL_MAX_S 3600u
 #define TTL_NEGATIVE_MAX_S 300u
@@ -75,6 +76,7 @@ static struct hash asking;
 static struct list questions, finished;
 static uint32_t n_questions;
 static struct loop_work tell_work;
+static struct loop_timer expire_timer; /* armed while the cache holds anything */
 static struct resolve_counters counters;
 
 /* ---- names that need no server ---- */
@@ -257,10 +259,19 @@ static uint64_t ttl_ms(const struct question *q)
 	return (ttl ? ttl : 1) * UINT64_C(1000);
 }
 
+static void on_expire(struct loop_timer *t)
+{
+	resolve_cache_expire(&cache, loop_now());
+	if (cache.count)
+		loop_timer_start(t, EXPIRE_MS, on_expire);
+}
+
 static void conclude(struct question *q)
 {
 	interleave(&q->result, q->v6.addrs, q->v6.n, q->v4.addrs, q->v4.n);
 	resolve_cache_put(&cache, q->name, q->len, loop_now(), ttl_ms(q), &q->result);
+	if (!loop_timer_armed(&expire_timer))
+		loop_timer_start(&expire_timer, EXPIRE_MS, on_expire);
 	if (!q->result.n && (!q->v4.answered || !q->v6.answered))
 		counters.failures++;
 }
@@ -478,6 +489,7 @@ void resolve_free(void)
 {
 	resolve_channel_free();
 	loop_defer_cancel(&tell_work);
+	loop_timer_stop(&expire_timer);
 	list_for_each_safe(it, &questions)
 		question_free(container_of(it, struct question, all));
 	hash_free(&asking);

@@ -67,11 +67,29 @@ static void the_least_recently_used_goes_first(void **state)
 	resolve_cache_free(&c);
 }
 
+static void what_expired_goes_though_nobody_asks(void **state)
+{
+	struct resolve_cache c;
+
+	(void)state;
+	assert_int_equal(resolve_cache_init(&c, 10), 0);
+	put(&c, "a", 0, 100, &two);
+	put(&c, "b", 0, 50, &two);
+	put(&c, "c", 0, 50, &none);
+	resolve_cache_expire(&c, 49);
+	assert_int_equal(c.count, 3);
+	resolve_cache_expire(&c, 50);
+	assert_int_equal(c.count, 1);
+	assert_int_equal(get(&c, "a", 99), 2);
+	resolve_cache_free(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(keeps_answers_for_their_time),
 		cmocka_unit_test(the_least_recently_used_goes_first),
+		cmocka_unit_test(what_expired_goes_though_nobody_asks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
