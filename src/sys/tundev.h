@@ -13,7 +13,7 @@ struct tun_features {
 };
 
 /* Creates `name` (IFF_TUN, IFF_NO_PI, IFF_VNET_HDR where possible), enables
- * offloads that the kernel has, each with a fallback, sets txqueuelen 2000 and
+ * offloads that the kernel has, each with a fallback, sets txqueuelen and
  * the MTU, leaves it down. Returns the non-blocking, close-on-exec fd, or
  * -errno with a sentence that names what is closed and the command that opens it. */
 int tundev_open(const char *name, int mtu, struct tun_features *features, char *err, size_t err_size);
