@@ -17,6 +17,7 @@
 # It knows gatun's command line, and nothing of its insides.
 
 set -u
+shopt -s extglob # for `is`
 TESTS_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # The interpreter itself: a version manager's shim takes longer to start than most probes run.
 PYTHON=$(python3 -c 'import sys; print(sys.executable)')
@@ -67,7 +68,7 @@ use_server()
 }
 
 # through COMMAND...: by gatun run in the namespace client. RUN_OPTIONS are added.
-# The exec makes a background `through ... &` the process itself: its PID is $!.
+# `EXEC=exec through ... &` makes $! the PID of gatun run itself, not of a shell around it.
 through()
 {
 	exec_in client "$GATUN" run -v ${RUN_OPTIONS-"--dns" "off"} -s "$SERVER" -m "$METHOD" -k "$KEY" -- "$@" 2>>"$LAB_LOGS/run.log"
@@ -83,7 +84,38 @@ exec_in()
 {
 	local name=$1
 	shift
-	ip netns exec "$name" "$@"
+	${EXEC:-} ip netns exec "$name" "$@"
+}
+
+# open_sandbox: a gatun run that waits; its PID in SANDBOX_PID. close_sandbox ends it.
+open_sandbox()
+{
+	rm -f "$LAB_LOGS/sandbox.in" "$LAB_LOGS/sandbox.out"
+	mkfifo "$LAB_LOGS/sandbox.in"
+	EXEC=exec through sh -c 'echo open; read word' <"$LAB_LOGS/sandbox.in" >"$LAB_LOGS/sandbox.out" &
+	SANDBOX_PID=$!
+	exec 8>"$LAB_LOGS/sandbox.in"
+	lab_wait "the sandbox" grep -q open "$LAB_LOGS/sandbox.out"
+}
+
+close_sandbox()
+{
+	exec 8>&-
+	wait "$SANDBOX_PID"
+}
+
+# in_sandbox COMMAND...: in the network of the open sandbox, with all rights, which its own command has not
+in_sandbox()
+{
+	local pid engine
+	engine=$(readlink "/proc/$SANDBOX_PID/ns/net")
+	for pid in $(lab_family "$SANDBOX_PID"); do
+		if [ "$(readlink "/proc/$pid/ns/net")" != "$engine" ]; then
+			nsenter --net="/proc/$pid/ns/net" "$@" 2>>"$LAB_LOGS/sandbox.log"
+			return
+		fi
+	done
+	echo "no process inside the sandbox"
 }
 
 # --- checks ------------------------------------------------------------------------

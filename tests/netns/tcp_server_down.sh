@@ -9,7 +9,7 @@ is "the server's port closed: the connect is refused, quickly" "connect:ECONNREF
 
 # One sandbox sees the server go and come back.
 mkfifo "$LAB_LOGS/go"
-through sh -c "$PROBE refused $WORLD4 7008 1; read go; $PROBE banner $WORLD4" <"$LAB_LOGS/go" >"$LAB_LOGS/back" &
+EXEC=exec through sh -c "$PROBE refused $WORLD4 7008 1; read go; $PROBE banner $WORLD4" <"$LAB_LOGS/go" >"$LAB_LOGS/back" &
 run=$!
 exec 9>"$LAB_LOGS/go"
 lab_wait "the first outcome" grep -q connect "$LAB_LOGS/back"

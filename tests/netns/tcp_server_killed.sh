@@ -10,7 +10,7 @@ killed()
 	local run words
 	mapfile -t words < <(at "$1" endless @)
 	rm -f "$LAB_LOGS/endless" # of the round before
-	through $PROBE "${words[@]}" >"$LAB_LOGS/endless" &
+	EXEC=exec through $PROBE "${words[@]}" >"$LAB_LOGS/endless" &
 	run=$!
 	lab_wait "the download" grep -q flowing "$LAB_LOGS/endless"
 	lab_kill "$SERVER_PID"

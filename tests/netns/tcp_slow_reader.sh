@@ -16,12 +16,12 @@ resident()	# PID...: kB of memory that is theirs alone
 }
 
 # All four sleep at the same time: downloads and uploads, IPv4 and IPv6.
-through $PROBE source "$WORLD4" $TOTAL $NAP >"$LAB_LOGS/down4" &
+EXEC=exec through $PROBE source "$WORLD4" $TOTAL $NAP >"$LAB_LOGS/down4" &
 first=$!
 runs=$first
-through $PROBE source "$WORLD6" $TOTAL $NAP >"$LAB_LOGS/down6" & runs+=" $!"
-through $PROBE lazy "$WORLD4" $TOTAL $NAP >"$LAB_LOGS/up4" & runs+=" $!"
-through $PROBE lazy "$WORLD6" $TOTAL $NAP >"$LAB_LOGS/up6" & runs+=" $!"
+EXEC=exec through $PROBE source "$WORLD6" $TOTAL $NAP >"$LAB_LOGS/down6" & runs+=" $!"
+EXEC=exec through $PROBE lazy "$WORLD4" $TOTAL $NAP >"$LAB_LOGS/up4" & runs+=" $!"
+EXEC=exec through $PROBE lazy "$WORLD6" $TOTAL $NAP >"$LAB_LOGS/up6" & runs+=" $!"
 before=$(resident "$SERVER_PID")
 sleep $((NAP / 2)) # what is to be seen is what has not happened by then
 server=$(resident "$SERVER_PID") engine=$(resident "$first")
