@@ -246,24 +246,41 @@ def duplex(address, total):
     return "up:%s,%s down:%d,%s then:%s" % (words[0], "right" if good else answer or "none", got, is_content(total, digest.hexdigest()), end_word(sock))
 
 
-def many(address, count, total):
+def echo_own(address, own, early_fin):
+    """The echo of `own`: FIN as soon as it is sent, or only when all has come back."""
+    sock = tcp(address, 7001, 100)
+
+    def upload():
+        attempt(sock.sendall, own)
+        if early_fin:
+            attempt(sock.shutdown, socket.SHUT_WR)
+    sender = threading.Thread(target=upload)
+    sender.start()
+    digest, got, word, data = hashlib.sha256(), 0, None, b"x"
+    while data and not word and (early_fin or got < len(own)):
+        data, word = attempt(sock.recv, 1 << 18)
+        got += len(data or b"")
+        digest.update(data or b"")
+    sender.join()
+    if not early_fin:
+        attempt(sock.shutdown, socket.SHUT_WR)
+        word = word or end_word(sock)
+    word = word or "EOF"
+    return word if digest.digest() == hashlib.sha256(own).digest() else "%d bytes %s" % (got, word)
+
+
+def many(address, count, total, fin="early"):
     """`count` connections at once, each echoes its own content; hashes of both ways."""
-    outcomes = {}
+    outcomes, lock = {}, threading.Lock()
 
     def one(number):
         own = random.Random(number).randbytes(1 << 16) * (int(total) >> 16)
         try:
-            sock = tcp(address, 7001, 100)
-            sender = threading.Thread(target=lambda: (attempt(sock.sendall, own), attempt(sock.shutdown, socket.SHUT_WR)))
-            sender.start()
-            got, digest, how = read_to_end(sock)
-            sender.join()
-            word = how if digest == hashlib.sha256(own).hexdigest() else "%d bytes %s" % (got, how)
+            word = echo_own(address, own, fin == "early")
         except OSError as error:
             word = name_of(error)
         with lock:
             outcomes[word] = outcomes.get(word, 0) + 1
-    lock = threading.Lock()
     threading.stack_size(256 << 10)
     threads = [threading.Thread(target=one, args=(number,)) for number in range(int(count))]
     for thread in threads:
@@ -433,6 +450,13 @@ def udp_sizes(address, *sizes):
 
 def udp_zero(address):
     return "0 bytes:" + echo_once(udp(address, 2), address, b"")
+
+
+def udp_fitting(address, mtu):
+    """One datagram that fills the device's MTU exactly, not to be fragmented."""
+    sock = udp(address, 2)
+    sock.setsockopt(socket.IPPROTO_IPV6 if ":" in address else socket.IPPROTO_IP, 23 if ":" in address else 10, 2)  # MTU_DISCOVER: DO
+    return "fits:" + echo_once(sock, address, pattern(int(mtu) - (48 if ":" in address else 28)))
 
 
 def udp_connected(address, timeout=5):
