@@ -120,7 +120,7 @@ def datagrams(lab, chain, tool, size, rate, seconds):
         raise Failed("udp_load: " + done.stderr.strip())
     received, sent = int(report.split()[0]), sum(map(int, done.stdout.split()))
     key = "udp_%dk" % (rate // 1000)
-    found = {key: received / seconds, key + "_loss": max(0, sent - received) / sent}
+    found = {key: received / seconds, key + "_loss": max(0, sent - received) / sent, key + "_offered": sent / seconds}
     if received:
         found[key + "_client_us"] = cost.client / received * 1e6
         found[key + "_server_us"] = cost.server / received * 1e6
