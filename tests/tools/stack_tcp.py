@@ -180,7 +180,7 @@ def short_connections():
         s = socket.socket()
         s.settimeout(20)
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        s.bind(("10.77.0.1", 40000 + i % 5))
+        s.bind(("10.77.0.1", 20000 + i % 5))
         found = word(lambda: (s.connect((V4, 18)), read_all(s))[1])
         if found != b"\x00\x00\x01\x02\x03":
             wrong.append((i, found))
