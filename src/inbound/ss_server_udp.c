@@ -314,8 +314,10 @@ static void open_messages(struct ss_server_udp *s, struct rx *rx, const struct u
 	for (int i = 0; i < n; i++) {
 		for (uint32_t off = 0; ss_port_cut(&m[i], &off, &cut);) {
 			struct ss_packet *k = &rx->packets[rx->n];
-			struct client *c = is_sip022(s) ? open_sip022(s, &m[i], &cut, now, k) : open_sip004(s, &m[i], &cut, k);
+			struct client *c;
 
+			ss_port_expect(&s->codec, &m[i], n - i, off - cut.len);
+			c = is_sip022(s) ? open_sip022(s, &m[i], &cut, now, k) : open_sip004(s, &m[i], &cut, k);
 			if (c)
 				take(s, rx, c, &m[i]);
 		}

@@ -259,8 +259,10 @@ static void open_own(void *owner, struct rx *rx, const struct udp_message *m, in
 	for (int i = 0; i < n; i++) {
 		for (uint32_t off = 0; ss_port_cut(&m[i], &off, &cut) && !p->ended;) {
 			struct ss_packet *k = &rx->packets[rx->n];
-			int err = ss_packet_identify(codec, cut.data, cut.len, k);
+			int err;
 
+			ss_port_expect(codec, &m[i], n - i, off - cut.len);
+			err = ss_packet_identify(codec, cut.data, cut.len, k);
 			if (!err)
 				err = ss_packet_open(codec, NULL, 0, cut.data, cut.len, k);
 			if (err)

@@ -22,6 +22,7 @@
 #include "crypto/random.h"
 #include "proto/ss_addr.h"
 
+#define LANES_WORTH 4	/* fewer keys are derived faster one by one */
 #define IDS_LEN 16	/* session id, packet id */
 #define XNONCE_LEN 24
 #define HEAD_C2S 11	/* type, timestamp, padding length */
@@ -85,6 +86,8 @@ void ss_packet_codec_wipe(struct ss_packet_codec *c)
 {
 	aead_key_wipe(&c->psk);
 	aes_block_wipe(&c->header);
+	sodium_memzero(&c->fresh, sizeof(c->fresh));
+	sodium_memzero(&c->expected, sizeof(c->expected));
 	sodium_memzero(c->key, sizeof(c->key));
 }
 
@@ -106,6 +109,61 @@ void ss_packet_session_init(const struct ss_packet_codec *c, struct ss_packet_se
 void ss_packet_session_wipe(struct ss_packet_session *s)
 {
 	aead_key_wipe(&s->aead);
+}
+
+/* ---- SIP004 keys, many at once ---- */
+
+static void derive_keys(const struct ss_packet_codec *c, struct ss_packet_keys *k, int n)
+{
+	kdf_ss_subkey_lanes(c->key, (const uint8_t (*)[SS_SALT_MAX])k->salts, c->method->key_len, k->keys);
+	k->next = 0;
+	k->n = n;
+}
+
+static void take_key(struct ss_packet_keys *k, uint8_t *key)
+{
+	memcpy(key, k->keys[k->next], SS_KEY_MAX);
+	sodium_memzero(k->keys[k->next], SS_KEY_MAX);
+	k->next++;
+}
+
+/* A salt that was never used, and its key. */
+static void take_fresh(struct ss_packet_codec *c, uint8_t *salt, uint8_t *key)
+{
+	struct ss_packet_keys *k = &c->fresh;
+
+	if (k->next == k->n) {
+		random_bytes(k->salts, sizeof(k->salts));
+		derive_keys(c, k, KDF_LANES);
+	}
+	memcpy(salt, k->salts[k->next], c->method->key_len);
+	take_key(k, key);
+}
+
+static void key_for_salt(struct ss_packet_codec *c, const uint8_t *salt, uint8_t *key)
+{
+	struct ss_packet_keys *k = &c->expected;
+
+	if (k->next < k->n && memcmp(k->salts[k->next], salt, c->method->key_len) == 0) {
+		take_key(k, key);
+		return;
+	}
+	k->n = k->next = 0;
+	kdf_ss_subkey(c->key, salt, c->method->key_len, key);
+}
+
+int ss_packet_wants_next(const struct ss_packet_codec *c)
+{
+	return shape_of(c) == SALTED && c->expected.next == c->expected.n && kdf_lanes_ready() ? KDF_LANES : 0;
+}
+
+void ss_packet_expect(struct ss_packet_codec *c, const uint8_t *const *datagrams, int n)
+{
+	if (n < LANES_WORTH || n > KDF_LANES)
+		return;
+	for (int i = 0; i < n; i++)
+		memcpy(c->expected.salts[i], datagrams[i], c->method->key_len);
+	derive_keys(c, &c->expected, n);
 }
 
 /* ---- sealing ---- */
@@ -171,13 +229,18 @@ static void put_front_random(const struct ss_packet_out *o, uint8_t *out, size_t
 		random_bytes(out, len);
 }
 
-static void seal_salted(struct ss_packet_codec *c, uint8_t *out, size_t body_len)
+static void seal_salted(struct ss_packet_codec *c, const struct ss_packet_out *o, uint8_t *out, size_t body_len)
 {
 	static const uint8_t zero[AEAD_NONCE_MAX];
 	size_t front = c->method->key_len;
 	uint8_t subkey[SS_KEY_MAX];
 
-	kdf_ss_subkey(c->key, out, front, subkey);
+	if (o->random || !kdf_lanes_ready()) {
+		put_front_random(o, out, front);
+		kdf_ss_subkey(c->key, out, front, subkey);
+	} else {
+		take_fresh(c, out, subkey);
+	}
 	aead_seal_once(c->ops, subkey, zero, out + front, body_len, out + front);
 	sodium_memzero(subkey, sizeof(subkey));
 }
@@ -195,13 +258,15 @@ static uint8_t *put_preamble(const struct ss_packet_codec *c, const struct ss_pa
 {
 	uint8_t *p = out + front_len(c);
 
-	if (shape_of(c) == SESSION)
+	if (shape_of(c) == SALTED)
+		return p; /* the salt comes with its key */
+	if (shape_of(c) == SESSION) {
 		put_ids(out, s);
-	else
+	} else {
 		put_front_random(o, out, front_len(c));
-	if (shape_of(c) == NONCED)
 		p = put_ids(p, s);
-	return shape_of(c) == SALTED ? p : put_head(c, o, p);
+	}
+	return put_head(c, o, p);
 }
 
 ssize_t ss_packet_seal(struct ss_packet_codec *c, struct ss_packet_session *s, const struct ss_packet_out *o,
@@ -219,7 +284,7 @@ ssize_t ss_packet_seal(struct ss_packet_codec *c, struct ss_packet_session *s, c
 	p = put_preamble(c, s, o, out);
 	ss_addr_encode(o->remote, p);
 	if (shape_of(c) == SALTED)
-		seal_salted(c, out, body);
+		seal_salted(c, o, out, body);
 	else if (shape_of(c) == SESSION)
 		seal_session(c, s, out, body);
 	else
@@ -271,7 +336,7 @@ static int open_box(struct ss_packet_codec *c, struct ss_packet_session *s, uint
 	int rc;
 
 	if (shape_of(c) == SALTED) {
-		kdf_ss_subkey(c->key, data, c->method->key_len, key_or_front);
+		key_for_salt(c, data, key_or_front);
 		rc = aead_open_once(c->ops, key_or_front, zero, p->body, len, p->body);
 		sodium_memzero(key_or_front, sizeof(key_or_front));
 		return rc;

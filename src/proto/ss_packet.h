@@ -27,6 +27,7 @@
 #include "base/addr.h"
 #include "crypto/aead.h"
 #include "crypto/aes_block.h"
+#include "crypto/kdf_lanes.h"
 #include "crypto/method.h"
 
 /* What a sealed datagram adds at most to its payload: chacha20 24 + 16 + 19 +
@@ -36,6 +37,12 @@
 
 enum ss_role { SS_CLIENT, SS_SERVER };
 
+/* SIP004 keys derived many at once, used one after another, wiped when used. */
+struct ss_packet_keys {
+	uint8_t salts[KDF_LANES][SS_SALT_MAX], keys[KDF_LANES][SS_KEY_MAX];
+	int next, n;
+};
+
 struct ss_packet_codec {
 	const struct ss_method *method;
 	const struct aead_ops *ops;
@@ -43,6 +50,8 @@ struct ss_packet_codec {
 	uint8_t key[SS_KEY_MAX];
 	struct aes_block header; /* SIP022 AES */
 	struct aead_key psk;	 /* SIP022 ChaCha20: the one key of all */
+	struct ss_packet_keys fresh;	/* SIP004: random salts to seal with */
+	struct ss_packet_keys expected; /* SIP004: salts about to be opened */
 };
 
 /* One direction of one SIP022 session, by the id of who sends. */
@@ -101,6 +110,15 @@ int ss_packet_identify(struct ss_packet_codec *c, uint8_t *data, size_t len, str
  * length); -ETIME: timestamp off by more than 30 s (p->timestamp tells). */
 int ss_packet_open(struct ss_packet_codec *c, struct ss_packet_session *s, uint64_t now, uint8_t *data, size_t len,
 		   struct ss_packet *p);
+
+/* Who has several datagrams to open may say so: their keys are derived
+ * together, which is five times cheaper (SIP004, where the CPU has lanes).
+ * Returns how many datagrams to announce now: 0 while those of the last time
+ * are not used up, and where nothing is gained. */
+int ss_packet_wants_next(const struct ss_packet_codec *c);
+/* The next n datagrams (each at least as long as a salt) in the order in which
+ * they will be opened. Announcing what then does not come costs time only. */
+void ss_packet_expect(struct ss_packet_codec *c, const uint8_t *const *datagrams, int n);
 
 /* |a - b| <= 30 s without overflow. */
 static inline bool ss_time_ok(uint64_t now, uint64_t ts)

@@ -103,6 +103,20 @@ int ss_port_seal(struct ss_packet_codec *c, struct ss_packet_session *s, struct 
 	return err;
 }
 
+void ss_port_expect(struct ss_packet_codec *c, const struct udp_message *m, int n, uint32_t off)
+{
+	const uint8_t *next[KDF_LANES];
+	int max = ss_packet_wants_next(c), count = 0;
+	struct ss_port_cut cut;
+
+	for (int i = 0; i < n && count < max; i++, off = 0)
+		while (count < max && ss_port_cut(&m[i], &off, &cut))
+			if (cut.len >= c->method->key_len + (uint32_t)AEAD_TAG_LEN)
+				next[count++] = cut.data;
+	if (count)
+		ss_packet_expect(c, next, count);
+}
+
 void ss_port_count_bad(int err)
 {
 	if (err == -EBADMSG)

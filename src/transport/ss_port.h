@@ -47,4 +47,8 @@ static inline bool ss_port_cut(const struct udp_message *m, uint32_t *off, struc
 	return true;
 }
 
+/* Announces to the codec what is opened next: m[0] from byte `off` of its payload
+ * on, then m[1..n-1]. Call before each datagram; it does something now and then. */
+void ss_port_expect(struct ss_packet_codec *c, const struct udp_message *m, int n, uint32_t off);
+
 #endif
