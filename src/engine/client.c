@@ -164,6 +164,7 @@ static int open_flows(struct client *c)
 {
 	const struct ss_method *method = c->config->servers[0].method;
 	struct assoc_limits limits = engine_assoc_limits(c->config, method);
+	struct datagram_port *names;
 	int err = stack_init(c->tun, &inbound_events, c);
 
 	if (err)
@@ -172,7 +173,10 @@ static int open_flows(struct client *c)
 	c->udp = tun_udp_new(c->tun, UDP_PAYLOAD_MAX - method->udp_overhead - IPV6_ADDR_EXTRA);
 	if (!c->udp || !c->reassembly)
 		return -ENOMEM;
-	c->associations = assoc_table_new(dns_udp_port(tun_udp_port(c->udp)), c->shadowsocks, &limits);
+	names = dns_udp_port(tun_udp_port(c->udp));
+	if (!names)
+		return -ENOMEM;
+	c->associations = assoc_table_new(names, c->shadowsocks, &limits);
 	return c->associations ? 0 : -ENOMEM;
 }
 
