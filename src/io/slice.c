@@ -251,7 +251,7 @@ int slice_queue_peek(const struct slice_queue *q, struct slice *out, int max)
 {
 	int n = 0;
 
-	for (const struct slice_chunk *c = q->head; c; c = c->next)
+	for (const struct slice_chunk *c = q->head; c && n < max; c = c->next)
 		for (int i = 0; i < c->count && n < max; i++)
 			out[n++] = c->slices[c->first + i];
 	return n;

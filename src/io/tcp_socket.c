@@ -136,7 +136,7 @@ static bool arena_ready(void)
 	return arena != NULL;
 }
 
-/* Offers what was received; true when the owner took all of it. */
+/* Offers what was received; true when the owner took all of it and wants more. */
 static bool offer(struct tcp_socket *t)
 {
 	struct slice v[IOV_BATCH];
@@ -209,6 +209,15 @@ static size_t receive(struct tcp_socket *t)
 	return (size_t)got;
 }
 
+/* The end of the stream, once all before it was taken. */
+static void tell_fin(struct tcp_socket *t)
+{
+	if (t->state != OPEN || t->told || !t->fin_seen || t->fin_told || !t->want_data || t->in.bytes)
+		return;
+	t->fin_told = true;
+	t->stream.events->fin(t->stream.owner);
+}
+
 static void read_turn(struct tcp_socket *t)
 {
 	size_t budget = READ_BUDGET;
@@ -227,10 +236,19 @@ static void read_turn(struct tcp_socket *t)
 		}
 		budget -= got;
 	}
-	if (t->state == OPEN && !t->told && t->fin_seen && !t->fin_told && t->want_data && !t->in.bytes) {
-		t->fin_told = true;
-		t->stream.events->fin(t->stream.owner);
-	}
+	tell_fin(t);
+}
+
+/* The owner wants data again. What waits is offered at once, but the socket is
+ * read in the next turn: read here, a fast peer and a fast reader would keep
+ * the deferred pass going for as long as they please, and nobody else is heard. */
+static void resume_reading(struct tcp_socket *t)
+{
+	if (!t->want_data || t->told || !offer(t))
+		return;
+	if (t->readable)
+		loop_again(&t->io, LOOP_READ);
+	tell_fin(t);
 }
 
 /* ---- writing ---- */
@@ -308,7 +326,8 @@ static void on_ready(struct loop_io *io, unsigned events)
 	struct tcp_socket *t = container_of(io, struct tcp_socket, io);
 
 	if (t->state == CONNECTING) {
-		if (!(events & (LOOP_WRITE | LOOP_ERROR)) || !t->connect_events)
+		/* A connect that failed at once looks writable; the deferred pass tells of it. */
+		if (t->connect_err || !(events & (LOOP_WRITE | LOOP_ERROR)) || !t->connect_events)
 			return;
 		/* Writable without an error stands. */
 		finish_connect(t, events & LOOP_ERROR ? socket_error(t) : 0);
@@ -349,7 +368,7 @@ static void pass(struct loop_work *w)
 		tell_room(t);
 	if (t->state == OPEN && t->kick) {
 		t->kick = false;
-		read_turn(t);
+		resume_reading(t);
 	}
 	if (t->state == DEAD) {
 		loop_defer_cancel(&t->work);
@@ -487,6 +506,8 @@ void tcp_socket_set_options(int fd, const struct tcp_socket_options *o)
 	int one = 1;
 
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	/* An urgent byte is a byte of the stream: else it would be lost here. */
+	setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &one, sizeof(one));
 	if (o->reset_on_death)
 		set_linger_reset(fd, true);
 }

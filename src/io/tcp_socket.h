@@ -25,7 +25,7 @@ struct tcp_connect_events {
 struct stream *tcp_socket_connect(const struct addr *, const struct tcp_socket_options *,
 				  const struct tcp_connect_events *, void *owner, int *err);
 
-/* TCP_NODELAY and what the options ask for. A listener passes them on to what
+/* TCP_NODELAY, SO_OOBINLINE and what the options ask for. A listener passes them on to what
  * it accepts. */
 void tcp_socket_set_options(int fd, const struct tcp_socket_options *);
 

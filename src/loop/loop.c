@@ -48,13 +48,13 @@ static void on_epoll(struct ev_loop *l, struct ev_io *w, int revents)
 
 		if (!io)
 			continue;
-		if (batch[i].events & (EPOLLIN | EPOLLHUP | EPOLLRDHUP | EPOLLERR))
+		if (batch[i].events & (EPOLLIN | EPOLLPRI | EPOLLHUP | EPOLLRDHUP | EPOLLERR))
 			events |= LOOP_READ;
 		if (batch[i].events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
 			events |= LOOP_WRITE;
 		if (batch[i].events & EPOLLERR)
 			events |= LOOP_ERROR;
-		if (batch[i].events & (EPOLLHUP | EPOLLRDHUP | EPOLLERR))
+		if (batch[i].events & (EPOLLPRI | EPOLLHUP | EPOLLRDHUP | EPOLLERR))
 			events |= LOOP_HUP;
 		io->ready(io, events);
 	}
@@ -183,7 +183,7 @@ static int start(struct loop_io *io, int fd, uint32_t interest, void (*ready)(st
 
 int loop_io_start(struct loop_io *io, int fd, void (*ready)(struct loop_io *, unsigned))
 {
-	return start(io, fd, EPOLLIN | EPOLLOUT, ready);
+	return start(io, fd, EPOLLIN | EPOLLPRI | EPOLLOUT, ready);
 }
 
 int loop_io_start_read(struct loop_io *io, int fd, void (*ready)(struct loop_io *, unsigned))

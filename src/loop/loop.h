@@ -33,8 +33,9 @@ void loop_free(void);
 uint64_t loop_now(void);
 
 /* ---- readiness ---- */
-/* LOOP_HUP: the peer has sent its FIN (or all is over): read until 0 or an
- * error; without it a short read means that nothing is left. */
+/* LOOP_HUP: the peer has sent its FIN (or all is over), or urgent data, at which
+ * a read stops: read until 0 or an error; without it a short read means that
+ * nothing is left. */
 enum { LOOP_READ = 1, LOOP_WRITE = 2, LOOP_ERROR = 4, LOOP_HUP = 8 };
 
 struct loop_io {
