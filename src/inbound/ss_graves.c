@@ -1,6 +1,10 @@
-/* See ss_graves.h. A hash by session id, and a list in the order they came,
- * which is the order they leave in, because all stay equally long. A session
- * that ends twice moves to the end of it. No timer: the owner expires. */
+/*
+ * See ss_graves.h. A hash by session id, and a list in the order they came. That
+ * is nearly the order of their age (one that was evicted in the middle of its
+ * traffic is younger than one that ended idle just after it), so expiry stops
+ * at the first that must stay: some stay longer than they need, none shorter.
+ * No timer: the owner expires.
+ */
 #include "inbound/ss_graves.h"
 
 #include <errno.h>
@@ -9,7 +13,7 @@
 struct grave {
 	struct hash_node node;
 	struct list age;
-	uint64_t id, last_packet_id, since_ms;
+	uint64_t id, last_packet_id, heard_ms;
 };
 
 static uint64_t id_hash(uint64_t id)
@@ -56,13 +60,13 @@ void ss_graves_expire(struct ss_graves *g, uint64_t now_ms)
 	while (!list_empty(&g->by_age)) {
 		struct grave *v = container_of(g->by_age.next, struct grave, age);
 
-		if (now_ms - v->since_ms < SS_GRAVE_MS && g->by_id.count <= SS_GRAVES_MAX)
+		if (now_ms - v->heard_ms < SS_GRAVE_MS)
 			return;
 		drop(g, v);
 	}
 }
 
-void ss_graves_add(struct ss_graves *g, uint64_t id, uint64_t last_packet_id, uint64_t now_ms)
+void ss_graves_add(struct ss_graves *g, uint64_t id, uint64_t last_packet_id, uint64_t heard_ms)
 {
 	struct grave *v = find(g, id);
 
@@ -73,10 +77,11 @@ void ss_graves_add(struct ss_graves *g, uint64_t id, uint64_t last_packet_id, ui
 		return;
 	v->id = id;
 	v->last_packet_id = last_packet_id;
-	v->since_ms = now_ms;
+	v->heard_ms = heard_ms;
 	list_append(&g->by_age, &v->age);
 	hash_insert(&g->by_id, &v->node, id_hash(id));
-	ss_graves_expire(g, now_ms);
+	while (g->by_id.count > SS_GRAVES_MAX)
+		drop(g, container_of(g->by_age.next, struct grave, age));
 }
 
 bool ss_graves_find(struct ss_graves *g, uint64_t id, uint64_t now_ms, uint64_t *last_packet_id)

@@ -35,7 +35,8 @@
 #include "transport/ss_port.h"
 
 #define SOCKET_BUFFER (8u * 1024 * 1024)
-#define UPKEEP_MS 20000
+#define UPKEEP_MS 5000
+#define SALTS_IDLE_MS 20000
 #define RECENT_SALTS 8192 /* a power of two */
 
 struct client {
@@ -45,6 +46,7 @@ struct client {
 	/* SIP022 alone: */
 	struct ss_packet_session theirs, ours;
 	struct replay_window window;
+	uint64_t heard_ms;
 };
 
 struct ss_server_udp {
@@ -56,7 +58,7 @@ struct ss_server_udp {
 	struct ss_graves graves;
 	struct loop_timer upkeep; /* while there are graves or salts */
 	uint64_t *recent_salts; /* SIP004, while there is traffic */
-	bool salts_used;
+	uint64_t salt_ms;	/* when the last one came */
 };
 
 static struct ss_server_udp *of(struct datagram_port *p)
@@ -74,16 +76,17 @@ static bool is_sip022(const struct ss_server_udp *s)
 static void on_upkeep(struct loop_timer *t)
 {
 	struct ss_server_udp *s = container_of(t, struct ss_server_udp, upkeep);
+	bool had_graves = s->graves.by_id.count, had_salts = s->recent_salts;
 
 	ss_graves_expire(&s->graves, loop_now());
-	if (!s->salts_used && s->recent_salts) {
+	if (loop_now() - s->salt_ms >= SALTS_IDLE_MS) {
 		free(s->recent_salts);
 		s->recent_salts = NULL;
-		malloc_trim(0);
 	}
-	s->salts_used = false;
 	if (s->graves.by_id.count || s->recent_salts)
 		loop_timer_start(t, UPKEEP_MS, on_upkeep);
+	else if (had_graves || had_salts)
+		malloc_trim(0);
 }
 
 static void want_upkeep(struct ss_server_udp *s)
@@ -184,7 +187,7 @@ static bool salt_is_new(struct ss_server_udp *s, const uint8_t *salt)
 			return true;
 		want_upkeep(s);
 	}
-	s->salts_used = true;
+	s->salt_ms = loop_now();
 	memcpy(&value, salt, sizeof(value));
 	place = &s->recent_salts[value & (RECENT_SALTS - 1)];
 	if (*place == value)
@@ -295,6 +298,7 @@ static void take(struct ss_server_udp *s, struct rx *rx, struct client *c, const
 
 	c->peer = m->peer;
 	c->local = m->local;
+	c->heard_ms = loop_now();
 	rx->locals[rx->n] = m->local;
 	rx->batch[rx->n] = (struct datagram){
 		.key = c->key,
@@ -369,9 +373,12 @@ static void server_send(struct datagram_port *port, const struct datagram *d, in
 
 /* ---- the table's word ---- */
 
+/* What was recorded of a session is too old a minute after its last datagram. */
 static void bury(struct ss_server_udp *s, const struct client *c)
 {
-	ss_graves_add(&s->graves, c->key.session, c->window.last, loop_now());
+	if (loop_now() - c->heard_ms >= SS_GRAVE_MS)
+		return;
+	ss_graves_add(&s->graves, c->key.session, c->window.last, c->heard_ms);
 	want_upkeep(s);
 }
 

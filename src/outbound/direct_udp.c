@@ -20,6 +20,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/list.h"
@@ -92,15 +93,37 @@ static void on_receive(void *owner, const struct udp_message *m, int n)
 
 static const struct udp_socket_events socket_events = { on_receive, NULL };
 
+static uint32_t sockets; /* of all ports */
+
+static uint32_t half_of_nofile(void)
+{
+	struct rlimit r;
+
+	return getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur / 2 < UINT32_MAX ? (uint32_t)(r.rlim_cur / 2) : UINT32_MAX;
+}
+
 static struct udp_socket *socket_for(struct direct_udp *p, uint16_t family)
 {
 	struct udp_socket **s = family == AF_INET6 ? &p->v6 : &p->v4;
 	struct udp_socket_options o = { .family = family, .fwmark = p->options.fwmark, .buffer = SOCKET_BUFFER };
 	int err;
 
-	if (!*s)
-		*s = udp_socket_open(&o, &socket_events, p, &err);
+	if (*s)
+		return *s;
+	/* The table counts associations; the second family is over its count. */
+	if ((p->v4 || p->v6) && sockets >= half_of_nofile())
+		return NULL;
+	*s = udp_socket_open(&o, &socket_events, p, &err);
+	sockets += *s != NULL;
 	return *s;
+}
+
+static void close_socket(struct udp_socket *s)
+{
+	if (!s)
+		return;
+	udp_socket_close(s);
+	sockets--;
 }
 
 static void send_to(struct direct_udp *p, const struct addr *a, struct slice payload, uint16_t segment)
@@ -309,10 +332,8 @@ static void direct_end(struct datagram_port *port, enum flow_end why)
 
 	(void)why;
 	p->ended = true;
-	if (p->v4)
-		udp_socket_close(p->v4);
-	if (p->v6)
-		udp_socket_close(p->v6);
+	close_socket(p->v4);
+	close_socket(p->v6);
 	p->v4 = p->v6 = NULL;
 	while (!list_empty(&p->pending)) {
 		struct pending *q = container_of(p->pending.next, struct pending, node);
