@@ -131,3 +131,14 @@ void hash_remove(struct hash *h, struct hash_node *n)
 		resize(h, (h->mask + 1) / 2);
 	move_some(h);
 }
+
+void hash_settle(struct hash *h)
+{
+	do {
+		while (h->old_slots)
+			move_some(h);
+		if (h->count >= (h->mask + 1) / 8 || h->mask + 1 <= HASH_MIN)
+			return;
+		resize(h, (h->mask + 1) / 2);
+	} while (h->old_slots);
+}

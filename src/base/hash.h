@@ -32,6 +32,9 @@ void hash_free(struct hash *h); /* the nodes are the caller's */
  *   for (n = hash_first(h, v); n; n = hash_next(n, v)) ... */
 struct hash_node *hash_first(const struct hash *h, uint64_t value);
 struct hash_node *hash_next(const struct hash_node *n, uint64_t value);
+/* Ends a resize under way and gives back what a table that was large no longer
+ * needs. For slow timers: it moves every node. */
+void hash_settle(struct hash *h);
 void hash_insert(struct hash *h, struct hash_node *n, uint64_t value);
 void hash_remove(struct hash *h, struct hash_node *n);
 

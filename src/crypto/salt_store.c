@@ -90,6 +90,8 @@ void salt_store_expire(struct salt_store *s, uint64_t now_ms)
 
 	while ((e = oldest(s)) && now_ms > e->at && now_ms - e->at > s->keep_ms)
 		forget_oldest(s);
+	if (!s->oldest)
+		hash_settle(&s->table);
 }
 
 static bool seen(struct salt_store *s, uint64_t hash, const uint8_t *salt, size_t len)

@@ -50,6 +50,9 @@ int engine_start(const struct config *c)
 		log_error("cannot make an event loop err=%s", err_name(err));
 		return err;
 	}
+	/* A fixed threshold (glibc's own grows): what is large is mapped by itself
+	 * and goes back to the system when it is freed. */
+	mallopt(M_MMAP_THRESHOLD, 64 * 1024);
 	sys_nofile_raise(c->nofile);
 	signal(SIGPIPE, SIG_IGN);
 	err = resolve_init(&names, text, sizeof(text));

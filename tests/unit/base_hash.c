@@ -61,7 +61,17 @@ static void agrees_with_a_model(void **state)
 			count--;
 		}
 		assert_int_equal(h.count, count);
+		if (step % 10000 == 9999)
+			hash_settle(&h);
 	}
+	for (unsigned key = 0; key < ITEMS; key++) {
+		assert_ptr_equal(find(&h, key), items[key].in ? &items[key] : NULL);
+		if (items[key].in && key > 3)
+			hash_remove(&h, &items[key].node);
+	}
+	hash_settle(&h);
+	assert_null(h.old_slots);
+	assert_int_equal(h.mask, 15); /* as small as it began */
 	hash_free(&h);
 }
 
