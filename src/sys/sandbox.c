@@ -187,6 +187,7 @@ static void abandon(struct sandbox *s)
 int sandbox_start(const struct sandbox_options *o, struct sandbox *s, char *err, size_t err_size)
 {
 	const struct sandbox_caller caller = { geteuid(), getegid() };
+	const struct sigaction wait_for_it = { .sa_handler = SIG_DFL };
 	sigset_t all, before;
 	bool user_namespace;
 	int pair[2], code;
@@ -199,6 +200,8 @@ int sandbox_start(const struct sandbox_options *o, struct sandbox *s, char *err,
 	/* Blocked across clone: init never runs with a signal of ours half handled. */
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &before);
+	/* A caller may ignore it; then no status would ever be kept for us. */
+	sigaction(SIGCHLD, &wait_for_it, NULL);
 	s->child = start_child(&user_namespace, err, err_size);
 	if (s->child == 0) {
 		close(pair[0]);

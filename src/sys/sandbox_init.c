@@ -67,6 +67,10 @@ static int await_map(const struct sandbox_caller *caller, int control, char *tex
 		_exit(EXIT_FAILED);
 	if (map == MAP_SELF)
 		err = map_self(caller);
+	/* Without a user namespace of its own, a program with file capabilities
+	 * would get the host's. In one they are worth nothing outside. */
+	if (map == MAP_NONE && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		err = -errno;
 	if (err == -EPERM && caller->uid == 0)
 		snprintf(text, size, "root without capabilities (CAP_SETFCAP) cannot have a user namespace; "
 			 "run it as a plain user: setpriv --reuid nobody --regid nogroup --clear-groups gatun run ...");

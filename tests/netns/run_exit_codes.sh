@@ -25,6 +25,12 @@ exit_codes()
 }
 for_each_user exit_codes
 
+timeout -k 1 20 python3 -c '
+import os, signal, sys
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+os.execv(sys.argv[1], sys.argv[1:])' "$GATUN" run "$URL" -- sh -c 'true; exit 9' 2>"$TMP/err"
+same "a caller who ignores SIGCHLD changes nothing" 9 $?
+
 "$GATUN" run "$URL" -- 2>"$TMP/err"
 same "no command: 125" 125 $?
 "$GATUN" run "ss://nonsense" -- true 2>"$TMP/err"
