@@ -162,6 +162,7 @@ static void on_alive_timer(struct loop_timer *t)
 {
 	uint32_t n = stack.counters.active / ALIVE_SWEEPS + 1;
 
+	stack_gate_sweep();
 	for (; n && !list_empty(&stack.all); n--) {
 		struct stack_conn *c = container_of(stack.all.next, struct stack_conn, all);
 
@@ -224,6 +225,7 @@ int stack_init(struct tun *tun, const struct inbound_events *events, void *owner
 	stack.owner = owner;
 	list_init(&stack.dirty);
 	list_init(&stack.all);
+	list_init(&stack.half_open);
 	list_init(&stack.closing);
 	list_init(&stack.ack_later);
 	err = stack_held_init();
@@ -256,6 +258,7 @@ void stack_free(void)
 	}
 	stack_port_free();
 	stack_held_free();
+	stack_gate_free();
 	loop_defer_cancel(&flush_work); /* the aborts have asked for it */
 	stack.tun = NULL;
 }

@@ -1,6 +1,7 @@
 /*
  * Inside the stack: one connection of the TUN, and what its files share.
- * stack.c dispatches, stack_held.c holds SYNs, stack_stream.c is the stream,
+ * stack.c dispatches, stack_held.c holds SYNs, stack_gate.c keeps floods of
+ * them out, stack_stream.c is the stream,
  * stack_port.c is what lwIP stands on. Nobody else includes this.
  */
 #ifndef GATUN_INBOUND_STACK_CONN_H
@@ -13,6 +14,7 @@
 struct tcp_pcb;
 struct pbuf;
 struct stack_syn;
+struct stack_source;
 
 /* Bytes that were packed together because they would pin larger buffers. */
 struct stack_pack {
@@ -24,9 +26,10 @@ struct stack_conn {
 	struct stream stream;
 	struct tcp_pcb *pcb;   /* NULL while held, and once lwIP is done with it */
 	struct stack_syn *syn; /* NULL once it is not held any more */
+	struct stack_source *source; /* of the caps; NULL once the app has answered */
 	struct list dirty;     /* to be flushed in the deferred pass */
 	struct list all;       /* every connection, the least recently looked at first */
-	struct list linger;    /* closing: bounded; open: an ACK is being delayed */
+	struct list linger;    /* half open, or an ACK is being delayed, or closing */
 	struct slice_queue rx; /* received, not taken by the owner */
 	struct slice_queue tx; /* accepted, not acknowledged by the app */
 	struct stack_pack rx_pack, tx_pack;
@@ -34,6 +37,7 @@ struct stack_conn {
 	enum flow_end why;  /* of end(), or for ended() */
 	bool want_data : 1, want_room : 1;
 	bool accepted : 1;    /* accept() was called */
+	bool half_open : 1;   /* SYN-ACK sent, not answered yet */
 	bool established : 1; /* the app completed the handshake */
 	bool fin_seen : 1, fin_told : 1;
 	bool shut : 1, shut_sent : 1;
@@ -46,7 +50,8 @@ struct stack {
 	struct tun *tun;
 	const struct inbound_events *events;
 	void *owner;
-	struct list dirty, all, closing, ack_later;
+	struct list dirty, all, half_open, closing, ack_later;
+	uint32_t half_opens; /* in the list */
 	struct stack_counters counters;
 };
 extern struct stack stack;
@@ -66,6 +71,8 @@ void stack_conn_flush(struct stack_conn *);
 void stack_conn_attach(struct stack_conn *, struct tcp_pcb *);
 /* The handshake is complete. */
 void stack_conn_established(struct stack_conn *);
+/* Drops a half-open one without a word to the app. */
+void stack_conn_evict(struct stack_conn *);
 
 /* ---- stack_held.c ---- */
 int stack_held_init(void);
@@ -79,6 +86,14 @@ void stack_held_accept(struct stack_conn *);
 /* Answers RST or ICMP as the word says. */
 void stack_held_refuse(struct stack_conn *, enum flow_end why);
 void stack_held_forget(struct stack_conn *);
+/* It is not half open any more: its place among its source's is free. */
+void stack_held_release(struct stack_conn *);
+
+/* ---- stack_gate.c ---- */
+/* Was this SYN seen before? If not, it is remembered. */
+bool stack_gate_pass(const struct packet *);
+void stack_gate_sweep(void);
+void stack_gate_free(void);
 
 /* ---- stack_port.c ---- */
 int stack_port_init(void);

@@ -7,10 +7,12 @@
  * with another sequence number is another connect from the same port; the old
  * one is told as reset, and the next copy of the new one is held.
  *
- * Caps: HELD_MAX in all, HELD_PER_SOURCE from one address, so that one host of
- * a LAN cannot shut the others out. Above them a SYN is dropped without a
- * word, as a full backlog does: it comes again in a second. No dial is started
- * beyond the caps.
+ * Caps: HALF_OPEN_MAX in all, held or with their SYN-ACK unanswered; of these
+ * HALF_OPEN_PER_SOURCE for one address, so that one host of a LAN cannot shut the
+ * others out; and from HALF_OPEN_FRESH on a SYN must come twice (stack_gate.c).
+ * Above them a SYN is dropped without a word, as a full backlog does: it comes
+ * again in a second. No dial is started beyond the caps. Where SYN-ACKs stay
+ * unanswered the oldest give way: an app that is there answers at once.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -20,22 +22,24 @@
 #include "inbound/icmp.h"
 #include "inbound/packet.h"
 #include "inbound/stack_conn.h"
+#include "loop/loop.h"
 
-#define HELD_MAX 4096u
-#define HELD_PER_SOURCE 2048u
+#define HALF_OPEN_MAX 4096u
+#define HALF_OPEN_FRESH 2048u
+#define HALF_OPEN_PER_SOURCE 1536u
+#define ANSWER_MS 200 /* a SYN-ACK that is older may give way */
 /* IP header, extension headers that we walk, TCP header: more is not kept. */
 #define SYN_MAX 256u
 
-struct source {
+struct stack_source {
 	struct hash_node node;
 	struct addr ip;
-	uint32_t held;
+	uint32_t half_open;
 };
 
 struct stack_syn {
 	struct hash_node node; /* by app and target */
 	struct stack_conn *conn;
-	struct source *source;
 	struct addr app, target;
 	uint32_t seq;
 	uint16_t len, l4; /* of bytes: the packet's headers */
@@ -66,20 +70,20 @@ static struct stack_syn *find(const struct packet *p)
 
 /* ---- sources ---- */
 
-static struct source *source_get(const struct addr *app)
+static struct stack_source *source_get(const struct addr *app)
 {
 	struct addr ip = *app;
-	struct source *s;
+	struct stack_source *s;
 	uint64_t value;
 
 	ip.port = 0;
 	value = hash_bytes(&ip, sizeof(ip));
 	for (struct hash_node *n = hash_first(&sources, value); n; n = hash_next(n, value)) {
-		s = container_of(n, struct source, node);
+		s = container_of(n, struct stack_source, node);
 		if (addr_ip_equal(&s->ip, &ip)) {
-			if (s->held >= HELD_PER_SOURCE)
+			if (s->half_open >= HALF_OPEN_PER_SOURCE)
 				return NULL;
-			s->held++;
+			s->half_open++;
 			return s;
 		}
 	}
@@ -87,14 +91,14 @@ static struct source *source_get(const struct addr *app)
 	if (!s)
 		return NULL;
 	s->ip = ip;
-	s->held = 1;
+	s->half_open = 1;
 	hash_insert(&sources, &s->node, value);
 	return s;
 }
 
-static void source_put(struct source *s)
+static void source_put(struct stack_source *s)
 {
-	if (--s->held)
+	if (--s->half_open)
 		return;
 	hash_remove(&sources, &s->node);
 	free(s);
@@ -122,13 +126,31 @@ static struct stack_syn *syn_new(const struct packet *p)
 	return s;
 }
 
+/* Is there a place for one more? */
+static bool admit(const struct packet *p)
+{
+	uint32_t half_open = stack.counters.held_syn + stack.half_opens;
+
+	if (half_open < HALF_OPEN_FRESH)
+		return true;
+	if (!list_empty(&stack.half_open)) {
+		struct stack_conn *oldest = container_of(stack.half_open.next, struct stack_conn, linger);
+
+		if (loop_now() - oldest->active_ms >= ANSWER_MS) {
+			stack_conn_evict(oldest);
+			return true;
+		}
+	}
+	return stack_gate_pass(p) && half_open < HALF_OPEN_MAX;
+}
+
 static struct stack_conn *hold(const struct packet *p)
 {
 	struct stack_conn *c;
 	struct stack_syn *s;
-	struct source *source;
+	struct stack_source *source;
 
-	if (stack.counters.held_syn >= HELD_MAX || !(source = source_get(&p->src))) {
+	if (!admit(p) || !(source = source_get(&p->src))) {
 		stack.counters.syn_limit++;
 		return NULL;
 	}
@@ -139,9 +161,9 @@ static struct stack_conn *hold(const struct packet *p)
 		source_put(source);
 		return NULL;
 	}
-	s->source = source;
 	s->conn = c;
 	c->syn = s;
+	c->source = source;
 	hash_insert(&syns, &s->node, hash_pair(&p->src, &p->dst));
 	stack.counters.held_syn++;
 	return c;
@@ -155,9 +177,15 @@ void stack_held_forget(struct stack_conn *c)
 		return;
 	c->syn = NULL;
 	hash_remove(&syns, &s->node);
-	source_put(s->source);
 	free(s);
 	stack.counters.held_syn--;
+}
+
+void stack_held_release(struct stack_conn *c)
+{
+	if (c->source)
+		source_put(c->source);
+	c->source = NULL;
 }
 
 static void give_up(struct stack_conn *c)

@@ -333,7 +333,27 @@ void stack_conn_attach(struct stack_conn *c, struct tcp_pcb *pcb)
 {
 	c->pcb = pcb;
 	c->active_ms = loop_now();
+	c->half_open = true;
+	list_append(&stack.half_open, &c->linger);
+	stack.half_opens++;
 	tcp_err(pcb, on_err);
+}
+
+static void not_half_open(struct stack_conn *c)
+{
+	stack_held_release(c);
+	if (!c->half_open)
+		return;
+	c->half_open = false;
+	list_remove(&c->linger);
+	stack.half_opens--;
+}
+
+void stack_conn_evict(struct stack_conn *c)
+{
+	not_half_open(c);
+	fail(c, END_LIMIT);
+	tcp_abandon(c->pcb, 0);
 }
 
 void stack_conn_established(struct stack_conn *c)
@@ -341,6 +361,7 @@ void stack_conn_established(struct stack_conn *c)
 	struct tcp_pcb *pcb = c->pcb;
 	uint32_t k;
 
+	not_half_open(c);
 	if (pcb->mss < MSS_MIN)
 		pcb->mss = MSS_MIN;
 	k = LWIP_MIN((uint32_t)TCP_MSS / pcb->mss, (uint32_t)GSO_SEGMENTS);
@@ -362,6 +383,7 @@ void stack_conn_established(struct stack_conn *c)
 static void close_orderly(struct stack_conn *c)
 {
 	c->closing = true;
+	not_half_open(c);
 	slice_queue_clear(&c->rx);
 	pack_drop(&c->rx_pack);
 	list_remove(&c->linger);
@@ -443,6 +465,7 @@ struct stack_conn *stack_conn_new(void)
 
 void stack_conn_free(struct stack_conn *c)
 {
+	not_half_open(c);
 	list_remove(&c->dirty);
 	list_remove(&c->linger);
 	list_remove(&c->all);
