@@ -205,15 +205,17 @@ static void evict_one(struct assoc_table *t)
 	end_assoc(choose_victim(t), END_EVICTED);
 }
 
-/* After a flood the heap is full of holes that malloc keeps. */
+/* After a flood the table is wide and the heap full of holes that malloc keeps. */
 static void return_memory(struct assoc_table *t)
 {
 	if (t->associations.count > t->peak)
 		t->peak = (uint32_t)t->associations.count;
-	if (t->peak < TRIM_PEAK || t->associations.count > t->peak / 4)
+	if (t->associations.count && (t->peak < TRIM_PEAK || t->associations.count > t->peak / 4))
 		return;
+	hash_settle(&t->associations);
+	if (t->peak >= TRIM_PEAK)
+		malloc_trim(0);
 	t->peak = (uint32_t)t->associations.count;
-	malloc_trim(0);
 }
 
 static void on_sweep(struct loop_timer *timer)

@@ -64,6 +64,7 @@ void ss_graves_expire(struct ss_graves *g, uint64_t now_ms)
 			return;
 		drop(g, v);
 	}
+	hash_settle(&g->by_id);
 }
 
 void ss_graves_add(struct ss_graves *g, uint64_t id, uint64_t last_packet_id, uint64_t heard_ms)

@@ -392,6 +392,8 @@ static void server_forget(struct datagram_port *port, const struct assoc_key *ke
 	if (is_sip022(s))
 		bury(s, c);
 	hash_remove(&s->clients, &c->node);
+	if (!s->clients.count)
+		hash_settle(&s->clients);
 	free_client(c);
 }
 

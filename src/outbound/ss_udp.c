@@ -300,8 +300,18 @@ static void on_own_receive(void *owner, const struct udp_message *m, int n)
 	with_scratch(owner, m, n, open_own);
 }
 
-static const struct udp_socket_events shared_events = { on_shared_receive, NULL };
-static const struct udp_socket_events own_events = { on_own_receive, NULL };
+/* An ICMP error about what we sent: the app sees silence, the user may want to know. */
+static void on_error(void *owner, int err, const struct addr *remote)
+{
+	char text[ADDR_STRLEN];
+
+	(void)owner;
+	if (err == ECONNREFUSED)
+		log_warn("nobody listens on udp at the server %s: is it running, and does it carry udp (mode)?", addr_format(remote, text));
+}
+
+static const struct udp_socket_events shared_events = { on_shared_receive, on_error };
+static const struct udp_socket_events own_events = { on_own_receive, on_error };
 
 /* ---- the way to the server ---- */
 
@@ -447,6 +457,10 @@ static void port_end(struct datagram_port *port, enum flow_end why)
 	list_remove(&p->list);
 	udp_waiting_drain(&p->waiting, &p->budget, NULL, NULL);
 	end_session(p);
+	if (!p->client->by_session.count) {
+		hash_settle(&p->client->by_session);
+		hash_settle(&p->client->server_sessions);
+	}
 	if (p->own.socket)
 		udp_socket_close(p->own.socket);
 	loop_defer(&p->free_work, free_port);
