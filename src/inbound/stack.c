@@ -144,15 +144,12 @@ void stack_tick(void)
 }
 
 /* Has the app's machine vanished without a word? lwIP's keep-alive asks, but
- * arms the pcb; so it is switched on only where nothing was heard for long. */
+ * arms the pcb; so it is switched on only where nothing was heard for long, and
+ * off by the first answer (stack_lwip_dirty). */
 static void check_alive(struct stack_conn *c)
 {
-	if (!c->pcb)
+	if (!c->pcb || loop_now() - c->active_ms < ALIVE_IDLE_MS)
 		return;
-	if (loop_now() - c->active_ms < ALIVE_IDLE_MS) {
-		ip_reset_option(c->pcb, SOF_KEEPALIVE);
-		return;
-	}
 	ip_set_option(c->pcb, SOF_KEEPALIVE);
 	c->pcb->keep_idle = 1;
 	tcp_arm(c->pcb);

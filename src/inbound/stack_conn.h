@@ -33,7 +33,7 @@ struct stack_conn {
 	struct slice_queue rx; /* received, not taken by the owner */
 	struct slice_queue tx; /* accepted, not acknowledged by the app */
 	struct stack_pack rx_pack, tx_pack;
-	uint64_t active_ms; /* something came from the app, or was acknowledged by it */
+	uint64_t active_ms; /* something came from the app; closing: it acknowledged data */
 	enum flow_end why;  /* of end(), or for ended() */
 	bool want_data : 1, want_room : 1;
 	bool accepted : 1;    /* accept() was called */

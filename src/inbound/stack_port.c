@@ -299,10 +299,16 @@ u32_t stack_lwip_isn(const ip_addr_t *local, u16_t local_port, const ip_addr_t *
 
 void stack_lwip_dirty(struct tcp_pcb *pcb)
 {
-	if (pcb->callback_arg)
-		stack_mark_dirty(pcb->callback_arg);
-	else
+	struct stack_conn *c = pcb->callback_arg;
+
+	if (!c) {
 		tcp_output(pcb);
+		return;
+	}
+	if (!c->closing) /* else only progress counts, not the answers to window probes */
+		c->active_ms = loop_now();
+	ip_reset_option(pcb, SOF_KEEPALIVE); /* it lives: stack.c asks again when it is silent for long */
+	stack_mark_dirty(c);
 }
 
 void stack_lwip_gone(struct tcp_pcb *pcb)

@@ -161,7 +161,6 @@ static err_t on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
 			pbuf_free(p);
 		return ERR_OK;
 	}
-	c->active_ms = loop_now();
 	if (!p) {
 		c->fin_seen = true;
 		tell_fin(c);
