@@ -23,6 +23,7 @@
 #include "inbound/stack.h"
 #include "inbound/tun.h"
 #include "inbound/tun_udp.h"
+#include "io/tcp_socket.h"
 #include "outbound/shadowsocks.h"
 
 #define UDP_PAYLOAD_MAX 65507u
@@ -36,6 +37,7 @@ struct client {
 	struct reassembly *reassembly;
 	struct assoc_table *associations;
 	struct pcap_ring *pcap;
+	uint64_t heard; /* packets of the device, when last asked for last words */
 	bool closing; /* the device is still read, its packets are dropped */
 };
 
@@ -205,6 +207,15 @@ struct client *client_open(const struct config *config, int tun_fd, struct tun_f
 		return NULL;
 	}
 	return c;
+}
+
+bool client_has_last_words(struct client *c)
+{
+	uint64_t heard = tun_counters(c->tun)->rx_packets;
+	bool news = heard != c->heard, flows = relay_end_deserted();
+
+	c->heard = heard;
+	return news || flows || tcp_socket_closing();
 }
 
 void client_close(struct client *c)

@@ -18,14 +18,31 @@
 #include "loop/loop.h"
 #include "sys/uplink.h"
 
+/* After the command's end: how long its kernel may take to hand over what was
+ * written before, as it would without us; and how often that is looked at. */
+#define LAST_WORDS_MS 5000
+#define LOOK_MS 1
 #define TUN_MTU_MIN 1280 /* below it IPv6 vanishes from the device */
 
 struct run {
 	const struct sandbox *sandbox;
+	struct client *client;
 	struct loop_watch child_watch;
+	struct loop_timer last_words;
+	uint64_t ended_ms;
 	int child_fd;
 	int exit_code;
 };
+
+static void on_last_words(struct loop_timer *t)
+{
+	struct run *r = container_of(t, struct run, last_words);
+
+	if (client_has_last_words(r->client) && loop_now() - r->ended_ms < LAST_WORDS_MS)
+		loop_timer_start(t, LOOK_MS, on_last_words);
+	else
+		loop_stop();
+}
 
 static void on_child(struct loop_watch *w, unsigned events)
 {
@@ -36,7 +53,10 @@ static void on_child(struct loop_watch *w, unsigned events)
 	if (waitpid(r->sandbox->child, &status, WNOHANG) <= 0)
 		return;
 	r->exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-	loop_stop();
+	loop_watch_stop(w);
+	r->ended_ms = loop_now();
+	client_has_last_words(r->client); /* what was heard so far is no news */
+	loop_timer_start(&r->last_words, LOOK_MS, on_last_words);
 }
 
 static int watch_child(struct run *r)
@@ -69,6 +89,7 @@ static int begin(struct run *r, const struct config *config)
 
 static void finish(struct run *r)
 {
+	loop_timer_stop(&r->last_words);
 	loop_watch_stop(&r->child_watch);
 	if (r->child_fd >= 0)
 		close(r->child_fd);
@@ -77,21 +98,20 @@ static void finish(struct run *r)
 int engine_run(const struct config *config, const struct sandbox *sandbox)
 {
 	struct run r = { .sandbox = sandbox, .child_fd = -1, .exit_code = 125 };
-	struct client *client;
 	int err;
 
 	if (engine_start(config) < 0)
 		return 125;
-	client = client_open(config, sandbox->tun_fd, sandbox->features, &err);
-	if (client)
+	r.client = client_open(config, sandbox->tun_fd, sandbox->features, &err);
+	if (r.client)
 		err = begin(&r, config);
 	if (err)
 		log_error("the engine cannot start err=%s", err_name(err));
 	else
 		loop_run();
 	finish(&r);
-	if (client)
-		client_close(client);
+	if (r.client)
+		client_close(r.client);
 	if (!err)
 		engine_log_summary();
 	engine_end();

@@ -254,6 +254,24 @@ void relay_start(struct stream *in, const struct addr *client, const struct targ
 		finish(r, END_LIMIT);
 }
 
+/* A flow that still dials has taken nothing from its client, and does not count. */
+bool relay_end_deserted(void)
+{
+	bool more = false;
+
+	list_for_each_safe (it, &half_closed) {
+		struct relay *r = container_of(it, struct relay, node);
+
+		if (r->side[IN].fin)
+			finish(r, END_DONE);
+		else
+			more = true;
+	}
+	list_for_each (it, &open_flows)
+		more |= !container_of(it, struct relay, node)->dial;
+	return more;
+}
+
 int relay_init(const struct relay_limits *l)
 {
 	limits = *l;

@@ -5,6 +5,7 @@
 #ifndef GATUN_FLOW_RELAY_H
 #define GATUN_FLOW_RELAY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "flow/counters.h"
@@ -19,6 +20,10 @@ struct relay_limits {
 int relay_init(const struct relay_limits *);
 /* Ends all flows with END_SHUTDOWN. */
 void relay_free(void);
+/* For when all clients are gone for good: ends in order the flows whose client
+ * has said FIN (what it said still leaves). True: there are flows left whose
+ * client's last bytes are still on their way here. */
+bool relay_end_deserted(void);
 /* Takes `in`, dials `target` through `out`, joins them. */
 void relay_start(struct stream *in, const struct addr *client, const struct target *target, struct outbound *out);
 

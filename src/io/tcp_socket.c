@@ -64,6 +64,13 @@ static void defer(struct tcp_socket *t)
 
 /* ---- life ---- */
 
+static unsigned closing_count;
+
+unsigned tcp_socket_closing(void)
+{
+	return closing_count;
+}
+
 static void set_linger_reset(int fd, bool on)
 {
 	struct linger l = { .l_onoff = on, .l_linger = 0 };
@@ -93,6 +100,8 @@ static void die_later(struct tcp_socket *t)
 		free(t->closing_timer);
 		t->closing_timer = NULL;
 	}
+	if (t->state == CLOSING)
+		closing_count--;
 	t->state = DEAD;
 	close_fd(t);
 	release_queues(t);
@@ -444,6 +453,7 @@ static void on_closing_timeout(struct loop_timer *timer)
 static void close_slowly(struct tcp_socket *t)
 {
 	t->state = CLOSING;
+	closing_count++;
 	t->closing_timer = calloc(1, sizeof(*t->closing_timer) + sizeof(t));
 	if (!t->closing_timer) {
 		die_later(t);

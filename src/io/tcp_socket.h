@@ -33,6 +33,9 @@ void tcp_socket_set_options(int fd, const struct tcp_socket_options *);
  * and owns it. NULL: no memory (the descriptor is closed). */
 struct stream *tcp_socket_new(int fd, const struct tcp_socket_options *);
 
+/* How many sockets were ended with END_DONE and still send what they had accepted. */
+unsigned tcp_socket_closing(void);
+
 /* Gives back the receive buffer that all sockets share if nothing was received
  * since the last call. Called by the slow timer that trims the pools. */
 void tcp_socket_trim(void);
