@@ -7,17 +7,16 @@ MARK=$((700000 + $$))	# nobody else sleeps for so long
 
 marked() { pgrep -fx "sleep $MARK" >/dev/null; }
 
-# The pid of the gatun that $JOB is or has become.
-gatun_of_job()
+# Sets ENGINE to the pid of the gatun that $JOB is or has started.
+find_engine()
 {
 	local pid=$JOB
 	while [ -n "$pid" ] && [ "$(cat "/proc/$pid/comm" 2>/dev/null)" != gatun ]; do
-		pid=$(pgrep -P "$pid")
+		pid=$(pgrep -o -P "$pid")
 	done
-	echo "$pid"
+	ENGINE=$pid
+	[ -n "$pid" ]
 }
-
-have_gatun() { [ -n "$(gatun_of_job)" ]; }
 
 # The reader sees the end of file long before the sandbox ends.
 pipe_ends()
@@ -40,22 +39,20 @@ start()
 {
 	run sh -c "sleep $MARK & sleep $MARK & wait" >/dev/null 2>"$TMP/err" &
 	JOB=$!
-	await 5 marked && await 5 have_gatun
+	await 5 marked && await 5 find_engine
 }
 
 killed()
 {
-	local sig=$1 pid
+	local sig=$1
 	start || { bad "${WHO}the command runs"; return; }
-	pid=$(gatun_of_job)
-	kill "-$sig" "$pid"
+	kill "-$sig" "$ENGINE"
 	check "gatun killed by SIG$sig: the command and its children are gone" await 3 not marked
 	wait $JOB 2>/dev/null
 }
 
 stopped()
 {
-	local pid
 	run sh -c "sleep $MARK & exec python3 -u -c '
 import socket, sys, time
 while True:
@@ -71,14 +68,13 @@ while True:
     time.sleep(0.1)
 '" >"$TMP/asks" 2>"$TMP/err" &
 	JOB=$!
-	await 10 grep -q round "$TMP/asks" || { bad "${WHO}the command runs"; return; }
-	pid=$(gatun_of_job)
+	await 10 grep -q round "$TMP/asks" && await 5 find_engine || { bad "${WHO}the command runs"; return; }
 	: >"$TMP/asks"
-	kill -STOP "$pid"
+	kill -STOP "$ENGINE"
 	await 10 grep -q round "$TMP/asks"
 	check "the engine hangs: the command runs on" grep -q round "$TMP/asks"
 	check "and reaches nobody" not grep -q connected "$TMP/asks"
-	kill -KILL "$pid"
+	kill -KILL "$ENGINE"
 	check "and is gone with the engine" await 3 not marked
 	wait $JOB 2>/dev/null
 }
@@ -88,7 +84,7 @@ ends()
 	killed KILL
 	killed SEGV
 	stopped
-	start && kill -TERM "$(gatun_of_job)"
+	start && kill -TERM "$ENGINE"
 	wait $JOB
 	same "SIGTERM to gatun reaches the command, whose end is the end" 143 $?
 	check "and nothing is left" not marked
