@@ -104,7 +104,19 @@ tricks()
 	same "nor looked into: no environment, no memory, no files" "0 0 0" "$(run sh -c '
 		cat /proc/1/environ 2>/dev/null | wc -c; head -c 1 /proc/1/mem 2>/dev/null | wc -c
 		readlink /proc/1/fd/* /proc/1/exe /proc/1/cwd /proc/1/root 2>/dev/null | wc -l' | xargs)"
-	check "nor traced" not run gdb -p 1 -batch -ex 'info proc'
+	same "nor traced" "init: Operation not permitted, a process of its own: Success" "$(run python3 -c '
+import ctypes, os, time
+libc = ctypes.CDLL(None, use_errno=True)
+def attach(pid):
+    ctypes.set_errno(0)
+    libc.ptrace(16, pid, 0, 0)	# PTRACE_ATTACH
+    return os.strerror(ctypes.get_errno())
+child = os.fork()
+if child == 0:
+    time.sleep(10)
+    os._exit(0)
+print("init: %s, a process of its own: %s" % (attach(1), attach(child)))
+os.kill(child, 9)')"
 	# root of a namespace of one's own: what it may there, it may not take back.
 	# (Root without capabilities cannot map uid 0, and so has no such namespace.)
 	if run unshare -Urm true 2>/dev/null; then
