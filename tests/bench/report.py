@@ -74,6 +74,14 @@ def own_values(ours):
     yield "client memory per idle flow, kB", None if idle is None else idle / 1024, "max", 4.0
 
 
+def doubts(medians_of):
+    """Rows that say nothing because the machine itself could not do what was asked of it."""
+    for rate in (60, 150, 400):
+        offered = [one["udp_%dk_offered" % rate] for one in medians_of.values() if "udp_%dk_offered" % rate in one]
+        if offered and min(offered) < rate * 1000 * 0.98:
+            yield "of %dk datagrams/s the machine could offer only %.0fk: it was busy with other things" % (rate, min(offered) / 1e3)
+
+
 def goals(ours, theirs):
     found = [(name, ratio(ours, theirs, key), kind, bound) for name, key, kind, bound in RATIO_GOALS]
     found += list(own_values(ours))
