@@ -59,7 +59,7 @@ demo: $(BUILD)/build.ninja
 check: $(BUILD)/build.ninja
 	@tests/deps/install build demo check
 	@$(call make_target,all)
-	@ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -j $(JOBS) $(if $(TEST),-R $(TEST)) $(CTEST_FLAGS)
+	@ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -j $(JOBS) $(if $(TEST),-R '$(TEST)') $(CTEST_FLAGS)
 
 interop: $(BUILD)/build.ninja
 	@tests/deps/install build demo check
