@@ -28,13 +28,18 @@ mirror() {
 
 fetch() {
 	command -v apt-get >/dev/null || fail "no apt-get here: give an lwIP 2.2.1 tree with -DLWIP_SOURCE_DIR="
+	archive=$(mirror)
 	work=$(mktemp -d)
 	trap 'rm -rf "$work"' EXIT
 	# apt drops to user _apt when it runs as root, who must reach the directory
 	chmod 755 "$work"
 	mkdir -p "$work/parts" "$work/lists/partial" "$work/cache/archives/partial" "$work/get"
 	[ "$(id -u)" != 0 ] || chown _apt "$work/lists/partial" "$work/get" 2>/dev/null || true
-	echo "deb-src [signed-by=$KEYRING] $(mirror) trixie main" >"$work/sources.list"
+	# This machine's settings (proxies), but not its hooks, which may tidy the system's caches
+	apt-config dump | grep -vi invoke >"$work/apt.conf"
+	printf 'Dir::Etc::parts "%s";\nDir::Etc::main "/dev/null";\n' "$work/parts" >>"$work/apt.conf"
+	export APT_CONFIG="$work/apt.conf"
+	echo "deb-src [signed-by=$KEYRING] $archive trixie main" >"$work/sources.list"
 	set -- -qq -o Dir::Etc::sourcelist="$work/sources.list" -o Dir::Etc::sourceparts="$work/parts" \
 		-o Dir::State::Lists="$work/lists" -o Dir::Cache="$work/cache" -o Acquire::Languages=none \
 		-o Acquire::Retries=3 -o Dpkg::Use-Pty=0
