@@ -102,6 +102,8 @@ void buf_pool_set_budget(size_t bytes)
 	budget = bytes;
 }
 
+static void trim_chunks(void);
+
 void buf_pool_trim(void)
 {
 	for (size_t i = 0; i < sizeof(pools) / sizeof(pools[0]); i++) {
@@ -117,6 +119,7 @@ void buf_pool_trim(void)
 		}
 		p->low = p->kept;
 	}
+	trim_chunks();
 }
 
 /* ---- queues ---- */
@@ -128,7 +131,7 @@ struct slice_chunk {
 };
 
 static struct slice_chunk *spare_chunks;
-static unsigned spare_count;
+static size_t spare_count, spare_low;
 
 static struct slice_chunk *chunk_get(void)
 {
@@ -136,7 +139,8 @@ static struct slice_chunk *chunk_get(void)
 
 	if (c) {
 		spare_chunks = c->next;
-		spare_count--;
+		if (--spare_count < spare_low)
+			spare_low = spare_count;
 	} else {
 		c = malloc(sizeof(*c));
 		if (!c)
@@ -147,12 +151,21 @@ static struct slice_chunk *chunk_get(void)
 	return c;
 }
 
+/* The same habit as the pools': what stayed unused since the last trim goes. */
+static void trim_chunks(void)
+{
+	for (; spare_low > 0; spare_low--) {
+		struct slice_chunk *c = spare_chunks;
+
+		spare_chunks = c->next;
+		spare_count--;
+		free(c);
+	}
+	spare_low = spare_count;
+}
+
 static void chunk_put(struct slice_chunk *c)
 {
-	if (spare_count >= 256) {
-		free(c);
-		return;
-	}
 	c->next = spare_chunks;
 	spare_chunks = c;
 	spare_count++;

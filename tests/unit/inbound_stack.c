@@ -679,8 +679,8 @@ static void unanswered_syn_acks_are_bounded(void **state)
 		while (receive())
 			;
 	}
-	/* they had no time to give way, and hold no more than their half */
-	assert_in_range(stack_counters()->active, 2048, 3000);
+	/* they hold no more than their half; on a slow machine some gave way already, and were told */
+	assert_in_range(stack_counters()->active - (unsigned)ends, 2048, 3000);
 	usleep(250 * 1000);
 	loop_turn();
 	/* now the oldest does, and a newcomer is not kept waiting */
