@@ -351,6 +351,8 @@ static void not_half_open(struct stack_conn *c)
 void stack_conn_evict(struct stack_conn *c)
 {
 	not_half_open(c);
+	if (!c->pcb)
+		return; /* reset meanwhile: it is on its way out */
 	fail(c, END_LIMIT);
 	tcp_abandon(c->pcb, 0);
 }

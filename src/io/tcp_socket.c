@@ -28,7 +28,7 @@
 #define READ_BUDGET (512u * 1024) /* bytes per socket and turn */
 #define ARENA_MIN 4096u		 /* a rest smaller than this is not received into */
 #define IOV_BATCH 64
-#define CLOSING_MS 60000 /* how long accepted bytes may take to leave after end() */
+#define CLOSING_MS 60000 /* after end(): how long without a byte that leaves */
 
 enum state { CONNECTING, OPEN, CLOSING, DEAD };
 
@@ -262,6 +262,8 @@ static void resume_reading(struct tcp_socket *t)
 
 /* ---- writing ---- */
 
+static void on_closing_timeout(struct loop_timer *);
+
 static void flush(struct tcp_socket *t)
 {
 	while (t->out.bytes && t->writable && !t->told) {
@@ -288,6 +290,8 @@ static void flush(struct tcp_socket *t)
 			return;
 		}
 		slice_queue_drop(&t->out, (size_t)sent);
+		if (t->closing_timer)
+			loop_timer_start(t->closing_timer, CLOSING_MS, on_closing_timeout);
 		if ((size_t)sent < len)
 			t->writable = false;
 	}
@@ -449,7 +453,7 @@ static void on_closing_timeout(struct loop_timer *timer)
 	die_later(t);
 }
 
-/* Accepted bytes are still here: let them leave, but not for ever. */
+/* Accepted bytes are still here: let them leave, as long as some do. */
 static void close_slowly(struct tcp_socket *t)
 {
 	t->state = CLOSING;

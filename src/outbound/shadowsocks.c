@@ -151,6 +151,8 @@ struct outbound *shadowsocks_new(const struct shadowsocks_options *o)
 	s->stream = (struct ss_stream_config){ .method = o->method, .key = s->key, .proven = &s->proven, .name = s->outbound.name };
 	s->server = o->server;
 	s->tcp = o->tcp;
+	/* Killed in the middle of an upload, we must not make it look complete. */
+	s->dial.socket.reset_on_death = true;
 	s->dial.socket.fwmark = o->fwmark;
 	s->dial.limit_ms = o->timeout_s * 1000;
 	if (o->udp)

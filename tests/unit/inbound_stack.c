@@ -161,6 +161,15 @@ static uint32_t build(const struct peer *p, uint8_t *out, uint8_t flags, const v
 	return ip + l4;
 }
 
+/* Leaves it to the next turn. */
+static void send_now(const struct peer *p, uint8_t flags)
+{
+	uint8_t out[100];
+	uint32_t n = build(p, out, flags, NULL, 0);
+
+	assert_int_equal(write(wire, out, n), (ssize_t)n);
+}
+
 /* Sends without moving on, so that a test may lie. */
 static void send_raw(const struct peer *p, uint8_t flags, const void *payload, uint32_t len)
 {
@@ -683,6 +692,14 @@ static void unanswered_syn_acks_are_bounded(void **state)
 	assert_in_range(stack_counters()->active - (unsigned)ends, 2048, 3000);
 	usleep(250 * 1000);
 	loop_turn();
+	/* the oldest is reset, and should give way, in one batch */
+	p = peer4(1000);
+	p.self.ip.bytes[3] = 2;
+	p.seq++;
+	send_now(&p, RST);
+	p = peer4(4241);
+	p.self.ip.bytes[3] = 251;
+	send_raw(&p, SYN, NULL, 0);
 	/* now the oldest does, and a newcomer is not kept waiting */
 	p = peer4(4242);
 	p.self.ip.bytes[3] = 250;
