@@ -1,0 +1,281 @@
+/*
+ * Datagrams to names, from a direct port and from a Shadowsocks client whose
+ * server is a name: they wait for the resolver in order and within bounds, hold
+ * up nobody else, and a flow keeps its remote when the answer is shuffled. The
+ * name server is the test's own.
+ */
+#include "udp_helpers.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "io/datagram_counters.h"
+#include "outbound/direct_udp.h"
+#include "outbound/ss_udp.h"
+#include "outbound/udp_waiting.h"
+#include "proto/ss_packet.h"
+#include "resolve/resolve.h"
+
+static int dns_fd, far_fd;
+static struct addr dns_addr, far_addr;
+static struct datagram_port *port;
+static int n_back;
+
+static void on_back(void *owner, const struct datagram *d, int n)
+{
+	(void)owner, (void)d;
+	n_back += n;
+}
+
+static const struct datagram_events back_events = { on_back, NULL };
+
+static void begin(void)
+{
+	char servers[ADDR_STRLEN], err[256] = "";
+	struct direct_udp_options o = { .allow_local = true };
+
+	n_back = 0;
+	assert_int_equal(loop_init(), 0);
+	dns_fd = plain_socket(&dns_addr);
+	far_fd = plain_socket(&far_addr);
+	addr_format(&dns_addr, servers);
+	assert_int_equal(resolve_init(&(struct resolve_options){ .servers = servers }, err, sizeof(err)), 0);
+	port = direct_udp_port(&o);
+	assert_non_null(port);
+	datagram_bind(port, &back_events, NULL);
+}
+
+static void end(void)
+{
+	datagram_end(port, END_SHUTDOWN);
+	loop_turn();
+	assert_int_equal(buf_pool_used(), 0);
+	resolve_free();
+	loop_turn();
+	loop_free();
+	close(dns_fd);
+	close(far_fd);
+}
+
+static void send_to_target(const struct target *t, uint32_t len)
+{
+	struct slice s = pattern_slice(len, 0);
+	struct datagram d = { .remote = t, .payload = s };
+
+	datagram_send(port, &d, 1);
+	slice_unref(s);
+}
+
+static struct target named(const char *name)
+{
+	struct target t;
+
+	assert_int_equal(target_set(&t, name, strlen(name), far_addr.port), 0);
+	return t;
+}
+
+/* ---- the name server ---- */
+
+/* Answers the queries that have come: A with `n` addresses, or NXDOMAIN; AAAA with none.
+ * How many A queries there were. */
+static int answer_dns(const uint8_t (*addrs)[4], int n, bool exists)
+{
+	uint8_t m[512];
+	struct addr from;
+	ssize_t len;
+	int asked = 0;
+
+	while ((len = plain_receive(dns_fd, m, sizeof(m) - 200, &from)) > 0) {
+		size_t at = 12;
+		bool a;
+
+		while (m[at])
+			at += m[at] + 1u;
+		at += 5;
+		a = m[at - 3] == 1;
+		asked += a;
+		m[2] = 0x81;
+		m[3] = exists ? 0x80 : 0x83;
+		m[6] = 0;
+		m[7] = a && exists ? (uint8_t)n : 0;
+		memset(m + 8, 0, 4); /* no authority, no additional: EDNS is not echoed */
+		for (int i = 0; a && exists && i < n; i++) {
+			const uint8_t rr[] = { 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4 };
+			memcpy(m + at, rr, sizeof(rr));
+			memcpy(m + at + sizeof(rr), addrs[i], 4);
+			at += sizeof(rr) + 4;
+		}
+		plain_send(dns_fd, &from, m, at);
+	}
+	return asked;
+}
+
+static const uint8_t here[][4] = { { 127, 0, 0, 1 } };
+
+static uint8_t data[70000];
+
+static ssize_t far_got(void)
+{
+	return plain_receive(far_fd, data, sizeof(data), NULL);
+}
+
+/* ---- tests ---- */
+
+static void test_a_name_waits_in_order_and_alone(void **state)
+{
+	struct target name, ip;
+	ssize_t n;
+
+	(void)state;
+	begin();
+	name = named("slow.test");
+	target_from_addr(&ip, &far_addr);
+	for (uint32_t i = 0; i < 20; i++)
+		send_to_target(&name, 100 + i);
+	send_to_target(&ip, 7);
+	turn_until((n = far_got()) >= 0);
+	assert_int_equal(n, 7); /* what needs no name does not wait */
+	turns(20);
+	assert_int_equal(far_got(), -1);
+	turn_until(answer_dns(here, 1, true));
+	for (uint32_t i = 0; i < 20; i++) {
+		turn_until((n = far_got()) >= 0);
+		assert_int_equal(n, 100 + i);
+		assert_true(pattern_ok(data, 100 + i, 0));
+	}
+	/* From now on it is known. */
+	send_to_target(&name, 500);
+	turn_until((n = far_got()) >= 0);
+	assert_int_equal(n, 500);
+	assert_int_equal(answer_dns(here, 1, true), 0);
+	end();
+}
+
+static void test_the_queue_is_bounded(void **state)
+{
+	struct target name;
+	uint64_t before = datagram_counters.dropped_queue;
+	int got = 0;
+
+	(void)state;
+	begin();
+	name = named("slow.test");
+	for (int i = 0; i < UDP_WAITING_MAX + 50; i++)
+		send_to_target(&name, 10);
+	/* Each is a copy in a buffer of 2 KiB: the bytes are the closer bound here. */
+	assert_int_equal(datagram_counters.dropped_queue - before, UDP_WAITING_MAX + 50 - UDP_WAITING_BYTES / BUF_SMALL);
+	turn_until(answer_dns(here, 1, true));
+	turn_until(far_got() == 10);
+	for (int quiet = 0; quiet < 20; quiet++) {
+		loop_turn();
+		for (; far_got() == 10; quiet = 0)
+			got++;
+	}
+	assert_true(got >= 100); /* the far end's own buffer is not endless */
+	end();
+}
+
+static void test_a_name_without_address(void **state)
+{
+	struct target name;
+	uint64_t before = datagram_counters.dropped_queue;
+
+	(void)state;
+	begin();
+	name = named("none.test");
+	send_to_target(&name, 10);
+	send_to_target(&name, 11);
+	for (int i = 0; i < 3000 && datagram_counters.dropped_queue < before + 2; i++) {
+		answer_dns(NULL, 0, false);
+		turns(1);
+	}
+	assert_int_equal(datagram_counters.dropped_queue, before + 2);
+	assert_int_equal(far_got(), -1);
+	end();
+}
+
+static void test_a_port_may_end_while_it_waits(void **state)
+{
+	struct target name;
+
+	(void)state;
+	begin();
+	name = named("slow.test");
+	send_to_target(&name, 10);
+	turns(3);
+	end(); /* no buffer is left, nothing is called */
+}
+
+/* The server of a Shadowsocks client has a name. */
+static void test_a_server_with_a_name(void **state)
+{
+	static const char *const methods[] = { "aes-256-gcm", "2022-blake3-aes-256-gcm" };
+
+	(void)state;
+	for (int m = 0; m < 2; m++) {
+		const struct ss_method *method = ss_method_find(methods[m]);
+		uint8_t key[SS_KEY_MAX] = { 9 };
+		struct ss_packet_codec codec;
+		struct ss_packet_session session;
+		struct ss_udp_client *client;
+		struct target name, ip;
+		struct ss_packet p;
+		ssize_t n;
+
+		begin();
+		name = named("server.test");
+		target_from_addr(&ip, &dns_addr);
+		client = ss_udp_client_new(&name, method, key, 0);
+		datagram_end(port, END_SHUTDOWN);
+		port = ss_udp_client_port(client);
+		datagram_bind(port, &back_events, NULL);
+		send_to_target(&ip, 33);
+		turns(3);
+		assert_int_equal(far_got(), -1);
+		turn_until(answer_dns(here, 1, true));
+		turn_until((n = far_got()) > 0);
+		assert_int_equal(ss_packet_codec_init(&codec, method, SS_SERVER, key), 0);
+		assert_int_equal(ss_packet_identify(&codec, data, (size_t)n, &p), 0);
+		ss_packet_session_init(&codec, &session, p.session_id);
+		assert_int_equal(ss_packet_open(&codec, &session, clock_unix(), data, (size_t)n, &p), 0);
+		assert_int_equal(p.len, 33);
+		assert_true(addr_equal(&p.remote.ip, &dns_addr));
+		ss_packet_session_wipe(&session);
+		ss_packet_codec_wipe(&codec);
+		datagram_end(port, END_SHUTDOWN);
+		loop_turn();
+		ss_udp_client_free(client);
+		port = direct_udp_port(&(struct direct_udp_options){ 0 });
+		end();
+	}
+}
+
+/* Two addresses, one of which the kernel does not connect to (broadcast): the other is used. */
+static void test_an_address_that_cannot_be_reached_is_passed_over(void **state)
+{
+	static const uint8_t two[][4] = { { 255, 255, 255, 255 }, { 127, 0, 0, 1 } };
+	struct target name;
+
+	(void)state;
+	begin();
+	name = named("two.test");
+	send_to_target(&name, 10);
+	turn_until(answer_dns(two, 2, true));
+	turn_until(far_got() == 10);
+	end();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_name_waits_in_order_and_alone),
+		cmocka_unit_test(test_the_queue_is_bounded),
+		cmocka_unit_test(test_a_name_without_address),
+		cmocka_unit_test(test_a_port_may_end_while_it_waits),
+		cmocka_unit_test(test_a_server_with_a_name),
+		cmocka_unit_test(test_an_address_that_cannot_be_reached_is_passed_over),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
