@@ -551,7 +551,7 @@ static void test_limits_hold_and_honest_traffic_passes(void **state)
 	end();
 }
 
-/* ---- echo ---- */
+/* ---- echo, and noise ---- */
 
 static uint32_t make_echo(const struct addr *from, const struct addr *to, uint32_t len)
 {
@@ -646,6 +646,70 @@ static void test_no_error_about_an_error_and_not_too_many(void **state)
 	end();
 }
 
+/* Seeded, so that a failure repeats. */
+static uint32_t noise(void)
+{
+	static uint32_t x = 2463534242u;
+
+	x ^= x << 13;
+	x ^= x >> 17;
+	return x ^= x << 5;
+}
+
+/* Real packets with a few bytes changed, cut or as fragments, both families, checksum
+ * mended or not: nothing crashes, and nothing is held when it is over. */
+static void test_broken_packets_do_no_harm(void **state)
+{
+	static uint8_t f[16][2000];
+	uint32_t lens[16];
+	struct packet p;
+
+	(void)state;
+	begin(false);
+	reply_any = true;
+	for (int i = 0; i < 20000; i++) {
+		bool v6 = noise() & 1;
+		const struct addr *from = v6 ? &app6 : &app, *to = v6 ? &web6 : &web;
+		uint32_t n = noise() & 2 ? make_udp(from, to, noise() % 1200, 0) : make_echo(from, to, noise() % 1200);
+		uint8_t *one = packet;
+
+		if (noise() % 3 == 0) {
+			uint32_t step = 8 + 8 * (noise() % 160);
+
+			if (n / step < 15) {
+				int pieces = cut_fragments(n, step, f, lens), pick = (int)(noise() % (uint32_t)pieces);
+				one = f[pick];
+				n = lens[pick];
+			}
+		}
+		for (uint32_t k = noise() % 4; k; k--)
+			one[noise() % n] = (uint8_t)noise();
+		if (noise() % 8 == 0)
+			n = noise() % n;
+		if (!v6 && n >= 20 && (noise() & 1)) { /* else most die at the header's sum */
+			uint16_t sum;
+			memset(one + 10, 0, 2);
+			sum = (uint16_t)~packet_fold(packet_sum(one, 20, 0));
+			memcpy(one + 10, &sum, 2);
+		}
+		if (n)
+			give(one, n);
+		if (i % 50 == 49) {
+			loop_turn();
+			while (recv(far_fd, out_bytes, sizeof(out_bytes), MSG_DONTWAIT) > 0)
+				;
+		}
+	}
+	turns(3);
+	n_up = 0;
+	give(packet, make_udp(&app, &web, 99, 1));
+	turn_until(n_up == 1);
+	assert_true(up_intact && up_len == 99);
+	while (next_out(&p))
+		;
+	end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -665,6 +729,7 @@ int main(void)
 		cmocka_unit_test(test_ping_own_addresses_and_by_policy),
 		cmocka_unit_test(test_a_large_ping_is_answered_in_fragments),
 		cmocka_unit_test(test_no_error_about_an_error_and_not_too_many),
+		cmocka_unit_test(test_broken_packets_do_no_harm),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
