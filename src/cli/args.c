@@ -62,9 +62,11 @@ static void unknown_option(struct args *a, const char *arg)
 	for (const struct option_row *r = option_table(); arg[1] == '-' && (r->key || r->flag); r++)
 		if (r->flag && (r->where & a->command->option_bit))
 			nearest_offer(&near, r->flag);
-	if (arg[1] == '-' && option_find_flag(arg + 2, len - 2, FOR_BOTH))
+	const struct option_row *other = arg[1] == '-' ? option_find_flag(arg + 2, len - 2, FOR_ALL) : NULL;
+
+	if (other)
 		a->failed = help_usage_error(a->command, "%.*s is an option of `gatun %s`", (int)len, arg,
-					     wants_command(a) ? "server" : "run");
+					     other->where & FOR_RUN ? "run" : other->where & FOR_SERVER ? "server" : "local");
 	else if (arg[1] != '-')
 		a->failed = help_usage_error(a->command, "unknown option -%c", arg[1]);
 	else if (near.best)
@@ -292,7 +294,7 @@ static void assign_option(struct args *a, const struct given *g)
 	static struct server_spec none;
 	struct server_spec *spec = g->row->home == HOME_SERVER ? spec_of_options(a) : &none;
 	char name[64];
-	struct assignment to = { a->loading.config, spec, &a->loading.problems, name };
+	struct assignment to = { a->loading.config, spec, &a->loading.problems, name, NULL, &a->loading.locals };
 	struct option_value v = value_of(g);
 	int errors = a->loading.problems.n_errors;
 

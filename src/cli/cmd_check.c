@@ -9,6 +9,7 @@
 #include "cli/args.h"
 #include "cli/words.h"
 #include "conf/load.h"
+#include "conf/local.h"
 #include "conf/url.h"
 #include "crypto/method.h"
 #include "sys/secrets.h"
@@ -72,6 +73,22 @@ static void print_listen(const struct config *c)
 	}
 }
 
+static void print_locals(const struct config *c)
+{
+	for (int i = 0; i < c->n_locals; i++) {
+		const struct config_local *l = &c->locals[i];
+		char where[ADDR_STRLEN], to[TARGET_STRLEN];
+		bool users = l->socks_users.n || l->http_users.n;
+
+		printf("gatun local: %s on %s", local_protocol_name(l->protocol), addr_format(&l->listen, where));
+		if (l->protocol == LOCAL_TUNNEL)
+			printf(" to %s, %s\n", target_format(&l->forward, to), carried(l->mode));
+		else
+			printf(", %s, %s\n", l->protocol == LOCAL_HTTP ? "TCP" : carried(l->mode),
+			       users ? "for its users only" : "for everybody who reaches it");
+	}
+}
+
 static int count(const struct loading *l, enum problem_kind kind)
 {
 	int n = 0;
@@ -117,6 +134,7 @@ int cmd_check(const struct command *self, int argc, char **argv)
 	if (ok) {
 		print_servers(&config);
 		print_run(&config);
+		print_locals(&config);
 		print_listen(&config);
 	}
 	load_end(&l);

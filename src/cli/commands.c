@@ -20,9 +20,18 @@ static const char server_text[] =
 	"reaches for them is everything but its own loopback, link-local and metadata\n"
 	"addresses, which --allow-local opens.\n";
 
+static const char local_text[] =
+	"Listens on this machine for programs that are told to use a proxy, and carries\n"
+	"what they ask for to SERVER: SOCKS5 with UDP ASSOCIATE, SOCKS4 and 4a, and\n"
+	"tunnels to one fixed target. Until SIGTERM or SIGINT.\n"
+	"Several inbounds stand in the config file as \"locals\", or are given here.\n"
+	"\n"
+	"SERVER is an ss:// URL, or -c FILE, or -s HOST:PORT -m METHOD -k PASSWORD.\n";
+
 static const char check_text[] =
 	"Prints every error, warning and advice as FILE:LINE:COLUMN: message, then what\n"
-	"`gatun run` and `gatun server` would do. Exit code 0: usable, 3: not.\n";
+	"`gatun run`, `gatun local` and `gatun server` would do. Exit code 0: usable,\n"
+	"3: not.\n";
 
 static const char url_text[] =
 	"A config FILE becomes ss:// URLs, one line for each server; an ss:// URL becomes\n"
@@ -41,6 +50,8 @@ static const struct command table[] = {
 	  run_text, "  gatun run -c config.json -- curl https://example.org/\n" },
 	{ "server", FOR_SERVER, cmd_server, "[SERVER] [options]", "Be the remote end", server_text,
 	  "  gatun server -s 0.0.0.0:8388 -m 2022-blake3-aes-256-gcm -k @/etc/gatun.key\n" },
+	{ "local", FOR_LOCAL, cmd_local, "[SERVER] [options]", "Be a SOCKS5 proxy, or a tunnel", local_text,
+	  "  gatun local -c config.json --socks 127.0.0.1:1080\n" },
 	{ "check", FOR_CHECK, cmd_check, "FILE|URL", "Say what is wrong with a config, and what it would do", check_text,
 	  "  gatun check config.json\n" },
 	{ "url", FOR_URL, cmd_url, "FILE|URL", "Turn a config into an ss:// URL, and back", url_text,

@@ -70,12 +70,14 @@ static bool wants(const struct assignment *a, const struct option_row *r, const 
 
 static void *field_of(const struct assignment *a, const struct option_row *r)
 {
-	return (char *)(r->home == HOME_SERVER ? (void *)a->spec : (void *)a->config) + r->offset;
+	void *home = r->home == HOME_SERVER ? (void *)a->spec : r->home == HOME_LOCAL ? (void *)a->local : (void *)a->config;
+
+	return (char *)home + r->offset;
 }
 
 static bool set_number(const struct assignment *a, const struct option_row *r, const struct option_value *v, uint32_t number)
 {
-	if (r->home == HOME_SERVER)
+	if (r->home != HOME_CONFIG)
 		*(struct spec_number *)field_of(a, r) = (struct spec_number){ .number = number, .at = v->at };
 	else
 		memcpy(field_of(a, r), &number, sizeof(number));
@@ -86,7 +88,7 @@ static bool assign_flag(const struct assignment *a, const struct option_row *r, 
 {
 	if (v->kind != VALUE_BOOL)
 		return wants(a, r, v);
-	if (r->home == HOME_SERVER)
+	if (r->home != HOME_CONFIG)
 		return set_number(a, r, v, (uint32_t)v->number);
 	*(bool *)field_of(a, r) = v->number != 0;
 	return true;
@@ -130,7 +132,7 @@ static bool assign_text(const struct assignment *a, const struct option_row *r, 
 {
 	if (v->kind != VALUE_TEXT)
 		return wants(a, r, v);
-	if (r->home == HOME_SERVER) {
+	if (r->home != HOME_CONFIG) {
 		spec_set_text(field_of(a, r), v->text, strlen(v->text), v->at);
 		return true;
 	}
@@ -290,29 +292,39 @@ static bool assign_server(const struct assignment *a, const struct option_row *r
 	return ok;
 }
 
+/* Inbounds of `gatun local`, what `run` has, and what comes later. */
+static const struct { const char *word; enum local_protocol protocol; } protocols[] = {
+	{ "socks", LOCAL_SOCKS }, { "http", LOCAL_OTHER },  { "mixed", LOCAL_OTHER }, { "tunnel", LOCAL_TUNNEL },
+	{ "tun", LOCAL_OTHER },	  { "redir", LOCAL_OTHER }, { "dns", LOCAL_OTHER },   { "fake-dns", LOCAL_OTHER },
+};
+
 static bool assign_protocol(const struct assignment *a, const struct option_row *r, const struct option_value *v)
 {
-	static const char *const later[] = { "socks", "http", "mixed", "redir", "tunnel", "dns", "fake-dns" };
 	struct nearest near = { .word = v->kind == VALUE_TEXT ? v->text : "" };
 	char shown[SHOWN];
 
 	if (v->kind != VALUE_TEXT)
 		return wants(a, r, v);
-	if (strcmp(v->text, "tun") == 0)
-		return true;
 	log_escape(v->text, strlen(v->text), shown, sizeof(shown));
-	for (size_t i = 0; i < sizeof(later) / sizeof(*later); i++) {
-		if (strcmp(v->text, later[i]) == 0) {
+	for (size_t i = 0; i < sizeof(protocols) / sizeof(*protocols); i++) {
+		nearest_offer(&near, protocols[i].word);
+		if (strcmp(v->text, protocols[i].word) != 0)
+			continue;
+		if (protocols[i].protocol == LOCAL_OTHER && strcmp(v->text, "tun") != 0)
 			problem_add(a->problems, PROBLEM_WARNING, v->at,
 				    "inbounds of protocol \"%s\" are not supported yet; this one has no effect", shown);
-			return true;
-		}
-		nearest_offer(&near, later[i]);
+		return set_number(a, r, v, protocols[i].protocol);
 	}
-	nearest_offer(&near, "tun");
 	problem_add(a->problems, PROBLEM_ERROR, v->at, "unknown protocol \"%s\"%s%s%s", shown, near.best ? ", did you mean \"" : "",
 		    near.best ? near.best : "", near.best ? "\"?" : "");
 	return false;
+}
+
+static bool assign_listen(const struct assignment *a, const struct option_row *r, const struct option_value *v)
+{
+	if (v->kind != VALUE_TEXT)
+		return wants(a, r, v);
+	return local_parse(local_list_add(a->locals), (enum local_protocol)r->min, v->text, a->name, a->problems);
 }
 
 static bool assign(const struct assignment *a, const struct option_row *r, const struct option_value *v)
@@ -345,6 +357,8 @@ static bool assign(const struct assignment *a, const struct option_row *r, const
 		return assign_server(a, r, v);
 	case OPTION_PROTOCOL:
 		return assign_protocol(a, r, v);
+	case OPTION_LISTEN:
+		return assign_listen(a, r, v);
 	case OPTION_LATER:
 		if (v->kind == VALUE_BOOL && !v->number)
 			return true; /* off is what it is */
@@ -365,7 +379,7 @@ static bool assign(const struct assignment *a, const struct option_row *r, const
 /* A refused value leaves its place in the spec: it is not missing. */
 static void mark_refused(const struct assignment *a, const struct option_row *r, conf_place at)
 {
-	if (r->type == OPTION_FLAG || r->type == OPTION_PORT || r->type == OPTION_WORD)
+	if (r->type == OPTION_FLAG || r->type == OPTION_PORT || r->type == OPTION_WORD || r->type == OPTION_PROTOCOL)
 		((struct spec_number *)field_of(a, r))->at = at;
 	else
 		((struct spec_text *)field_of(a, r))->at = at;
@@ -375,7 +389,7 @@ bool option_assign(const struct assignment *a, const struct option_row *r, const
 {
 	bool ok = assign(a, r, v);
 
-	if (!ok && r->home == HOME_SERVER)
+	if (!ok && r->home != HOME_CONFIG)
 		mark_refused(a, r, v->at);
 	return ok;
 }

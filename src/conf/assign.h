@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "conf/local.h"
 #include "conf/option.h"
 #include "conf/spec.h"
 
@@ -26,6 +27,8 @@ struct assignment {
 	struct server_spec *spec; /* for rows of HOME_SERVER */
 	struct problems *problems;
 	const char *name;	  /* as the user knows it: "\"timeout\"" or "--mtu" */
+	struct local_spec *local; /* for rows of HOME_LOCAL */
+	struct local_list *locals; /* for rows of OPTION_LISTEN */
 };
 
 /* False if it added an error. Rows of OPTION_SERVERS and OPTION_LOCALS are the

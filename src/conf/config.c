@@ -41,11 +41,23 @@ const char *config_keep_text(struct config *c, const char *text, size_t len)
 	return copy;
 }
 
+static void free_users(struct config_users *u)
+{
+	for (int i = 0; i < u->n; i++) /* their texts are kept like all others */
+		sodium_memzero((char *)(uintptr_t)u->items[i].password, strlen(u->items[i].password));
+	free(u->items);
+}
+
 void config_free(struct config *c)
 {
 	if (c->servers)
 		sodium_memzero(c->servers, sizeof(*c->servers) * (size_t)c->n_servers);
 	free(c->servers);
+	for (int i = 0; i < c->n_locals; i++) {
+		free_users(&c->locals[i].socks_users);
+		free_users(&c->locals[i].http_users);
+	}
+	free(c->locals);
 	for (int i = 0; i < c->n_texts; i++)
 		free(c->texts[i]);
 	free(c->texts);

@@ -26,9 +26,32 @@ struct config_server {
 	enum config_mode mode;
 };
 
+enum local_protocol { LOCAL_NONE, LOCAL_SOCKS, LOCAL_HTTP, LOCAL_MIXED, LOCAL_TUNNEL, LOCAL_OTHER };
+
+/* Who may use an inbound. An inbound without users asks for none. */
+struct config_user {
+	const char *name, *password;
+};
+struct config_users {
+	struct config_user *items;
+	int n;
+};
+
+/* An inbound of `gatun local`. */
+struct config_local {
+	enum local_protocol protocol;
+	struct addr listen;
+	struct addr listen_udp;
+	struct target forward; /* LOCAL_TUNNEL */
+	enum config_mode mode;
+	struct config_users socks_users, http_users;
+};
+
 struct config {
 	struct config_server *servers;
 	int n_servers;
+	struct config_local *locals;
+	int n_locals;
 
 	/* tun (run) */
 	int mtu;		  /* 0 = from the uplink less the method's UDP overhead, at least 1280 */

@@ -23,6 +23,7 @@
 
 struct reader {
 	struct loading *loading;
+	struct local_spec *local; /* the inbound that the section read now speaks of */
 	struct json_places places;
 };
 
@@ -79,6 +80,7 @@ static void wants_type(struct reader *r, const struct option_row *o, const json_
 }
 
 static void read_section(struct reader *r, const json_t *object, uint32_t where, struct server_spec *spec);
+static void read_member(struct reader *r, const struct option_row *o, const json_t *v, conf_place at, struct server_spec *spec);
 
 static void read_servers(struct reader *r, const struct option_row *o, const json_t *array, conf_place at)
 {
@@ -102,32 +104,40 @@ static void read_servers(struct reader *r, const struct option_row *o, const jso
 	}
 }
 
-/* shadowsocks-rust takes an inbound without a protocol for a socks one. */
-static bool is_tun(const json_t *local)
+/* An inbound that does not say its protocol is a socks one, as in shadowsocks-rust.
+ * Of a protocol that we do not have only the name is looked at. */
+static bool is_other(const json_t *local)
 {
-	const char *protocol = json_string_value(json_object_get(local, "protocol"));
+	static const char *const ours[] = { "socks", "tunnel", "tun" };
+	const json_t *protocol = json_object_get(local, "protocol");
 
-	return protocol && strcmp(protocol, "tun") == 0;
+	for (size_t i = 0; i < sizeof(ours) / sizeof(*ours); i++)
+		if (json_is_string(protocol) && strcmp(json_string_value(protocol), ours[i]) == 0)
+			return false;
+	return protocol != NULL;
 }
 
 static void read_local(struct reader *r, const json_t *local, conf_place at)
 {
 	struct server_spec none = { 0 };
+	struct local_spec spec = { .at = at }, *outer = r->local;
 
 	if (json_is_true(json_object_get(local, "disabled")))
 		return;
-	if (!json_object_get(local, "protocol"))
-		problem_add(&r->loading->problems, PROBLEM_WARNING, at,
-			    "an inbound without \"protocol\" is a socks one, which is not supported yet: it has no effect");
-	if (is_tun(local))
-		read_section(r, local, IN_LOCAL, &none);
-	else if (json_object_get(local, "protocol")) {
+	r->local = &spec;
+	if (is_other(local)) {
 		const struct json_place *place = json_places_key(&r->places, local, "protocol");
-		struct assignment a = { r->loading->config, &none, &r->loading->problems, "\"protocol\"" };
-		struct option_value v = value_of(json_object_get(local, "protocol"), place->value_at);
 
-		option_assign(&a, option_find_key("protocol", IN_LOCAL), &v);
+		read_member(r, option_find_key("protocol", IN_LOCAL), json_object_get(local, "protocol"), place->value_at, &none);
+		local_free(&spec);
+	} else {
+		read_section(r, local, IN_LOCAL, &none);
+		if (spec.protocol.number == LOCAL_OTHER)
+			local_free(&spec);
+		else
+			*local_list_add(&r->loading->locals) = spec;
 	}
+	r->local = outer;
 	spec_free(&none);
 }
 
@@ -152,7 +162,7 @@ static void read_locals(struct reader *r, const struct option_row *o, const json
 static void read_member(struct reader *r, const struct option_row *o, const json_t *v, conf_place at, struct server_spec *spec)
 {
 	char name[KEY_SHOWN];
-	struct assignment a = { r->loading->config, spec, &r->loading->problems, name };
+	struct assignment a = { r->loading->config, spec, &r->loading->problems, name, r->local, NULL };
 	struct option_value value = value_of(v, at);
 
 	snprintf(name, sizeof(name), "\"%s\"", o->key);
@@ -237,12 +247,35 @@ static bool is_part_of_server(const struct server_spec *s)
 	return s->port.number || s->port.at || s->method.text || s->method.at || s->password.text || s->password.at;
 }
 
+/* libev's way: "local_port" beside "server" is an inbound, and a tunnel with "tunnel_address". */
+static void take_top_local(struct reader *r, struct local_spec *local, const struct server_spec *top)
+{
+	struct local_list *all = &r->loading->locals;
+
+	if (!local->protocol.number && local->tunnel.text)
+		local->protocol.number = LOCAL_TUNNEL;
+	if ((local->port.number || local->port.at) && local->protocol.number != LOCAL_OTHER) {
+		*local_list_add(all) = *local;
+	} else {
+		if (local->address.text || local->tunnel.text)
+			problem_add(&r->loading->problems, PROBLEM_WARNING, local->address.text ? local->address.at : local->tunnel.at,
+				    "without \"local_port\" this has no effect");
+		local_free(local);
+	}
+	for (int i = 0; i < all->n; i++)
+		if (!all->items[i].mode.number)
+			all->items[i].mode = top->mode;
+}
+
 static void read_top(struct reader *r, const json_t *root)
 {
 	const json_t *hosts = json_object_get(root, "server");
 	struct server_spec top = { .at = 1 };
+	struct local_spec local = { .at = 1 };
 
+	r->local = &local;
 	read_section(r, root, IN_TOP, &top);
+	take_top_local(r, &local, &top);
 	for (int i = 0; i < r->loading->specs.n; i++)
 		inherit(&r->loading->specs.items[i], &top);
 	if (json_is_array(hosts))

@@ -119,11 +119,12 @@ static void check_count(struct loading *l, uint32_t command, int n)
 		problem_add(&l->problems, PROBLEM_ERROR, 0, "every server is disabled");
 	else if (n == 0)
 		problem_add(&l->problems, PROBLEM_ERROR, 0, "no server is given: an ss:// URL, -c FILE, or -s HOST:PORT -m METHOD -k PASSWORD");
-	else if (n > 1 && command == FOR_RUN)
+	else if (n > 1 && (command == FOR_RUN || command == FOR_LOCAL))
 		problem_add(&l->problems, PROBLEM_ERROR, 0,
-			    "%d servers: `gatun run` takes one; set \"disabled\": true on the others (several servers are not supported yet)", n);
+			    "%d servers: `gatun %s` takes one; set \"disabled\": true on the others (several servers are not supported yet)", n,
+			    command == FOR_RUN ? "run" : "local");
 	else if (n > 1 && command == FOR_CHECK)
-		problem_add(&l->problems, PROBLEM_WARNING, 0, "%d servers: `gatun server` listens on all, `gatun run` takes one", n);
+		problem_add(&l->problems, PROBLEM_WARNING, 0, "%d servers: `gatun server` listens on all, `gatun run` and `gatun local` take one", n);
 }
 
 /* A listening address is an address of this machine. */
@@ -132,6 +133,17 @@ static void check_listen(struct loading *l, const struct server_spec *s, const s
 	if (target_is_name(&server->address))
 		problem_add(&l->problems, PROBLEM_ERROR, s->host.at,
 			    "`gatun server` listens on an IP address of this machine (0.0.0.0 or :: for all), not on a name");
+}
+
+static void check_locals(struct loading *l)
+{
+	struct config *c = l->config;
+
+	c->locals = calloc((size_t)l->locals.n + 1, sizeof(*c->locals));
+	if (!c->locals)
+		die(1, "out of memory");
+	for (int i = 0; i < l->locals.n; i++) /* counted even if refused: what it holds so far is freed with the config */
+		local_check(&l->locals.items[i], c, &c->locals[c->n_locals++], &l->problems);
 }
 
 bool load_finish(struct loading *l, uint32_t command)
@@ -153,12 +165,18 @@ bool load_finish(struct loading *l, uint32_t command)
 			check_listen(l, &l->specs.items[i], server);
 		c->n_servers++;
 	}
+	if (command == FOR_LOCAL || command == FOR_CHECK)
+		check_locals(l);
+	if (command == FOR_LOCAL && !c->n_locals && !l->problems.n_errors)
+		problem_add(&l->problems, PROBLEM_ERROR, 0,
+			    "no inbound is given: --socks ADDR:PORT, or \"locals\" in the config");
 	return l->problems.n_errors == 0;
 }
 
 void load_end(struct loading *l)
 {
 	spec_list_free(&l->specs);
+	local_list_free(&l->locals);
 	problems_free(&l->problems);
 	if (l->text)
 		sodium_memzero(l->text, l->text_len);

@@ -16,12 +16,14 @@
 
 #include <stdbool.h>
 
+#include "conf/local.h"
 #include "conf/option.h"
 #include "conf/spec.h"
 
 struct loading {
 	struct config *config;
 	struct spec_list specs;
+	struct local_list locals;
 	struct problems problems;
 	char *text; /* the file, which problems point into */
 	size_t text_len;
@@ -36,7 +38,7 @@ bool load_file(struct loading *, const char *path);
 bool load_text(struct loading *, const char *name, const char *text, size_t len);
 bool load_url(struct loading *, const char *url);
 /* Checks the servers and puts them into the config. `command` is FOR_RUN,
- * FOR_SERVER or FOR_CHECK. True without errors. */
+ * FOR_SERVER, FOR_LOCAL (then the inbounds too) or FOR_CHECK. True without errors. */
 bool load_finish(struct loading *, uint32_t command);
 /* Wipes and frees what was read; the config stays. */
 void load_end(struct loading *);

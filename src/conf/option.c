@@ -8,10 +8,12 @@
 #include <string.h>
 
 #include "conf/config.h"
+#include "conf/local.h"
 #include "conf/spec.h"
 
 #define IN_CONFIG(field) HOME_CONFIG, offsetof(struct config, field)
 #define IN_SPEC(field) HOME_SERVER, offsetof(struct server_spec, field)
+#define IN_LOCAL_SPEC(field) HOME_LOCAL, offsetof(struct local_spec, field)
 #define NOWHERE HOME_CONFIG, 0
 /* A key without effect in this version. */
 #define LATER(key_, where_, doc_) { key_, NULL, 0, NULL, OPTION_LATER, where_, 0, 0, NULL, NOWHERE, NULL, doc_ }
@@ -19,9 +21,9 @@
 
 static const struct option_row rows[] = {
 	/* where the server is */
-	{ NULL, "config", 'c', "FILE", OPTION_SOURCE, FOR_BOTH, 0, 0, NULL, NOWHERE, NULL,
+	{ NULL, "config", 'c', "FILE", OPTION_SOURCE, FOR_ALL, 0, 0, NULL, NOWHERE, NULL,
 	  "Read a JSON config file; - is standard input." },
-	{ NULL, "server", 's', "HOST:PORT", OPTION_ADDRESS, FOR_BOTH, 0, 0, NULL, IN_SPEC(host), NULL,
+	{ NULL, "server", 's', "HOST:PORT", OPTION_ADDRESS, FOR_ALL, 0, 0, NULL, IN_SPEC(host), NULL,
 	  "The server's address; for `server`, where to listen. An IPv6 address needs brackets: [::]:8388." },
 	{ "server", NULL, 0, NULL, OPTION_SERVER, IN_TOP | IN_SERVER, 0, 0, NULL, IN_SPEC(host), NULL,
 	  "The server's address or name, or a whole ss:// URL." },
@@ -29,9 +31,9 @@ static const struct option_row rows[] = {
 	{ "server_port", NULL, 0, NULL, OPTION_PORT, IN_TOP | IN_SERVER, 1, 65535, NULL, IN_SPEC(port), NULL,
 	  "The server's port." },
 	{ "port", NULL, 0, NULL, OPTION_PORT, IN_SERVER, 1, 65535, NULL, IN_SPEC(port), NULL, "Another name of \"server_port\"." },
-	{ "method", "method", 'm', "METHOD", OPTION_TEXT, IN_TOP | IN_SERVER | FOR_BOTH, 0, 0, NULL, IN_SPEC(method), NULL,
+	{ "method", "method", 'm', "METHOD", OPTION_TEXT, IN_TOP | IN_SERVER | FOR_ALL, 0, 0, NULL, IN_SPEC(method), NULL,
 	  "The cipher; `gatun ciphers` lists them." },
-	{ "password", "password", 'k', "PASSWORD", OPTION_SECRET, IN_TOP | IN_SERVER | FOR_BOTH, 0, 0, NULL, IN_SPEC(password),
+	{ "password", "password", 'k', "PASSWORD", OPTION_SECRET, IN_TOP | IN_SERVER | FOR_ALL, 0, 0, NULL, IN_SPEC(password),
 	  NULL,
 	  "The password, or the base64 key of a 2022 method. On the command line @FILE reads it from a file; without it "
 	  "$GATUN_PASSWORD is used. In a file \"${NAME}\" is taken from the environment." },
@@ -46,10 +48,35 @@ static const struct option_row rows[] = {
 	{ "mode", NULL, 0, NULL, OPTION_WORD, IN_TOP | IN_SERVER, 1, 3, "tcp_only|udp_only|tcp_and_udp", IN_SPEC(mode),
 	  "tcp_and_udp", "What the server carries." },
 
-	/* the TUN of `run` */
+	/* inbounds */
 	{ "locals", NULL, 0, NULL, OPTION_LOCALS, IN_TOP, 0, 0, NULL, NOWHERE, NULL,
-	  "An array of inbounds. Of them \"protocol\": \"tun\" is supported; its keys may stand at the top level as well." },
-	{ "protocol", NULL, 0, NULL, OPTION_PROTOCOL, IN_TOP | IN_LOCAL, 0, 0, NULL, NOWHERE, NULL, "The inbound's kind: tun." },
+	  "An array of inbounds. `gatun local` opens those of protocol socks and tunnel; tun holds the keys of `run`." },
+	{ "protocol", NULL, 0, NULL, OPTION_PROTOCOL, IN_TOP | IN_LOCAL, 0, 0, NULL, IN_LOCAL_SPEC(protocol), "socks",
+	  "The inbound's kind: socks, tunnel or tun." },
+	{ "local_address", NULL, 0, NULL, OPTION_TEXT, IN_TOP | IN_LOCAL, 0, 0, NULL, IN_LOCAL_SPEC(address), "127.0.0.1",
+	  "The IP address on which the inbound listens." },
+	{ "local_port", NULL, 0, NULL, OPTION_PORT, IN_TOP | IN_LOCAL, 1, 65535, NULL, IN_LOCAL_SPEC(port), NULL,
+	  "The port on which the inbound listens. At the top level it makes an inbound by itself." },
+	{ "local_udp_address", NULL, 0, NULL, OPTION_TEXT, IN_LOCAL, 0, 0, NULL, IN_LOCAL_SPEC(udp_address), NULL,
+	  "Where it takes UDP, if not at local_address." },
+	{ "local_udp_port", NULL, 0, NULL, OPTION_PORT, IN_LOCAL, 1, 65535, NULL, IN_LOCAL_SPEC(udp_port), NULL,
+	  "Where it takes UDP, if not at local_port." },
+	{ "mode", NULL, 0, NULL, OPTION_WORD, IN_LOCAL, 1, 3, "tcp_only|udp_only|tcp_and_udp", IN_LOCAL_SPEC(mode),
+	  "tcp_and_udp", "What the inbound carries." },
+	{ "forward_address", NULL, 0, NULL, OPTION_TEXT, IN_LOCAL, 0, 0, NULL, IN_LOCAL_SPEC(forward), NULL,
+	  "tunnel: the address or name that everything goes to." },
+	{ "forward_port", NULL, 0, NULL, OPTION_PORT, IN_LOCAL, 1, 65535, NULL, IN_LOCAL_SPEC(forward_port), NULL,
+	  "tunnel: the port that everything goes to." },
+	{ "tunnel_address", NULL, 0, NULL, OPTION_TEXT, IN_TOP, 0, 0, NULL, IN_LOCAL_SPEC(tunnel), NULL,
+	  "HOST:PORT that everything goes to; with local_port it makes a tunnel." },
+	{ "socks5_auth_config_path", NULL, 0, NULL, OPTION_TEXT, IN_LOCAL, 0, 0, NULL, IN_LOCAL_SPEC(socks_users), NULL,
+	  "A file with the users of a socks inbound: {\"password\":{\"users\":[{\"user_name\":\"u\",\"password\":\"p\"}]}}." },
+	{ NULL, "socks", 0, "ADDR:PORT", OPTION_LISTEN, FOR_LOCAL, LOCAL_SOCKS, 0, NULL, NOWHERE, NULL,
+	  "Listen for SOCKS5, SOCKS4 and SOCKS4a." },
+	{ NULL, "tunnel", 0, "ADDR:PORT=HOST:PORT", OPTION_LISTEN, FOR_LOCAL, LOCAL_TUNNEL, 0, NULL, NOWHERE, NULL,
+	  "Carry all that comes to ADDR:PORT, TCP and UDP, to HOST:PORT." },
+
+	/* the TUN of `run` */
 	{ "dns_mode", "dns", 0, "fake|IP|off", OPTION_DNS_MODE, IN_TOP | IN_LOCAL | FOR_RUN, 0, 0, NULL, NOWHERE, "fake",
 	  "Port 53 behind the TUN. fake: answered with fake addresses, so that names travel in the tunnel; an address: queries "
 	  "go through the tunnel to it; off: left alone." },
@@ -91,10 +118,10 @@ static const struct option_row rows[] = {
 	  "SO_MARK of gatun's own sockets; needs root, or CAP_NET_RAW." },
 
 	/* messages */
-	{ NULL, "verbose", 'v', NULL, OPTION_COUNT, FOR_BOTH, 0, 0, NULL, IN_CONFIG(verbose), NULL,
+	{ NULL, "verbose", 'v', NULL, OPTION_COUNT, FOR_ALL, 0, 0, NULL, IN_CONFIG(verbose), NULL,
 	  "Say more; twice: say everything." },
-	{ NULL, "quiet", 'q', NULL, OPTION_FLAG, FOR_BOTH, 0, 0, NULL, IN_CONFIG(quiet), NULL, "Errors only." },
-	{ NULL, "log-format", 0, "text|json", OPTION_WORD, FOR_BOTH, 0, 1, "text|json", IN_CONFIG(log_format), "text",
+	{ NULL, "quiet", 'q', NULL, OPTION_FLAG, FOR_ALL, 0, 0, NULL, IN_CONFIG(quiet), NULL, "Errors only." },
+	{ NULL, "log-format", 0, "text|json", OPTION_WORD, FOR_ALL, 0, 1, "text|json", IN_CONFIG(log_format), "text",
 	  "The form of log lines, which go to standard error." },
 
 	/* refused where it would be needed */
@@ -113,15 +140,8 @@ static const struct option_row rows[] = {
 	INERT("plugin_mode", IN_TOP | IN_SERVER, "What the plugin carries."),
 
 	/* known, not supported yet */
-	LATER("local_address", IN_TOP | IN_LOCAL, "Where a local inbound listens."),
-	LATER("local_port", IN_TOP | IN_LOCAL, "Where a local inbound listens."),
 	LATER("local_ipv4_address", IN_TOP, "Source address of outbound connections."),
 	LATER("local_ipv6_address", IN_TOP, "Source address of outbound connections."),
-	LATER("local_udp_address", IN_LOCAL, "Where a local inbound listens for UDP."),
-	LATER("local_udp_port", IN_LOCAL, "Where a local inbound listens for UDP."),
-	LATER("tunnel_address", IN_TOP, "Destination of a tunnel inbound."),
-	LATER("forward_address", IN_LOCAL, "Destination of a tunnel inbound."),
-	LATER("forward_port", IN_LOCAL, "Destination of a tunnel inbound."),
 	LATER("tcp_redir", IN_LOCAL, "How a redir inbound captures TCP."),
 	LATER("udp_redir", IN_LOCAL, "How a redir inbound captures UDP."),
 	LATER("local_dns_address", IN_LOCAL, "Resolver for names that are not proxied."),
@@ -129,7 +149,6 @@ static const struct option_row rows[] = {
 	LATER("remote_dns_address", IN_LOCAL, "Resolver for names that are proxied."),
 	LATER("remote_dns_port", IN_LOCAL, "Resolver for names that are proxied."),
 	LATER("client_cache_size", IN_LOCAL, "Cached connections of a dns inbound."),
-	LATER("mode", IN_LOCAL, "What the inbound carries: the server's \"mode\" decides."),
 	LATER("tun_interface_name", IN_LOCAL, "The TUN's name."),
 	LATER("tun_interface_address", IN_LOCAL, "The TUN's address."),
 	LATER("tun_interface_destination", IN_LOCAL, "The TUN's peer address."),
@@ -138,7 +157,6 @@ static const struct option_row rows[] = {
 	LATER("tun_exclude", IN_TOP | IN_LOCAL, "What does not."),
 	LATER("lan", IN_TOP | IN_LOCAL, "The interface of a LAN to serve."),
 	LATER("kill_switch", IN_TOP | IN_LOCAL, "Let nothing out beside the tunnel."),
-	LATER("socks5_auth_config_path", IN_LOCAL, "Users of a socks inbound."),
 	LATER("http_auth_config_path", IN_LOCAL, "Users of an http inbound."),
 	LATER("fake_dns_record_expire_duration", IN_LOCAL, "Life of a fake address."),
 	LATER("fake_dns_ipv4_network", IN_LOCAL, "Range of fake addresses."),

@@ -24,7 +24,8 @@ enum option_where {
 	FOR_URL = 1 << 11,
 	FOR_GENKEY = 1 << 12,
 	FOR_CIPHERS = 1 << 13,
-	FOR_BOTH = FOR_RUN | FOR_SERVER,
+	FOR_LOCAL = 1 << 14,
+	FOR_ALL = FOR_RUN | FOR_SERVER | FOR_LOCAL, /* what starts an engine */
 };
 
 enum option_type {
@@ -44,13 +45,14 @@ enum option_type {
 	OPTION_SOURCE,	    /* command line only: the config file */
 	OPTION_SERVERS,	    /* an array of objects */
 	OPTION_LOCALS,
-	OPTION_PROTOCOL,    /* of an inbound: tun */
+	OPTION_PROTOCOL,    /* of an inbound */
+	OPTION_LISTEN,	    /* command line only: ADDR:PORT of an inbound, whose protocol is `min` */
 	OPTION_PLUGIN,	    /* refused unless empty: without it the server is not reachable */
 	OPTION_INERT,	    /* accepted, means nothing to us by its nature (version, id) */
 	OPTION_LATER,	    /* known, not supported yet, has no effect: a warning */
 };
 
-enum option_home { HOME_CONFIG, HOME_SERVER }; /* struct config, struct server_spec */
+enum option_home { HOME_CONFIG, HOME_SERVER, HOME_LOCAL }; /* struct config, server_spec, local_spec */
 
 struct option_row {
 	const char *key;	/* in a config file, or NULL */

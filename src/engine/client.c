@@ -24,7 +24,6 @@
 #include "inbound/tun.h"
 #include "inbound/tun_udp.h"
 #include "io/tcp_socket.h"
-#include "outbound/shadowsocks.h"
 
 #define UDP_PAYLOAD_MAX 65507u
 #define IPV6_ADDR_EXTRA 12 /* an IPv6 address in the header instead of an IPv4 one */
@@ -108,24 +107,6 @@ static const struct inbound_events inbound_events = { on_stream };
 
 /* ---- set-up ---- */
 
-static int open_outbound(struct client *c)
-{
-	const struct config_server *s = &c->config->servers[0];
-	struct shadowsocks_options options = {
-		.server = s->address,
-		.method = s->method,
-		.key = s->key,
-		.tag = s->tag,
-		.tcp = s->mode & MODE_TCP_ONLY,
-		.udp = s->mode & MODE_UDP_ONLY,
-		.fwmark = c->config->outbound_fwmark,
-		.timeout_s = c->config->timeout,
-	};
-
-	c->shadowsocks = shadowsocks_new(&options);
-	return c->shadowsocks ? 0 : -ENOMEM;
-}
-
 static int open_names(struct client *c)
 {
 	struct dns_options options = {
@@ -184,10 +165,10 @@ static int open_flows(struct client *c)
 
 static int open_all(struct client *c, int tun_fd, struct tun_features features)
 {
-	int err = open_outbound(c);
+	int err;
 
-	if (!err)
-		err = open_names(c);
+	c->shadowsocks = engine_outbound_new(c->config);
+	err = c->shadowsocks ? open_names(c) : -ENOMEM;
 	if (!err)
 		err = open_tun(c, tun_fd, features);
 	return err ? err : open_flows(c);

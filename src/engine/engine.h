@@ -12,6 +12,9 @@
  * 0, or an exit code with the reason logged. */
 int engine_server(const struct config *);
 
+/* `local`: the inbounds of config->locals until SIGTERM or SIGINT. As engine_server. */
+int engine_local(const struct config *);
+
 /* `run`: drives the TUN of a sandbox until its child ends, then returns the
  * exit code of the command (128+N for a signal). 125: the engine failed. */
 int engine_run(const struct config *, const struct sandbox *);

@@ -436,6 +436,14 @@ struct assoc_table *assoc_table_new(struct datagram_port *in, struct outbound *o
 	return t;
 }
 
+void assoc_table_end(struct assoc_table *t, const struct assoc_key *key, enum flow_end why)
+{
+	struct assoc *a = find(t, key, key_hash(key));
+
+	if (a)
+		end_assoc(a, why);
+}
+
 void assoc_table_free(struct assoc_table *t)
 {
 	on_inbound_ended(t, END_SHUTDOWN);

@@ -21,6 +21,9 @@ struct assoc_limits {
 struct assoc_table;
 /* Binds `in`. Every association gets its port from `out`. NULL: out of memory. */
 struct assoc_table *assoc_table_new(struct datagram_port *in, struct outbound *out, const struct assoc_limits *);
+/* Ends the association of this key, if there is one: the inbound knows that its
+ * client is gone. Not from inside the inbound's receive(). */
+void assoc_table_end(struct assoc_table *, const struct assoc_key *, enum flow_end);
 /* Ends all associations. */
 void assoc_table_free(struct assoc_table *);
 

@@ -28,6 +28,7 @@
 #define READ_BUDGET (512u * 1024) /* bytes per socket and turn */
 #define ARENA_MIN 4096u		 /* a rest smaller than this is not received into */
 #define IOV_BATCH 64
+#define KEEPALIVE_S 60
 #define CLOSING_MS 60000 /* after end(): how long without a byte that leaves */
 
 enum state { CONNECTING, OPEN, CLOSING, DEAD };
@@ -524,6 +525,23 @@ void tcp_socket_set_options(int fd, const struct tcp_socket_options *o)
 	setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &one, sizeof(one));
 	if (o->reset_on_death)
 		set_linger_reset(fd, true);
+	if (o->keepalive) {
+		int idle = KEEPALIVE_S, interval = KEEPALIVE_S / 4;
+
+		setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+		setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+		setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
+	}
+}
+
+struct addr tcp_socket_self(const struct stream *s)
+{
+	struct sockaddr_storage ss = { 0 };
+	socklen_t len = sizeof(ss);
+
+	if (getsockname(of(s)->io.fd, (struct sockaddr *)&ss, &len) < 0)
+		return (struct addr){ 0 };
+	return addr_from_sockaddr((struct sockaddr *)&ss);
 }
 
 struct stream *tcp_socket_new(int fd, const struct tcp_socket_options *o)

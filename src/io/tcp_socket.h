@@ -12,6 +12,7 @@ struct tcp_socket_options {
 	 * never a clean EOF, if this process is killed (transparency.md). */
 	bool reset_on_death;
 	uint32_t fwmark; /* SO_MARK, set before connect; 0 = none */
+	bool keepalive;	 /* notice a peer that has vanished, within minutes */
 };
 
 struct tcp_connect_events {
@@ -35,6 +36,8 @@ struct stream *tcp_socket_new(int fd, const struct tcp_socket_options *);
 
 /* How many sockets were ended with END_DONE and still send what they had accepted. */
 unsigned tcp_socket_closing(void);
+/* The address of ours that a stream of this kind has; family 0 where it is closed. */
+struct addr tcp_socket_self(const struct stream *);
 
 /* Gives back the receive buffer that all sockets share if nothing was received
  * since the last call. Called by the slow timer that trims the pools. */

@@ -127,10 +127,53 @@ static void keys_of_later_versions_are_named(void **state)
 	       "t:2:28: warning: \"acl\" is known but not supported yet: it has no effect (Access control list.)\n");
 	expect("{ " SERVER ",\n \"locals\": [{ \"local_port\": 1080 }, { \"protocol\": \"redir\" },\n{ \"protocol\": \"tnu\" }, { \"disabled\": true, \"protocol\": \"x\" }, 7] }",
 	       FOR_CHECK,
-	       "t:2:13: warning: an inbound without \"protocol\" is a socks one, which is not supported yet: it has no effect\n"
 	       "t:2:51: warning: inbounds of protocol \"redir\" are not supported yet; this one has no effect\n"
 	       "t:3:15: error: unknown protocol \"tnu\", did you mean \"tun\"?\n"
 	       "t:3:63: error: an inbound is an object, not a number\n");
+}
+
+static void inbounds_are_what_they_say(void **state)
+{
+	struct config c;
+
+	(void)state;
+	good("{ " SERVER ", \"mode\": \"tcp_only\", \"locals\": [ { \"local_port\": 1080 },"
+	     "{ \"protocol\": \"socks\", \"local_address\": \"::1\", \"local_port\": \"1081\", \"mode\": \"udp_only\","
+	     "  \"local_udp_address\": \"127.0.0.2\", \"local_udp_port\": 1082 },"
+	     "{ \"protocol\": \"tunnel\", \"local_port\": 53, \"forward_address\": \"a.org\", \"forward_port\": 54 } ] }", &c);
+	assert_int_equal(c.n_locals, 3);
+	assert_int_equal(c.locals[0].protocol, LOCAL_SOCKS);
+	assert_int_equal(c.locals[0].mode, MODE_TCP_ONLY);
+	assert_int_equal(c.locals[0].listen.port, 1080);
+	assert_memory_equal(c.locals[0].listen.ip.bytes, "\177\0\0\1", 4);
+	assert_int_equal(c.locals[1].listen.family, AF_INET6);
+	assert_int_equal(c.locals[1].mode, MODE_UDP_ONLY);
+	assert_int_equal(c.locals[1].listen_udp.port, 1082);
+	assert_memory_equal(c.locals[1].listen_udp.ip.bytes, "\177\0\0\2", 4);
+	assert_int_equal(c.locals[2].protocol, LOCAL_TUNNEL);
+	assert_string_equal(c.locals[2].forward.name, "a.org");
+	assert_int_equal(target_port(&c.locals[2].forward), 54);
+	config_free(&c);
+	good("{ " SERVER ", \"local_port\": 1080, \"tunnel_address\": \"8.8.8.8:53\" }", &c);
+	assert_int_equal(c.n_locals, 1);
+	assert_int_equal(c.locals[0].protocol, LOCAL_TUNNEL);
+	assert_int_equal(target_port(&c.locals[0].forward), 53);
+	config_free(&c);
+}
+
+static void inbounds_that_cannot_be_are_refused(void **state)
+{
+	(void)state;
+	expect("{ " SERVER ", \"local_address\": \"::1\" }", FOR_CHECK,
+	       "t:1:145: warning: without \"local_port\" this has no effect\n");
+	expect("{ " SERVER ",\n\"locals\": [ { \"local_address\": \"example.org\", \"local_port\": 1 },\n{ \"protocol\": \"tunnel\", \"local_port\": 2 },\n"
+	       "{ \"protocol\": \"socks\" },\n{ \"local_port\": 3, \"socks5_auth_config_path\": \"/nonexistent\" } ] }",
+	       FOR_LOCAL,
+	       "t:2:32: error: an inbound listens on an IP address of this machine (127.0.0.1, 0.0.0.0, ::), not on \"example.org\"\n"
+	       "t:3:1: error: a tunnel wants \"forward_address\" and \"forward_port\"\n"
+	       "t:4:1: error: an inbound of protocol \"socks\" wants a \"local_port\"\n"
+	       "t:5:47: error: the users' file /nonexistent: cannot be opened\n");
+	expect("{ " SERVER " }", FOR_LOCAL, "t: error: no inbound is given: --socks ADDR:PORT, or \"locals\" in the config\n");
 }
 
 static void every_key_sets_its_field(void **state)
@@ -351,6 +394,8 @@ int main(void)
 		cmocka_unit_test(all_errors_are_said_in_the_order_of_the_text),
 		cmocka_unit_test(unknown_keys_name_the_nearest),
 		cmocka_unit_test(keys_of_later_versions_are_named),
+		cmocka_unit_test(inbounds_are_what_they_say),
+		cmocka_unit_test(inbounds_that_cannot_be_are_refused),
 		cmocka_unit_test(every_key_sets_its_field),
 		cmocka_unit_test(the_shortest_file_is_a_url),
 		cmocka_unit_test(several_servers),

@@ -66,8 +66,9 @@ static void defaults_are_as_printed(void **state)
 	config_init(&set);
 	for (const struct option_row *r = option_table(); r; r = next(r)) {
 		struct server_spec spec = { 0 };
+		struct local_spec local = { 0 };
 		struct problems problems = { 0 };
-		struct assignment a = { &printed, &spec, &problems, r->key ? r->key : r->flag };
+		struct assignment a = { &printed, &spec, &problems, r->key ? r->key : r->flag, &local, NULL };
 		struct option_value v = { .kind = VALUE_TEXT, .text = r->def, .is = "text" };
 
 		if (!r->def || r->home != HOME_CONFIG || strncmp(r->def, "from", 4) == 0)
@@ -108,8 +109,9 @@ static void ranges_are_kept_at_their_ends(void **state)
 		for (int i = 0; i < 4; i++) {
 			struct config c;
 			struct server_spec spec = { 0 };
+			struct local_spec local = { 0 };
 			struct problems problems = { 0 };
-			struct assignment a = { &c, &spec, &problems, r->key ? r->key : r->flag };
+			struct assignment a = { &c, &spec, &problems, r->key ? r->key : r->flag, &local, NULL };
 			struct option_value v = { .kind = VALUE_NUMBER, .number = tries[i], .is = "a number" };
 
 			config_init(&c);
@@ -180,8 +182,8 @@ static void the_documentation_has_every_key_and_option(void **state)
 		}
 		if (r->flag) {
 			snprintf(name, sizeof(name), "`--%s", r->flag);
-			if (!line_has(text, name + (r->letter != 0), (r->where & FOR_BOTH) == FOR_BOTH ? "| run, server |" :
-				      r->where & FOR_RUN ? "| run |" : "| server |"))
+			if (!line_has(text, name + (r->letter != 0), (r->where & FOR_ALL) == FOR_ALL ? "| run, server, local |" :
+				      r->where & FOR_RUN ? "| run |" : r->where & FOR_LOCAL ? "| local |" : "| server |"))
 				fail_msg("docs/configuration.md: option --%s", r->flag);
 		}
 	}
