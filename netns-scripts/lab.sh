@@ -55,8 +55,9 @@ lab_need()
 lab_enter()
 {
 	[ "${LAB_INSIDE:-}" = "$PPID.$$" ] && { lab_private_mounts; return; }
+	# Himself with all rights, and not as root: tcpdump and nginx, as root, insist on becoming another.
 	local user=()
-	[ "$(id -u)" -eq 0 ] || user=(--user --map-root-user)
+	[ "$(id -u)" -eq 0 ] || user=(--user --map-current-user --keep-caps)
 	lab_need unshare ip tcpdump python3
 	[ -c /dev/net/tun ] || lab_skip "there is no /dev/net/tun (modprobe tun)"
 	(: <>/dev/net/tun) 2>/dev/null || lab_skip "$(id -un) may not open /dev/net/tun ($(stat -c '%A, owner %U' /dev/net/tun))"
@@ -208,7 +209,7 @@ lab_start_web()
 		lab_die "no certificate"
 	head -c 3000000 /dev/urandom >"$dir/root/3mb"
 	echo "the web of the lab" >"$dir/root/index.html"
-	sed "s,@DIR@,$dir,g; s,@USER@,$(id -un)," "$LAB_DIR/nginx.conf" >"$dir/nginx.conf"
+	sed "s,@DIR@,$dir,g" "$LAB_DIR/nginx.conf" >"$dir/nginx.conf"
 	lab_start web world nginx -p "$dir" -e "$dir/error.log" -c "$dir/nginx.conf"
 	lab_wait "the web server" lab_listens world 443
 }
@@ -270,7 +271,9 @@ LAB_TUNNEL="(host $SERVER4 or host $SERVER6) and (port $SERVER_PORT or (ip and i
 lab_capture()
 {
 	: >"$LAB_LOGS/$1.tcpdump.log"
-	lab_start "$1.tcpdump" client tcpdump -n -i uplink -U --immediate-mode -B 16384 -s "${3:-0}" -Z root -w "$LAB_LOGS/$1.pcap" "$2"
+	local user=()
+	[ "$(id -u)" -ne 0 ] || user=(-Z root)
+	lab_start "$1.tcpdump" client tcpdump -n -i uplink -U --immediate-mode -B 16384 -s "${3:-0}" "${user[@]}" -w "$LAB_LOGS/$1.pcap" "$2"
 	CAPTURE_PID=$LAB_PID
 	lab_wait "the capture $1" grep -q "listening on" "$LAB_LOGS/$1.tcpdump.log"
 }
