@@ -138,8 +138,8 @@ static int open_all(struct server *s)
 
 static void close_all(struct server *s)
 {
+	relay_free(); /* before the endpoints: its streams refer to their settings */
 	close_endpoints(s);
-	relay_free();
 	engine_drain(); /* what ended above is freed by deferred work */
 	if (s->direct)
 		s->direct->ops->free(s->direct);

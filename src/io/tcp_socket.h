@@ -45,7 +45,7 @@ void tcp_socket_trim(void);
 
 struct tcp_listener;
 struct tcp_listener_events {
-	/* self: the address of ours that the client connected to. */
+	/* The stream is the owner's; client: where it comes from. */
 	void (*accepted)(void *owner, struct stream *, const struct addr *client);
 };
 /* Listens. When descriptors run out it gives up a reserve to refuse the next
