@@ -273,11 +273,12 @@ static void flush(struct tcp_socket *t)
 		int n = slice_queue_peek(&t->out, v, IOV_BATCH);
 		size_t len = slices_len(v, n);
 		struct msghdr msg = { .msg_iov = iov, .msg_iovlen = (size_t)n };
+		bool more = len < t->out.bytes || (t->shut && !t->shut_sent); /* FIN rides on the data */
 		ssize_t sent;
 
 		for (int i = 0; i < n; i++)
 			iov[i] = (struct iovec){ slice_data(&v[i]), v[i].len };
-		sent = sendmsg(t->io.fd, &msg, MSG_NOSIGNAL | (len < t->out.bytes ? MSG_MORE : 0));
+		sent = sendmsg(t->io.fd, &msg, MSG_NOSIGNAL | (more ? MSG_MORE : 0));
 		if (sent < 0) {
 			if (errno == EINTR)
 				continue;
