@@ -1,8 +1,8 @@
 """How each program of the field is started: the command lines and configurations of
 the servers and clients that gatun has to get along with, and its own.
 
-A server is words to run; a client is either words that serve SOCKS5 on a port, or (gatun
-run) words in front of the application. It does not know what is asked through them.
+A server is words to run; a client is either words that serve SOCKS5 on a port (gatun local among
+them), or (gatun run) words in front of the application. It does not know what is asked through them.
 """
 import base64
 import json
@@ -20,11 +20,11 @@ METHODS = SIP004 + list(SIP022)
 
 # What each is built with. shadowsocks-rust: the features that tests/interop/peers asks for.
 RUST = ["aes-128-gcm", "aes-256-gcm", "chacha20-ietf-poly1305"] + list(SIP022)
-SPEAKS = {"gatun": METHODS, "ss-server": SIP004, "ss-local": SIP004, "ssserver": RUST, "sslocal": RUST, "sing-box": METHODS}
+SPEAKS = {"gatun": METHODS, "gatun-local": METHODS, "ss-server": SIP004, "ss-local": SIP004, "ssserver": RUST, "sslocal": RUST, "sing-box": METHODS}
 
 
 def find(name, gatun):
-    if name == "gatun":
+    if name.startswith("gatun"):
         return gatun
     cached = os.path.join(CACHE, name)
     return cached if os.access(cached, os.X_OK) else shutil.which(name)
@@ -71,6 +71,8 @@ def server_words(name, program, method, key, port, base, hosts):
 
 def client_words(name, program, method, key, port, local, base):
     """Words that start a SOCKS5 proxy on 127.0.0.1:local."""
+    if name == "gatun-local":
+        return [program, "local", make_url(method, key, port), "--socks", "%s:%d" % (LOCAL, local)]
     if name == "ss-local":
         return [program, "-s", ADDRESS, "-p", str(port), "-k", key, "-m", method, "-b", LOCAL, "-l", str(local), "-u"]
     if name == "sslocal":
