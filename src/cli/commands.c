@@ -22,8 +22,8 @@ static const char server_text[] =
 
 static const char local_text[] =
 	"Listens on this machine for programs that are told to use a proxy, and carries\n"
-	"what they ask for to SERVER: SOCKS5 with UDP ASSOCIATE, SOCKS4 and 4a, and\n"
-	"tunnels to one fixed target. Until SIGTERM or SIGINT.\n"
+	"what they ask for to SERVER: SOCKS5 with UDP ASSOCIATE, SOCKS4 and 4a, HTTP, or\n"
+	"both on one port, and tunnels to one fixed target. Until SIGTERM or SIGINT.\n"
 	"Several inbounds stand in the config file as \"locals\", or are given here.\n"
 	"\n"
 	"SERVER is an ss:// URL, or -c FILE, or -s HOST:PORT -m METHOD -k PASSWORD.\n";
@@ -50,7 +50,7 @@ static const struct command table[] = {
 	  run_text, "  gatun run -c config.json -- curl https://example.org/\n" },
 	{ "server", FOR_SERVER, cmd_server, "[SERVER] [options]", "Be the remote end", server_text,
 	  "  gatun server -s 0.0.0.0:8388 -m 2022-blake3-aes-256-gcm -k @/etc/gatun.key\n" },
-	{ "local", FOR_LOCAL, cmd_local, "[SERVER] [options]", "Be a SOCKS5 proxy, or a tunnel", local_text,
+	{ "local", FOR_LOCAL, cmd_local, "[SERVER] [options]", "Be a SOCKS5 or HTTP proxy, or a tunnel", local_text,
 	  "  gatun local -c config.json --socks 127.0.0.1:1080\n" },
 	{ "check", FOR_CHECK, cmd_check, "FILE|URL", "Say what is wrong with a config, and what it would do", check_text,
 	  "  gatun check config.json\n" },

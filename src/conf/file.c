@@ -108,7 +108,7 @@ static void read_servers(struct reader *r, const struct option_row *o, const jso
  * Of a protocol that we do not have only the name is looked at. */
 static bool is_other(const json_t *local)
 {
-	static const char *const ours[] = { "socks", "tunnel", "tun" };
+	static const char *const ours[] = { "socks", "http", "mixed", "tunnel", "tun" };
 	const json_t *protocol = json_object_get(local, "protocol");
 
 	for (size_t i = 0; i < sizeof(ours) / sizeof(*ours); i++)

@@ -169,7 +169,7 @@ bool load_finish(struct loading *l, uint32_t command)
 		check_locals(l);
 	if (command == FOR_LOCAL && !c->n_locals && !l->problems.n_errors)
 		problem_add(&l->problems, PROBLEM_ERROR, 0,
-			    "no inbound is given: --socks ADDR:PORT, or \"locals\" in the config");
+			    "no inbound is given: --socks, --http or --mixed ADDR:PORT, or \"locals\" in the config");
 	return l->problems.n_errors == 0;
 }
 

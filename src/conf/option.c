@@ -50,9 +50,9 @@ static const struct option_row rows[] = {
 
 	/* inbounds */
 	{ "locals", NULL, 0, NULL, OPTION_LOCALS, IN_TOP, 0, 0, NULL, NOWHERE, NULL,
-	  "An array of inbounds. `gatun local` opens those of protocol socks and tunnel; tun holds the keys of `run`." },
+	  "An array of inbounds. `gatun local` opens those of protocol socks, http, mixed and tunnel; tun holds the keys of `run`." },
 	{ "protocol", NULL, 0, NULL, OPTION_PROTOCOL, IN_TOP | IN_LOCAL, 0, 0, NULL, IN_LOCAL_SPEC(protocol), "socks",
-	  "The inbound's kind: socks, tunnel or tun." },
+	  "The inbound's kind: socks, http, mixed (both on one port), tunnel or tun." },
 	{ "local_address", NULL, 0, NULL, OPTION_TEXT, IN_TOP | IN_LOCAL, 0, 0, NULL, IN_LOCAL_SPEC(address), "127.0.0.1",
 	  "The IP address on which the inbound listens." },
 	{ "local_port", NULL, 0, NULL, OPTION_PORT, IN_TOP | IN_LOCAL, 1, 65535, NULL, IN_LOCAL_SPEC(port), NULL,
@@ -71,8 +71,13 @@ static const struct option_row rows[] = {
 	  "HOST:PORT that everything goes to; with local_port it makes a tunnel." },
 	{ "socks5_auth_config_path", NULL, 0, NULL, OPTION_TEXT, IN_LOCAL, 0, 0, NULL, IN_LOCAL_SPEC(socks_users), NULL,
 	  "A file with the users of a socks inbound: {\"password\":{\"users\":[{\"user_name\":\"u\",\"password\":\"p\"}]}}." },
+	{ "http_auth_config_path", NULL, 0, NULL, OPTION_TEXT, IN_LOCAL, 0, 0, NULL, IN_LOCAL_SPEC(http_users), NULL,
+	  "A file with the users of an http inbound: {\"basic\":{\"users\":[{\"user_name\":\"u\",\"password\":\"p\"}]}}." },
 	{ NULL, "socks", 0, "ADDR:PORT", OPTION_LISTEN, FOR_LOCAL, LOCAL_SOCKS, 0, NULL, NOWHERE, NULL,
 	  "Listen for SOCKS5, SOCKS4 and SOCKS4a." },
+	{ NULL, "http", 0, "ADDR:PORT", OPTION_LISTEN, FOR_LOCAL, LOCAL_HTTP, 0, NULL, NOWHERE, NULL, "Be an HTTP proxy." },
+	{ NULL, "mixed", 0, "ADDR:PORT", OPTION_LISTEN, FOR_LOCAL, LOCAL_MIXED, 0, NULL, NOWHERE, NULL,
+	  "Both on one port: the first byte tells them apart." },
 	{ NULL, "tunnel", 0, "ADDR:PORT=HOST:PORT", OPTION_LISTEN, FOR_LOCAL, LOCAL_TUNNEL, 0, NULL, NOWHERE, NULL,
 	  "Carry all that comes to ADDR:PORT, TCP and UDP, to HOST:PORT." },
 
@@ -157,7 +162,6 @@ static const struct option_row rows[] = {
 	LATER("tun_exclude", IN_TOP | IN_LOCAL, "What does not."),
 	LATER("lan", IN_TOP | IN_LOCAL, "The interface of a LAN to serve."),
 	LATER("kill_switch", IN_TOP | IN_LOCAL, "Let nothing out beside the tunnel."),
-	LATER("http_auth_config_path", IN_LOCAL, "Users of an http inbound."),
 	LATER("fake_dns_record_expire_duration", IN_LOCAL, "Life of a fake address."),
 	LATER("fake_dns_ipv4_network", IN_LOCAL, "Range of fake addresses."),
 	LATER("fake_dns_ipv6_network", IN_LOCAL, "Range of fake addresses."),

@@ -63,7 +63,7 @@ static void leave_state(struct guest *g)
 	g->association = NULL;
 }
 
-static void guest_gone(struct guest *g, enum flow_end why)
+void guest_leave(struct guest *g, enum flow_end why)
 {
 	if (g->state == GUEST_GONE)
 		return;
@@ -84,7 +84,7 @@ static void sweep_list(struct list *guests)
 
 		if (g->due_ms > loop_now())
 			return;
-		guest_gone(g, END_DONE);
+		guest_leave(g, END_DONE);
 	}
 }
 
@@ -117,11 +117,11 @@ static size_t swallow(void *owner, const struct slice *v, int n)
 }
 
 static void on_no_room(void *owner) { (void)owner; }
-static void on_closed(void *owner) { guest_gone(owner, END_DONE); }
+static void on_closed(void *owner) { guest_leave(owner, END_DONE); }
 
 static void on_broken(void *owner, enum flow_end why)
 {
-	guest_gone(owner, why);
+	guest_leave(owner, why);
 }
 
 static const struct stream_events swallow_events = { swallow, on_no_room, on_closed, on_broken };
@@ -138,7 +138,7 @@ void guest_turn_away(struct guest *g)
 	struct mixed *m = g->inbound;
 
 	if (m->n_draining >= DRAIN_MAX)
-		guest_gone(container_of(m->draining.next, struct guest, node), END_DONE);
+		guest_leave(container_of(m->draining.next, struct guest, node), END_DONE);
 	enter(g, GUEST_DRAINING, &m->draining, DRAIN_MS);
 	m->n_draining++;
 	stream_shut(g->under);
@@ -192,7 +192,7 @@ static void guest_end(struct stream *s, enum flow_end why)
 	uint8_t reply[GUEST_REPLY_MAX];
 
 	if (g->state != GUEST_HELD || g->client_gone || why == END_SHUTDOWN) {
-		guest_gone(g, why);
+		guest_leave(g, why);
 		return;
 	}
 	guest_say(g, reply, g->protocol->reply(g, why == END_DONE ? END_NO_REPLY : why, reply));
@@ -227,6 +227,14 @@ void guest_hold(struct guest *g)
 	stream_want(g->under, false, false);
 }
 
+void guest_exchange(struct guest *g, const struct stream_ops *ops, const struct stream_events *events, void *owner)
+{
+	enter(g, GUEST_PLAIN, &g->inbound->others, 0);
+	g->stream.ops = ops;
+	stream_bind(g->under, events, owner);
+	stream_want(g->under, false, false);
+}
+
 /* ---- ASKING ---- */
 
 static const struct guest_protocol *protocol_of(const struct mixed_options *o, uint8_t first)
@@ -235,6 +243,8 @@ static const struct guest_protocol *protocol_of(const struct mixed_options *o, u
 		return &guest_socks5;
 	if (o->socks && first == 4)
 		return &guest_socks4;
+	if (o->http && first >= 'A' && first <= 'Z')
+		return &guest_http;
 	return NULL;
 }
 
@@ -270,14 +280,14 @@ static size_t read_messages(struct guest *g)
 		at += n > 0 ? (size_t)n : 0;
 	}
 	if (g->state == GUEST_ASKING && n < 0)
-		guest_gone(g, END_PROTOCOL);
+		guest_leave(g, END_PROTOCOL);
 	else if (g->state == GUEST_ASKING && g->used - at >= g->protocol->request_max)
 		g->protocol->too_long(g);
 	if (g->state == GUEST_ASKING && at) {
 		memmove(g->in->data, g->in->data + at, g->used - at);
 		g->used -= (uint32_t)at;
 	}
-	return g->state == GUEST_HELD ? g->used - at : 0;
+	return g->state == GUEST_HELD || g->state == GUEST_PLAIN ? g->used - at : 0;
 }
 
 static void hand_over(struct guest *g)
@@ -296,16 +306,16 @@ static size_t on_data(void *owner, const struct slice *v, int n)
 	if (!g->protocol)
 		g->protocol = protocol_of(g->options, *slice_data(&v[0]));
 	if (!g->protocol)
-		guest_gone(g, END_PROTOCOL);
+		guest_leave(g, END_PROTOCOL);
 	while (g->state == GUEST_ASKING && taken < total) {
 		taken += gather(g, v, n, taken);
 		if (!g->in) {
-			guest_gone(g, END_LIMIT);
+			guest_leave(g, END_LIMIT);
 			return 0;
 		}
 		taken -= read_messages(g);
 	}
-	if (g->state == GUEST_HELD) {
+	if (g->state == GUEST_HELD || g->state == GUEST_PLAIN) {
 		hand_over(g);
 		return taken;
 	}
@@ -316,6 +326,14 @@ static size_t on_data(void *owner, const struct slice *v, int n)
 
 static const struct stream_events asking_events = { on_data, on_no_room, on_closed, on_broken };
 
+void guest_ask_again(struct guest *g)
+{
+	enter(g, GUEST_ASKING, &g->inbound->asking, (uint64_t)g->options->handshake_s * 1000);
+	g->stream.ops = &guest_ops;
+	stream_bind(g->under, &asking_events, g);
+	stream_want(g->under, true, false);
+}
+
 static void on_client(void *owner, struct stream *under, const struct addr *client)
 {
 	struct mixed *m = owner;
@@ -325,15 +343,12 @@ static void on_client(void *owner, struct stream *under, const struct addr *clie
 		stream_end(under, END_LIMIT);
 		return;
 	}
-	g->stream.ops = &guest_ops;
 	g->options = &m->options;
 	g->inbound = m;
 	g->under = under;
 	g->client = *client;
 	list_init(&g->node);
-	enter(g, GUEST_ASKING, &m->asking, (uint64_t)m->options.handshake_s * 1000);
-	stream_bind(under, &asking_events, g);
-	stream_want(under, true, false);
+	guest_ask_again(g);
 }
 
 static const struct tcp_listener_events listener_events = { on_client };
@@ -366,7 +381,7 @@ struct mixed *mixed_new(const struct mixed_options *o, const struct inbound_even
 static void end_list(struct list *guests)
 {
 	while (!list_empty(guests))
-		guest_gone(container_of(guests->next, struct guest, node), END_SHUTDOWN);
+		guest_leave(container_of(guests->next, struct guest, node), END_SHUTDOWN);
 }
 
 void mixed_free(struct mixed *m)

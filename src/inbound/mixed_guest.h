@@ -5,7 +5,8 @@
  *	ASKING ──request──► HELD ──accept()──► JOINED
  *	   │                  └─end(why)─┐
  *	   ├─UDP ASSOCIATE──► CONTROL    │
- *	   └─turned away───────────────► DRAINING
+ *	   ├─turned away───────────────► DRAINING
+ *	   └─plain HTTP─────► PLAIN ──the response is whole──► ASKING
  *
  * HELD: the owner has the guest's own stream and dials; the guest hears nothing
  * until the outbound stands, or learns why it does not. JOINED: events go from
@@ -36,7 +37,7 @@ struct guest_protocol {
 	/* It was longer. */
 	void (*too_long)(struct guest *);
 };
-extern const struct guest_protocol guest_socks5, guest_socks4;
+extern const struct guest_protocol guest_socks5, guest_socks4, guest_http;
 
 struct guest {
 	struct stream stream; /* the owner's, from HELD on */
@@ -51,6 +52,7 @@ struct guest {
 	bool client_gone;
 	struct target target;
 	struct socks_association *association; /* CONTROL */
+	struct http_plain *plain;	       /* PLAIN */
 	uint64_t due_ms;
 	struct list node;
 	struct loop_work free_work;
@@ -62,6 +64,11 @@ void guest_say(struct guest *, const void *bytes, size_t len);
 void guest_hold(struct guest *);
 /* It keeps its connection open for the sake of an association. */
 void guest_control(struct guest *);
+/* PLAIN: the owner gets the guest's stream with these ops, the socket's events go to `owner`. */
+void guest_exchange(struct guest *, const struct stream_ops *, const struct stream_events *, void *owner);
+/* The exchange is over: the next request, or the end. */
+void guest_ask_again(struct guest *);
+void guest_leave(struct guest *, enum flow_end);
 /* Nothing more is listened to; what was said gets out. */
 void guest_turn_away(struct guest *);
 /* True if `users` is empty or has this one; takes the same time whoever it is. */
