@@ -89,10 +89,14 @@ class Socks:
         return self.ask(1, host, port)[0]
 
     def open_udp(self, host, port):
-        control, relay = self.ask(3, "0.0.0.0", 0)
+        """RFC 1928 section 7: the client says where its datagrams will come from, or zeros. Both
+        are asked: with zeros from two clients of one address nobody could tell whose is whose."""
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sock.bind((self.proxy[0], 0))
+        announced = ("0.0.0.0", 0) if host == ADDRESSES["name"] else sock.getsockname()
+        control, relay = self.ask(3, *announced)
         if relay[0] in ("0.0.0.0", "::"):
             relay = (self.proxy[0], relay[1])
-        sock = socket.socket(socket.AF_INET6 if ":" in relay[0] else socket.AF_INET, socket.SOCK_DGRAM)
         sock.connect(relay)
         header = b"\0\0\0" + socks_address(host, port)
         self.association = control  # which lives as long as this connection
