@@ -241,6 +241,7 @@ check_server()
 {
 	[ -n "${SERVER_PID:-}" ] || return
 	check "the server is still there" kill -0 "$SERVER_PID"
+	lab_end "$SERVER_PID" # in order, so that a sanitizer looks for leaks
 	check_reports
 }
 
