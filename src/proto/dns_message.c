@@ -13,20 +13,15 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/bytes.h"
+
 enum { FLAG_QR = 0x80, FLAG_TC = 0x02, FLAG_RD = 0x01, FLAG_RA = 0x80, FLAG_CD = 0x10 };
 enum { OPT_LEN = 11, RECORD_FIXED = 10 };
 #define EDNS_DO 0x8000u
 #define LABEL_MAX 63
 #define WIRE_NAME_MAX 255
 
-static uint16_t get16(const uint8_t *p) { return (uint16_t)(p[0] << 8 | p[1]); }
 static uint32_t get32(const uint8_t *p) { return (uint32_t)get16(p) << 16 | get16(p + 2); }
-
-static void put16(uint8_t *p, unsigned v)
-{
-	p[0] = (uint8_t)(v >> 8);
-	p[1] = (uint8_t)v;
-}
 
 static void put32(uint8_t *p, uint32_t v)
 {

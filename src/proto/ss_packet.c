@@ -13,11 +13,11 @@
  */
 #include "proto/ss_packet.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <sodium.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "crypto/kdf.h"
 #include "crypto/random.h"
 #include "proto/ss_addr.h"
@@ -37,31 +37,6 @@ static inline enum shape shape_of(const struct ss_packet_codec *c)
 	if (!c->method->sip022)
 		return SALTED;
 	return c->method->udp == AEAD_XCHACHA20_POLY1305 ? NONCED : SESSION;
-}
-
-static inline void put16(uint8_t *p, uint16_t v)
-{
-	p[0] = (uint8_t)(v >> 8);
-	p[1] = (uint8_t)v;
-}
-
-static inline void put64(uint8_t *p, uint64_t v)
-{
-	v = htobe64(v);
-	memcpy(p, &v, sizeof(v));
-}
-
-static inline uint16_t get16(const uint8_t *p)
-{
-	return (uint16_t)(p[0] << 8 | p[1]);
-}
-
-static inline uint64_t get64(const uint8_t *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return be64toh(v);
 }
 
 /* ---- codec and sessions ---- */

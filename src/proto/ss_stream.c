@@ -12,6 +12,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "crypto/kdf.h"
 #include "proto/ss_packet.h" /* ss_time_ok */
 
@@ -20,31 +21,6 @@
 #define SIP022_CHUNK_MAX 0xFFFF
 
 enum { TYPE_REQUEST = 0, TYPE_RESPONSE = 1 };
-
-static inline void put16(uint8_t *p, size_t v)
-{
-	p[0] = (uint8_t)(v >> 8);
-	p[1] = (uint8_t)v;
-}
-
-static inline void put64(uint8_t *p, uint64_t v)
-{
-	v = htobe64(v);
-	memcpy(p, &v, sizeof(v));
-}
-
-static inline uint16_t get16(const uint8_t *p)
-{
-	return (uint16_t)(p[0] << 8 | p[1]);
-}
-
-static inline uint64_t get64(const uint8_t *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return be64toh(v);
-}
 
 /* The counter as a little-endian nonce of whatever length. */
 static inline void next_nonce(uint64_t *counter, uint8_t nonce[AEAD_NONCE_MAX])
