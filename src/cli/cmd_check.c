@@ -19,6 +19,16 @@ static const char *carried(enum config_mode mode)
 	return mode == MODE_TCP_ONLY ? "TCP only" : mode == MODE_UDP_ONLY ? "UDP only" : "TCP and UDP";
 }
 
+/* ", 2 users" or what a client says of itself. */
+static void print_identity(const struct config_server *s)
+{
+	if (s->n_users)
+		printf(", %d user%s", s->n_users, s->n_users == 1 ? "" : "s");
+	if (s->n_identities)
+		printf(", as a user behind %d key%s", s->n_identities, s->n_identities == 1 ? "" : "s");
+	putchar('\n');
+}
+
 static void print_servers(const struct config *c)
 {
 	for (int i = 0; i < c->n_servers; i++) {
@@ -27,9 +37,10 @@ static void print_servers(const struct config *c)
 
 		target_format(&s->address, address);
 		if (strcmp(address, s->tag) == 0)
-			printf("server %s: %s, %s\n", address, s->method->name, carried(s->mode));
+			printf("server %s: %s, %s", address, s->method->name, carried(s->mode));
 		else
-			printf("server \"%s\" at %s: %s, %s\n", s->tag, address, s->method->name, carried(s->mode));
+			printf("server \"%s\" at %s: %s, %s", s->tag, address, s->method->name, carried(s->mode));
+		print_identity(s);
 	}
 }
 
@@ -50,7 +61,7 @@ static void print_run(const struct config *c)
 {
 	char address[TARGET_STRLEN];
 
-	if (c->n_servers != 1)
+	if (c->n_servers != 1 || c->servers[0].n_users)
 		return;
 	printf("gatun run: carries %s of the command to %s", carried(c->servers[0].mode),
 	       target_format(&c->servers[0].address, address));
@@ -67,7 +78,7 @@ static void print_listen(const struct config *c)
 		const struct config_server *s = &c->servers[i];
 		char address[TARGET_STRLEN];
 
-		if (!target_is_name(&s->address))
+		if (!target_is_name(&s->address) && !s->n_identities)
 			printf("gatun server: listens on %s (%s), %s targets on this machine\n", target_format(&s->address, address),
 			       carried(s->mode), c->allow_local ? "allows" : "refuses");
 	}

@@ -1,9 +1,11 @@
 /*
- * `gatun url FILE|URL`: a config as ss:// URLs, one line for each server, or a
- * URL as a config. This is the one subcommand whose output is a secret.
+ * `gatun url FILE|URL`: a config as ss:// URLs, one line for each server (of a
+ * server with users, for each user), or a URL as a config. This is the one subcommand whose output is a secret.
  */
 #include <jansson.h>
+#include <sodium.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -34,18 +36,47 @@ static void print_json(const struct server_spec *s)
 	json_decref(object);
 }
 
+static void print_url(const struct server_spec *s)
+{
+	char *url = url_format(s);
+
+	if (!url)
+		die(1, "out of memory");
+	puts(url);
+	url_free(url);
+}
+
+/* Nobody comes in with the server's key alone: a URL for each user, by his name. */
+static void print_user_urls(const struct server_spec *s)
+{
+	for (int i = 0; i < s->n_users; i++) {
+		const char *own = s->password.text, *user = s->users[i].password.text;
+		size_t len = strlen(own) + 1 + strlen(user);
+		struct server_spec one = *s;
+		char *both = malloc(len + 1);
+
+		if (!both)
+			die(1, "out of memory");
+		stpcpy(stpcpy(stpcpy(both, own), ":"), user);
+		one.password.text = both;
+		one.tag = s->users[i].name;
+		print_url(&one);
+		sodium_memzero(both, len);
+		free(both);
+	}
+}
+
 static void print_urls(const struct spec_list *specs)
 {
 	for (int i = 0; i < specs->n; i++) {
-		char *url;
+		const struct server_spec *s = &specs->items[i];
 
-		if (specs->items[i].disabled.number)
+		if (s->disabled.number)
 			continue;
-		url = url_format(&specs->items[i]);
-		if (!url)
-			die(1, "out of memory");
-		puts(url);
-		url_free(url);
+		if (s->n_users)
+			print_user_urls(s);
+		else
+			print_url(s);
 	}
 }
 

@@ -44,6 +44,7 @@ char *option_describe_type(const struct option_row *r, char *buf, size_t size)
 		snprintf(buf, size, "IP addresses with commas between, or system, google, cloudflare or quad9");
 		break;
 	case OPTION_SERVERS:
+	case OPTION_USERS:
 	case OPTION_LOCALS:
 		snprintf(buf, size, "an array of objects");
 		break;
@@ -370,6 +371,7 @@ static bool assign(const struct assignment *a, const struct option_row *r, const
 	case OPTION_ADDRESS:
 	case OPTION_SOURCE:
 	case OPTION_SERVERS:
+	case OPTION_USERS:
 	case OPTION_LOCALS:
 		break;
 	}

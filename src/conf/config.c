@@ -48,10 +48,18 @@ static void free_users(struct config_users *u)
 	free(u->items);
 }
 
+void config_server_free(struct config_server *s)
+{
+	if (s->users)
+		sodium_memzero(s->users, sizeof(*s->users) * (size_t)s->n_users);
+	free(s->users);
+	sodium_memzero(s, sizeof(*s));
+}
+
 void config_free(struct config *c)
 {
-	if (c->servers)
-		sodium_memzero(c->servers, sizeof(*c->servers) * (size_t)c->n_servers);
+	for (int i = 0; i < c->n_servers; i++)
+		config_server_free(&c->servers[i]);
 	free(c->servers);
 	for (int i = 0; i < c->n_locals; i++) {
 		free_users(&c->locals[i].socks_users);

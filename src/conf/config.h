@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "proto/ss_identity.h"
 
 #define CONFIG_KEY_MAX 64
 
@@ -18,11 +19,20 @@ enum config_mode { MODE_TCP_ONLY = 1, MODE_UDP_ONLY = 2, MODE_TCP_AND_UDP = 3 };
 enum config_dns { DNS_FAKE, DNS_UPSTREAM, DNS_OFF };
 enum config_log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 
+struct config_server_user {
+	const char *name; /* free of control bytes; no two of a server are alike */
+	uint8_t key[SS_KEY_MAX]; /* nor are these */
+};
+
 struct config_server {
 	struct target address;	     /* where it is (client), or where to listen (server) */
 	const char *tag;	     /* "remarks", the URL's #tag, or host:port; free of control bytes */
 	const struct ss_method *method; /* crypto/method.h */
 	uint8_t key[CONFIG_KEY_MAX]; /* master key (SIP004) or PSK (SIP022): method->key_len bytes */
+	uint8_t identity_keys[SS_IDENTITY_MAX][SS_KEY_MAX]; /* SIP023, client: those before it */
+	int n_identities;
+	struct config_server_user *users; /* SIP023, server: who may come; none: anyone with the key */
+	int n_users;
 	enum config_mode mode;
 };
 
@@ -88,6 +98,8 @@ struct config {
 void config_init(struct config *);
 /* Copies `len` bytes and a NUL; the copy lives until config_free. NULL: out of memory. */
 const char *config_keep_text(struct config *, const char *text, size_t len);
+/* Wipes a server's keys and frees its users; its texts are the config's. */
+void config_server_free(struct config_server *);
 /* Wipes the keys and frees everything. Safe on a config_init'ed or freed config. */
 void config_free(struct config *);
 

@@ -104,6 +104,45 @@ static void read_servers(struct reader *r, const struct option_row *o, const jso
 	}
 }
 
+/* A user is written like a server that has a name and a password only. */
+static void read_user(struct reader *r, const json_t *object, conf_place at, struct server_spec *server)
+{
+	struct server_spec as_server = { 0 };
+	struct user_spec *user;
+	const char *key;
+	json_t *value;
+
+	json_object_foreach((json_t *)(uintptr_t)object, key, value) {
+		const struct json_place *place = json_places_key(&r->places, object, key);
+		char shown[KEY_SHOWN];
+
+		if (strcmp(key, "name") == 0 || strcmp(key, "password") == 0)
+			read_member(r, option_find_key(key, IN_SERVER), value, place->value_at, &as_server);
+		else if (key[0] != '_' && strncmp(key, "//", 2) != 0)
+			problem_add(&r->loading->problems, PROBLEM_WARNING, place->key_at,
+				    "unknown key \"%s\" of a user: it has no effect", log_escape(key, strlen(key), shown, sizeof(shown)));
+	}
+	user = spec_add_user(server);
+	*user = (struct user_spec){ .name = as_server.tag, .password = as_server.password, .at = at };
+}
+
+static void read_users(struct reader *r, const struct option_row *o, const json_t *array, conf_place at, struct server_spec *server)
+{
+	if (!json_is_array(array)) {
+		wants_type(r, o, array, at);
+		return;
+	}
+	for (size_t i = 0; i < json_array_size(array); i++) {
+		const json_t *entry = json_array_get(array, i);
+		const struct json_place *place = json_places_item(&r->places, array, i);
+
+		if (json_is_object(entry))
+			read_user(r, entry, place->value_at, server);
+		else
+			problem_add(&r->loading->problems, PROBLEM_ERROR, place->value_at, "a user is an object, not %s", kind_name(entry));
+	}
+}
+
 /* An inbound that does not say its protocol is a socks one, as in shadowsocks-rust.
  * Of a protocol that we do not have only the name is looked at. */
 static bool is_other(const json_t *local)
@@ -170,6 +209,8 @@ static void read_member(struct reader *r, const struct option_row *o, const json
 		return;
 	if (o->type == OPTION_SERVERS)
 		read_servers(r, o, v, at);
+	else if (o->type == OPTION_USERS)
+		read_users(r, o, v, at, spec);
 	else if (o->type == OPTION_LOCALS)
 		read_locals(r, o, v, at);
 	else
@@ -216,6 +257,8 @@ static void inherit(struct server_spec *s, const struct server_spec *top)
 	copy_text(&s->method, &top->method);
 	copy_text(&s->password, &top->password);
 	copy_text(&s->plugin, &top->plugin);
+	if (!s->n_users)
+		spec_copy_users(s, top);
 	if (!s->mode.number)
 		s->mode = top->mode;
 	if (!s->port.number)

@@ -127,9 +127,12 @@ static void check_count(struct loading *l, uint32_t command, int n)
 		problem_add(&l->problems, PROBLEM_WARNING, 0, "%d servers: `gatun server` listens on all, `gatun run` and `gatun local` take one", n);
 }
 
-/* A listening address is an address of this machine. */
+/* A server has one key, and listens on an address of this machine. */
 static void check_listen(struct loading *l, const struct server_spec *s, const struct config_server *server)
 {
+	if (server->n_identities)
+		problem_add(&l->problems, PROBLEM_ERROR, s->password.at,
+			    "a server has one key, and this password is several joined by ':'; the keys of its users go into \"users\"");
 	if (target_is_name(&server->address))
 		problem_add(&l->problems, PROBLEM_ERROR, s->host.at,
 			    "`gatun server` listens on an IP address of this machine (0.0.0.0 or :: for all), not on a name");
@@ -146,6 +149,14 @@ static void check_locals(struct loading *l)
 		local_check(&l->locals.items[i], c, &c->locals[c->n_locals++], &l->problems);
 }
 
+/* A client is one user, by the last key of its password. */
+static void check_client(struct loading *l, const struct server_spec *s)
+{
+	if (s->n_users)
+		problem_add(&l->problems, PROBLEM_WARNING, s->users[0].at,
+			    "\"users\" are for `gatun server`; a client is the user whose key ends its password (SERVERKEY:USERKEY)");
+}
+
 bool load_finish(struct loading *l, uint32_t command)
 {
 	int n = count_enabled(&l->specs);
@@ -159,10 +170,16 @@ bool load_finish(struct loading *l, uint32_t command)
 	for (int i = 0; i < l->specs.n; i++) {
 		struct config_server *server = &c->servers[c->n_servers];
 
-		if (l->specs.items[i].disabled.number || !spec_check(&l->specs.items[i], c, server, &l->problems))
+		if (l->specs.items[i].disabled.number)
 			continue;
+		if (!spec_check(&l->specs.items[i], c, server, &l->problems)) {
+			config_server_free(server);
+			continue;
+		}
 		if (command == FOR_SERVER)
 			check_listen(l, &l->specs.items[i], server);
+		else if (command == FOR_RUN || command == FOR_LOCAL)
+			check_client(l, &l->specs.items[i]);
 		c->n_servers++;
 	}
 	if (command == FOR_LOCAL || command == FOR_CHECK)

@@ -45,6 +45,9 @@ static const struct option_row rows[] = {
 	{ "remarks", NULL, 0, NULL, OPTION_TEXT, IN_TOP | IN_SERVER, 0, 0, NULL, IN_SPEC(tag), NULL,
 	  "The server's name in messages." },
 	{ "name", NULL, 0, NULL, OPTION_TEXT, IN_SERVER, 0, 0, NULL, IN_SPEC(tag), NULL, "Another name of \"remarks\"." },
+	{ "users", NULL, 0, NULL, OPTION_USERS, IN_TOP | IN_SERVER, 0, 0, NULL, NOWHERE, NULL,
+	  "Users of a server (SIP023, the 2022 methods with AES): an array of objects with \"name\" and \"password\". Nobody else "
+	  "is let in; a client's password is the server's and the user's with a colon between." },
 	{ "mode", NULL, 0, NULL, OPTION_WORD, IN_TOP | IN_SERVER, 1, 3, "tcp_only|udp_only|tcp_and_udp", IN_SPEC(mode),
 	  "tcp_and_udp", "What the server carries." },
 
@@ -167,7 +170,6 @@ static const struct option_row rows[] = {
 	LATER("fake_dns_ipv6_network", IN_LOCAL, "Range of fake addresses."),
 	LATER("fake_dns_database_path", IN_LOCAL, "Where fake addresses are kept."),
 	LATER("acl", IN_FILE, "Access control list."),
-	LATER("users", IN_TOP | IN_SERVER, "Users of a 2022 server (SIP023)."),
 	LATER("key", IN_TOP | IN_SERVER, "The master key itself, in base64; write \"password\"."),
 	LATER("port_password", IN_TOP, "Several ports, each with its password; write \"servers\"."),
 	LATER("tcp_weight", IN_SERVER, "Weight among several servers."),

@@ -44,6 +44,7 @@ enum option_type {
 	OPTION_ADDRESS,	    /* command line only: HOST:PORT */
 	OPTION_SOURCE,	    /* command line only: the config file */
 	OPTION_SERVERS,	    /* an array of objects */
+	OPTION_USERS,	    /* an array of objects, each with name and password */
 	OPTION_LOCALS,
 	OPTION_PROTOCOL,    /* of an inbound */
 	OPTION_LISTEN,	    /* command line only: ADDR:PORT of an inbound, whose protocol is `min` */

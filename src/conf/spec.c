@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "conf/nearest.h"
+#include "conf/server_users.h"
 #include "conf/utf8.h"
 #include "crypto/kdf.h"
 #include "crypto/method.h"
@@ -47,6 +48,11 @@ void spec_free(struct server_spec *s)
 	wipe_text(&s->password);
 	wipe_text(&s->tag);
 	wipe_text(&s->plugin);
+	for (int i = 0; i < s->n_users; i++) {
+		wipe_text(&s->users[i].name);
+		wipe_text(&s->users[i].password);
+	}
+	free(s->users);
 	*s = (struct server_spec){ 0 };
 }
 
@@ -246,6 +252,21 @@ unsigned spec_password_bits(const char *password)
 	return (unsigned)(len * bits[kinds] / 100);
 }
 
+/* The last key is the server's own, or the client's own user; those before it are the way. */
+static bool read_keys(const char *password, struct config_server *out, char *err, size_t err_size)
+{
+	uint8_t keys[SS_IDENTITY_MAX + 1][SS_KEY_MAX];
+	int n = ss_keys_from_password(out->method, password, keys, SS_IDENTITY_MAX + 1, err, err_size);
+
+	if (n > 0) {
+		out->n_identities = n - 1;
+		memcpy(out->identity_keys, keys, sizeof(keys[0]) * (size_t)(n - 1));
+		memcpy(out->key, keys[n - 1], sizeof(keys[0]));
+	}
+	sodium_memzero(keys, sizeof(keys));
+	return n > 0;
+}
+
 static bool check_password(const struct server_spec *s, struct config_server *out, struct problems *p)
 {
 	const char *password = s->password.text;
@@ -259,7 +280,7 @@ static bool check_password(const struct server_spec *s, struct config_server *ou
 	}
 	if (!out->method)
 		return false;
-	if (ss_key_from_password(out->method, password, out->key, err, sizeof(err)) != 0) {
+	if (!read_keys(password, out, err, sizeof(err))) {
 		problem_add(p, PROBLEM_ERROR, at, "password: %s", err);
 		return false;
 	}
@@ -294,6 +315,8 @@ bool spec_check(const struct server_spec *s, struct config *c, struct config_ser
 	ok &= check_address(s, out, p);
 	ok &= check_method(s, out, p);
 	ok &= check_password(s, out, p);
+	if (out->method)
+		ok &= server_users_check(s, c, out, p);
 	if (s->plugin.text && *s->plugin.text) {
 		problem_add(p, PROBLEM_ERROR, place_of(s->plugin.at, s),
 			    "plugins (SIP003) are not supported yet, and without its plugin this server cannot be reached");

@@ -25,9 +25,17 @@ struct spec_number {
 	conf_place at;
 };
 
+/* Of a server (SIP023). */
+struct user_spec {
+	struct spec_text name, password;
+	conf_place at;
+};
+
 struct server_spec {
 	struct spec_text host, method, password, tag, plugin;
 	struct spec_number port, mode, disabled;
+	struct user_spec *users;
+	int n_users;
 	conf_place at; /* of the whole */
 };
 
@@ -46,6 +54,11 @@ void spec_refuse_rest(struct server_spec *, conf_place at);
 /* Replaces a text by a copy of `len` bytes; the old one is wiped. */
 void spec_set_text(struct spec_text *, const char *text, size_t len, conf_place at);
 void spec_free(struct server_spec *);
+/* A new, empty user at the end; dies without memory. Pointers to earlier ones
+ * are void after it. */
+struct user_spec *spec_add_user(struct server_spec *);
+/* Copies all users of `from` to a server that has none. */
+void spec_copy_users(struct server_spec *to, const struct server_spec *from);
 
 /* 1..65535 in exactly `len` digits: 0, -EINVAL (no number) or -ERANGE. */
 int spec_parse_port(const char *text, size_t len, uint32_t *port);

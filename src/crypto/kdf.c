@@ -157,7 +157,7 @@ static int psk_from_base64(const struct ss_method *m, const char *password, uint
 	int rc = -EINVAL;
 
 	if (strchr(password, ':'))
-		snprintf(err, err_size, "%s: several keys joined by ':' (identity headers, SIP023) are not supported", m->name);
+		snprintf(err, err_size, "%s wants one key here, and these are several, joined by ':'", m->name);
 	else if (sodium_base642bin(raw, sizeof(raw), password, strlen(password), NULL, &len, NULL,
 				   sodium_base64_VARIANT_ORIGINAL) < 0)
 		snprintf(err, err_size, "%s wants base64 of %u bytes as its password, and this is not base64 (gatun genkey %s makes one)",
@@ -183,6 +183,54 @@ int ss_key_from_password(const struct ss_method *m, const char *password, uint8_
 		return psk_from_base64(m, password, key, err, err_size);
 	kdf_bytes_to_key(password, strlen(password), key, m->key_len);
 	return 0;
+}
+
+static bool takes_identities(const struct ss_method *m)
+{
+	return m->sip022 && m->udp != AEAD_XCHACHA20_POLY1305;
+}
+
+/* One key of several, `len` bytes at `text`. */
+static int key_of_several(const struct ss_method *m, const char *text, size_t len, uint8_t key[SS_KEY_MAX], char *err, size_t err_size)
+{
+	char one[256];
+	int rc = -EINVAL;
+
+	if (len == 0 || len >= sizeof(one)) {
+		snprintf(err, err_size, "%s: between the ':' of the password stands a key that is %s", m->name, len ? "too long" : "empty");
+		return -EINVAL;
+	}
+	memcpy(one, text, len);
+	one[len] = 0;
+	rc = psk_from_base64(m, one, key, err, err_size);
+	sodium_memzero(one, sizeof(one));
+	return rc;
+}
+
+int ss_keys_from_password(const struct ss_method *m, const char *password, uint8_t (*keys)[SS_KEY_MAX], int max, char *err,
+			  size_t err_size)
+{
+	int n = 0;
+
+	if (!m->sip022 || !strchr(password, ':'))
+		return ss_key_from_password(m, password, keys[0], err, err_size) == 0 ? 1 : -EINVAL;
+	if (!takes_identities(m)) {
+		snprintf(err, err_size, "%s has no identity headers: keys joined by ':' need a 2022 method with AES", m->name);
+		return -EINVAL;
+	}
+	for (const char *at = password;; at++) {
+		size_t len = strcspn(at, ":");
+
+		if (n == max) {
+			snprintf(err, err_size, "%s: more than %d keys joined by ':'", m->name, max);
+			return -EINVAL;
+		}
+		if (key_of_several(m, at, len, keys[n++], err, err_size) != 0)
+			return -EINVAL;
+		at += len;
+		if (!*at)
+			return n;
+	}
 }
 
 size_t ss_password_generate(const struct ss_method *m, char out[SS_PASSWORD_SIZE])

@@ -26,6 +26,11 @@ void ss_subkey(const struct ss_method *m, const uint8_t *key, const uint8_t *sal
  * base64 of exactly key_len bytes). 0, or -EINVAL with a sentence in err that
  * names the size wanted and the size given, never the secret. */
 int ss_key_from_password(const struct ss_method *m, const char *password, uint8_t key[SS_KEY_MAX], char *err, size_t err_size);
+/* The same for a client that says who it is (SIP023): "KEY0:KEY1:...:KEY", each
+ * as above. Returns how many, 1..max, or -EINVAL. Whatever else wants one key
+ * refuses a colon. */
+int ss_keys_from_password(const struct ss_method *m, const char *password, uint8_t (*keys)[SS_KEY_MAX], int max, char *err,
+			  size_t err_size);
 /* A fresh password for `gatun genkey`: base64 of key_len random bytes for
  * SIP022, of 32 for SIP004. Writes a string; returns its length. */
 #define SS_PASSWORD_SIZE 48

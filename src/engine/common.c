@@ -135,6 +135,8 @@ struct outbound *engine_outbound_new(const struct config *c)
 		.server = s->address,
 		.method = s->method,
 		.key = s->key,
+		.identity_keys = (const uint8_t (*)[SS_KEY_MAX])s->identity_keys,
+		.n_identities = s->n_identities,
 		.tag = s->tag,
 		.tcp = s->mode & MODE_TCP_ONLY,
 		.udp = s->mode & MODE_UDP_ONLY,

@@ -150,7 +150,7 @@ int engine_tun_mtu(const struct config *config)
 		if (path > 0)
 			mtu = path;
 	}
-	mtu -= s->method->udp_overhead;
+	mtu -= (int)ss_identity_udp_overhead(s->method, s->n_identities);
 	/* An IPv4 packet inside grows into an IPv6 one outside. */
 	if (server.family == AF_INET6)
 		mtu -= 20;

@@ -1,6 +1,7 @@
 /*
  * The far end: for each listening address a TCP inbound and a UDP inbound, one
- * direct outbound behind all of them.
+ * direct outbound behind all of them. An endpoint's users outlive whatever they
+ * may have opened, and are accounted for in the last lines of the log.
  */
 #include <stdlib.h>
 
@@ -21,6 +22,7 @@
 #define SALT_MAX (1u << 20)
 
 struct endpoint {
+	struct ss_users *users; /* or NULL: anyone with the key */
 	struct ss_server *tcp;
 	struct ss_server_udp *udp;
 	struct assoc_table *associations;
@@ -48,6 +50,7 @@ static int open_tcp(struct server *s, struct endpoint *e, const struct config_se
 		.listen = c->address.ip,
 		.method = c->method,
 		.key = c->key,
+		.users = e->users,
 		.salts = s->salts,
 		.handshake_s = s->config->timeout,
 	};
@@ -62,11 +65,48 @@ static int open_udp(struct server *s, struct endpoint *e, const struct config_se
 	struct assoc_limits limits = engine_assoc_limits(s->config, c->method);
 
 	errno = ENOMEM;
-	e->udp = ss_server_udp_new(&c->address.ip, c->method, c->key);
+	e->udp = ss_server_udp_new(&c->address.ip, c->method, c->key, e->users);
 	if (!e->udp)
 		return -errno;
 	e->associations = assoc_table_new(ss_server_udp_port(e->udp), s->direct, &limits);
 	return e->associations ? 0 : -ENOMEM;
+}
+
+static int open_users(struct endpoint *e, const struct config_server *c)
+{
+	int err = 0;
+
+	if (!c->n_users)
+		return 0;
+	e->users = ss_users_new(c->method, c->key);
+	if (!e->users)
+		return -ENOMEM;
+	for (int i = 0; i < c->n_users && !err; i++)
+		err = ss_users_add(e->users, c->users[i].name, c->users[i].key);
+	return err;
+}
+
+static void log_user(const struct ss_user *u, const char *where)
+{
+	struct log_site own = { 0 }; /* one line each, however many come in this second */
+	const struct ss_user_counters *n = &u->counters;
+
+	if (log_level() < LOG_LEVEL_INFO || !(n->tcp_flows || n->udp_sessions))
+		return;
+	log_at(&own, LOG_LEVEL_INFO,
+	       "user %s of %s tcp=%llu up=%llu down=%llu udp=%llu up=%llu down=%llu packets_up=%llu packets_down=%llu", u->name,
+	       where, (unsigned long long)n->tcp_flows, (unsigned long long)n->tcp_up, (unsigned long long)n->tcp_down,
+	       (unsigned long long)n->udp_sessions, (unsigned long long)n->udp_up, (unsigned long long)n->udp_down,
+	       (unsigned long long)n->datagrams_up, (unsigned long long)n->datagrams_down);
+}
+
+static void log_users(const struct endpoint *e, const struct config_server *c)
+{
+	char where[TARGET_STRLEN];
+
+	target_format(&c->address, where);
+	for (int i = 0; e->users && i < ss_users_count(e->users); i++)
+		log_user(ss_users_at(e->users, i), where);
 }
 
 static int open_endpoint(struct server *s, struct endpoint *e, const struct config_server *c)
@@ -79,6 +119,11 @@ static int open_endpoint(struct server *s, struct endpoint *e, const struct conf
 		log_error("cannot listen on the name %s: give an IP address of this machine, or 0.0.0.0 or [::]",
 			  target_format(&c->address, where));
 		return -EINVAL;
+	}
+	err = open_users(e, c);
+	if (err) {
+		log_error("cannot keep the users of %s err=%s", target_format(&c->address, where), err_name(err));
+		return err;
 	}
 	if (c->mode & MODE_TCP_ONLY)
 		err = open_tcp(s, e, c);
@@ -112,7 +157,21 @@ static void close_endpoints(struct server *s)
 		if (e->udp)
 			ss_server_udp_free(e->udp);
 	}
+}
+
+/* After every stream has ended: they point to their users. */
+static void free_endpoints(struct server *s)
+{
+	for (int i = 0; s->endpoints && i < s->config->n_servers; i++)
+		ss_users_free(s->endpoints[i].users);
 	free(s->endpoints);
+}
+
+static void log_summary(const struct server *s)
+{
+	engine_log_summary();
+	for (int i = 0; i < s->config->n_servers; i++)
+		log_users(&s->endpoints[i], &s->config->servers[i]);
 }
 
 static int open_all(struct server *s)
@@ -169,7 +228,8 @@ int engine_server(const struct config *config)
 	}
 	close_all(&server);
 	if (!err)
-		engine_log_summary();
+		log_summary(&server);
+	free_endpoints(&server);
 	engine_end();
 	return err ? 1 : 0;
 }

@@ -113,11 +113,12 @@ static void on_accepted(void *owner, struct stream *s, const struct target *targ
 	g->server->events->stream(g->server->owner, s, &g->client, target);
 }
 
-static const char *sentence(enum flow_end why)
+static const char *sentence(enum flow_end why, bool users)
 {
 	switch (why) {
 	case END_FORGED:
-		return "wrong password or method, or not a Shadowsocks client";
+		return users ? "no such user, wrong password or method, or not a Shadowsocks client" :
+			       "wrong password or method, or not a Shadowsocks client";
 	case END_REPLAY:
 		return "a replayed connection";
 	case END_CLOCK:
@@ -137,7 +138,8 @@ static void on_rejected(void *owner, struct stream *under, enum flow_end why)
 	struct guest *g = owner;
 	char client[ADDR_STRLEN];
 
-	log_warn("client %s was not let in: %s end=%s", addr_format(&g->client, client), sentence(why), flow_end_name(why));
+	log_warn("client %s was not let in: %s end=%s", addr_format(&g->client, client), sentence(why, g->server->config.users),
+		 flow_end_name(why));
 	if (g->server->config.method->sip022) {
 		guest_gone(g);
 		stream_end(under, why);
@@ -223,7 +225,7 @@ struct ss_server *ss_server_new(const struct ss_server_options *o, const struct 
 	*err = ENOMEM;
 	if (!s)
 		return NULL;
-	s->config = (struct ss_stream_config){ .method = o->method, .key = o->key };
+	s->config = (struct ss_stream_config){ .method = o->method, .key = o->key, .users = o->users };
 	s->salts = o->salts;
 	s->events = events;
 	s->owner = owner;

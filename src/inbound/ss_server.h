@@ -8,11 +8,13 @@
 #include "crypto/method.h"
 #include "crypto/salt_store.h"
 #include "inbound/inbound.h"
+#include "proto/ss_identity.h"
 
 struct ss_server_options {
 	struct addr listen;
 	const struct ss_method *method;
 	const uint8_t *key;	  /* borrowed for the server's life */
+	const struct ss_users *users; /* who may come, or NULL: anyone with the key; borrowed for longer than its streams live */
 	struct salt_store *salts; /* borrowed */
 	uint32_t handshake_s;	  /* how long a client may take to say what it wants */
 };

@@ -9,7 +9,9 @@
  * Invariants: nothing is ever answered that did not open. A client's address,
  * the address of ours and the replay window change only after a datagram was
  * opened, its time checked, its address parsed, AND the window took its id; so
- * a replay from elsewhere redirects nothing. When a SIP022 session is forgotten
+ * a replay from elsewhere redirects nothing. Users (SIP023) can read each
+ * other's session ids, so a session is one of a user: his tag is in its key, and
+ * whoever names another's session opens his own. When a SIP022 session is forgotten
  * early (a name query lives 10 s) its id and highest packet id stay behind as a
  * grave for as long as a recorded datagram's timestamp could still pass: what
  * comes later must be newer. SIP004 has no time and no id: the salts of the
@@ -44,6 +46,7 @@ struct client {
 	struct assoc_key key;
 	struct addr peer, local;
 	/* SIP022 alone: */
+	struct ss_user *user; /* or NULL: there are no users */
 	struct ss_packet_session theirs, ours;
 	struct replay_window window;
 	uint64_t heard_ms;
@@ -121,7 +124,8 @@ static struct client *find_client(const struct ss_server_udp *s, const struct as
 	return NULL;
 }
 
-static struct client *spare_for(struct ss_server_udp *s, const struct assoc_key *k)
+/* p: the datagram that made us look; SIP004: not used. */
+static struct client *spare_for(struct ss_server_udp *s, const struct assoc_key *k, const struct ss_packet *p)
 {
 	if (!s->spare)
 		s->spare = calloc(1, sizeof(*s->spare));
@@ -130,7 +134,8 @@ static struct client *spare_for(struct ss_server_udp *s, const struct assoc_key 
 	s->spare->key = *k;
 	if (is_sip022(s)) {
 		ss_packet_session_wipe(&s->spare->theirs);
-		ss_packet_session_init(&s->codec, &s->spare->theirs, k->session);
+		ss_packet_session_init_for(&s->codec, &s->spare->theirs, p->session_id, p->user);
+		s->spare->user = p->user;
 	}
 	return s->spare;
 }
@@ -148,7 +153,9 @@ static void adopt(struct ss_server_udp *s)
 	do
 		id = random_u64();
 	while (id == 0);
-	ss_packet_session_init(&s->codec, &c->ours, id);
+	ss_packet_session_init_for(&s->codec, &c->ours, id, c->user);
+	if (c->user)
+		c->user->counters.udp_sessions++;
 }
 
 static void free_client(struct client *c)
@@ -226,7 +233,7 @@ static struct client *open_sip004(struct ss_server_udp *s, const struct udp_mess
 	}
 	c = find_client(s, &key);
 	if (!c) {
-		c = spare_for(s, &key);
+		c = spare_for(s, &key, k);
 		if (c)
 			adopt(s);
 	}
@@ -270,7 +277,7 @@ static struct client *open_sip022(struct ss_server_udp *s, const struct udp_mess
 	int err = ss_packet_identify(&s->codec, cut->data, cut->len, k);
 
 	if (!err) {
-		key.session = k->session_id;
+		key.session = k->session_id ^ (k->user ? k->user->tag : 0);
 		c = find_client(s, &key);
 		known = c != NULL;
 		if (known && !replay_window_check(&c->window, k->packet_id)) {
@@ -278,7 +285,7 @@ static struct client *open_sip022(struct ss_server_udp *s, const struct udp_mess
 			return NULL;
 		}
 		if (!known)
-			c = spare_for(s, &key);
+			c = spare_for(s, &key, k);
 		if (!c)
 			return NULL;
 		err = ss_packet_open(&s->codec, &c->theirs, now, cut->data, cut->len, k);
@@ -299,6 +306,10 @@ static void take(struct ss_server_udp *s, struct rx *rx, struct client *c, const
 	c->peer = m->peer;
 	c->local = m->local;
 	c->heard_ms = loop_now();
+	if (c->user) {
+		c->user->counters.datagrams_up++;
+		c->user->counters.udp_up += k->len;
+	}
 	rx->locals[rx->n] = m->local;
 	rx->batch[rx->n] = (struct datagram){
 		.key = c->key,
@@ -348,6 +359,14 @@ static const struct udp_socket_events socket_events = { on_receive, NULL };
 
 /* ---- replies ---- */
 
+static void charge(struct ss_user *user, const struct datagram *d)
+{
+	uint32_t len = d->payload.len;
+
+	user->counters.datagrams_down += d->segment && len ? (len + d->segment - 1u) / d->segment : 1;
+	user->counters.udp_down += len;
+}
+
 static void server_send(struct datagram_port *port, const struct datagram *d, int n)
 {
 	struct ss_server_udp *s = of(port);
@@ -364,7 +383,9 @@ static void server_send(struct datagram_port *port, const struct datagram *d, in
 		way.remote = &c->peer;
 		way.local = c->local.family ? &c->local : NULL;
 		way.flow = (uint32_t)c->key.session;
-		out.client_session_id = c->key.session;
+		out.client_session_id = c->theirs.id;
+		if (c->user)
+			charge(c->user, &d[i]);
 		/* Packet ids used up: the session is over, as the protocol asks. */
 		if (ss_port_seal(&s->codec, &c->ours, &out, &d[i], &way) == -EOVERFLOW)
 			datagram_counters.dropped_queue++;
@@ -417,11 +438,14 @@ static const struct datagram_port_ops server_ops = {
 
 /* ---- life ---- */
 
-static int open_all(struct ss_server_udp *s, const struct addr *listen, const struct ss_method *m, const uint8_t *key)
+static int open_all(struct ss_server_udp *s, const struct addr *listen, const struct ss_method *m, const uint8_t *key,
+		    const struct ss_users *users)
 {
 	struct udp_socket_options o = { .bind = listen, .pktinfo = true, .buffer = SOCKET_BUFFER };
 	int err = ss_packet_codec_init(&s->codec, m, SS_SERVER, key);
 
+	if (!err && users)
+		ss_packet_codec_set_users(&s->codec, users);
 	if (!err)
 		err = hash_init(&s->clients);
 	if (!err)
@@ -432,10 +456,11 @@ static int open_all(struct ss_server_udp *s, const struct addr *listen, const st
 	return s->socket ? 0 : -err;
 }
 
-struct ss_server_udp *ss_server_udp_new(const struct addr *listen, const struct ss_method *m, const uint8_t *key)
+struct ss_server_udp *ss_server_udp_new(const struct addr *listen, const struct ss_method *m, const uint8_t *key,
+					const struct ss_users *users)
 {
 	struct ss_server_udp *s = calloc(1, sizeof(*s));
-	int err = s ? open_all(s, listen, m, key) : -ENOMEM;
+	int err = s ? open_all(s, listen, m, key, users) : -ENOMEM;
 
 	if (err) {
 		if (s)

@@ -8,10 +8,13 @@
 
 #include "crypto/method.h"
 #include "io/datagram.h"
+#include "proto/ss_identity.h"
 
 struct ss_server_udp;
-/* Listens. The key is copied. NULL: errno is that of bind, or ENOMEM, ENOTSUP. */
-struct ss_server_udp *ss_server_udp_new(const struct addr *listen, const struct ss_method *, const uint8_t *key);
+/* Listens. The key is copied. users: who may come, or NULL: anyone with the key;
+ * borrowed. NULL: errno is that of bind, or ENOMEM, ENOTSUP. */
+struct ss_server_udp *ss_server_udp_new(const struct addr *listen, const struct ss_method *, const uint8_t *key,
+					const struct ss_users *users);
 void ss_server_udp_free(struct ss_server_udp *);
 /* Bind the association table to it. */
 struct datagram_port *ss_server_udp_port(struct ss_server_udp *);

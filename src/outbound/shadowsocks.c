@@ -23,6 +23,7 @@ struct shadowsocks {
 	struct ss_udp_client *udp; /* NULL where UDP is not carried */
 	bool tcp, proven;
 	uint8_t key[SS_KEY_MAX];
+	struct ss_identity *identity; /* or NULL */
 };
 
 struct dial {
@@ -131,6 +132,7 @@ static void shadowsocks_free(struct outbound *o)
 
 	if (s->udp)
 		ss_udp_client_free(s->udp);
+	ss_identity_free(s->identity);
 	sodium_memzero(s->key, sizeof(s->key));
 	free((char *)(uintptr_t)s->outbound.name);
 	free(s);
@@ -138,6 +140,21 @@ static void shadowsocks_free(struct outbound *o)
 
 static const struct outbound_ops shadowsocks_ops = { shadowsocks_connect, shadowsocks_cancel, shadowsocks_port,
 						     shadowsocks_free };
+
+/* Its identity, if any, and its UDP. False: no memory. */
+static bool open_parts(struct shadowsocks *s, const struct shadowsocks_options *o)
+{
+	if (o->n_identities) {
+		s->identity = ss_identity_new(o->method, o->identity_keys, o->n_identities, o->key);
+		if (!s->identity)
+			return false;
+		s->stream.identity = s->identity;
+	}
+	if (!o->udp)
+		return true;
+	s->udp = ss_udp_client_new(&o->server, o->method, s->key, s->identity, o->fwmark);
+	return s->udp != NULL;
+}
 
 struct outbound *shadowsocks_new(const struct shadowsocks_options *o)
 {
@@ -155,9 +172,7 @@ struct outbound *shadowsocks_new(const struct shadowsocks_options *o)
 	s->dial.socket.reset_on_death = true;
 	s->dial.socket.fwmark = o->fwmark;
 	s->dial.limit_ms = o->timeout_s * 1000;
-	if (o->udp)
-		s->udp = ss_udp_client_new(&o->server, o->method, s->key, o->fwmark);
-	if (!s->outbound.name || (o->udp && !s->udp)) {
+	if (!open_parts(s, o) || !s->outbound.name) {
 		shadowsocks_free(&s->outbound);
 		return NULL;
 	}

@@ -4,11 +4,14 @@
 
 #include "crypto/method.h"
 #include "outbound/outbound.h"
+#include "proto/ss_identity.h"
 
 struct shadowsocks_options {
 	struct target server;
 	const struct ss_method *method;
 	const uint8_t *key; /* method->key_len bytes; copied, wiped by free */
+	const uint8_t (*identity_keys)[SS_KEY_MAX]; /* SIP023: the keys before it; copied as well */
+	int n_identities;			    /* 0..SS_IDENTITY_MAX */
 	const char *tag;    /* for log lines; copied */
 	bool tcp, udp;	    /* what it carries; the other is refused */
 	uint32_t fwmark;

@@ -489,7 +489,8 @@ struct datagram_port *ss_udp_client_port(struct ss_udp_client *c)
 
 /* ---- the client ---- */
 
-struct ss_udp_client *ss_udp_client_new(const struct target *server, const struct ss_method *m, const uint8_t *key, uint32_t fwmark)
+struct ss_udp_client *ss_udp_client_new(const struct target *server, const struct ss_method *m, const uint8_t *key,
+					const struct ss_identity *identity, uint32_t fwmark)
 {
 	struct ss_udp_client *c = calloc(1, sizeof(*c));
 
@@ -503,6 +504,8 @@ struct ss_udp_client *ss_udp_client_new(const struct target *server, const struc
 		ss_udp_client_free(c);
 		return NULL;
 	}
+	if (identity)
+		ss_packet_codec_set_identity(&c->codec, identity);
 	return c;
 }
 

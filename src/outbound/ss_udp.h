@@ -9,11 +9,14 @@
 
 #include "crypto/method.h"
 #include "io/datagram.h"
+#include "proto/ss_identity.h"
 
 struct ss_udp_client;
-/* key: method->key_len bytes, copied. The server may be a name: it is resolved
+/* key: method->key_len bytes, copied. identity: what stands before it, or NULL;
+ * borrowed. The server may be a name: it is resolved
  * when first needed. NULL: out of memory, or no back-end for the method. */
-struct ss_udp_client *ss_udp_client_new(const struct target *server, const struct ss_method *, const uint8_t *key, uint32_t fwmark);
+struct ss_udp_client *ss_udp_client_new(const struct target *server, const struct ss_method *, const uint8_t *key,
+					const struct ss_identity *identity, uint32_t fwmark);
 /* Its ports must have ended before. */
 void ss_udp_client_free(struct ss_udp_client *);
 /* A port for one association. NULL: out of memory or descriptors. */

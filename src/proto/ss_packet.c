@@ -7,12 +7,17 @@
  *	SESSION   ECB(session id, packet id)  derive(PSK, session id)  bytes 4..15 of the clear front
  *	NONCED    24 random bytes             PSK                      the front
  *
+ * With identities (SIP023) a SESSION's front towards the server is longer by 16
+ * each; it is sealed with the first identity's key and the box with the user's,
+ * who gets replies under his own key alone.
+ *
  * The body of the box is [ids, NONCED only] [type ts [client id] padlen padding,
  * not SALTED] address payload. Nothing inside is read before its length was
  * checked, and nothing of the caller's changes before the box was opened.
  */
 #include "proto/ss_packet.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <sodium.h>
 #include <string.h>
@@ -57,6 +62,20 @@ int ss_packet_codec_init(struct ss_packet_codec *c, const struct ss_method *m, e
 	return 0;
 }
 
+void ss_packet_codec_set_identity(struct ss_packet_codec *c, const struct ss_identity *identity)
+{
+	assert(shape_of(c) == SESSION && c->role == SS_CLIENT);
+	c->identity = identity;
+	c->identity_len = (uint16_t)ss_identity_len(identity);
+}
+
+void ss_packet_codec_set_users(struct ss_packet_codec *c, const struct ss_users *users)
+{
+	assert(shape_of(c) == SESSION && c->role == SS_SERVER);
+	c->users = users;
+	c->identity_len = SS_IDENTITY_LEN;
+}
+
 void ss_packet_codec_wipe(struct ss_packet_codec *c)
 {
 	aead_key_wipe(&c->psk);
@@ -68,15 +87,22 @@ void ss_packet_codec_wipe(struct ss_packet_codec *c)
 
 void ss_packet_session_init(const struct ss_packet_codec *c, struct ss_packet_session *s, uint64_t id)
 {
+	ss_packet_session_init_for(c, s, id, NULL);
+}
+
+void ss_packet_session_init_for(const struct ss_packet_codec *c, struct ss_packet_session *s, uint64_t id,
+				const struct ss_user *user)
+{
 	uint8_t subkey[SS_KEY_MAX], wire_id[8];
 
 	memset(s, 0, sizeof(*s));
 	s->id = id;
 	s->next_packet_id = 1;
+	s->user = user;
 	if (shape_of(c) != SESSION)
 		return;
 	put64(wire_id, id);
-	kdf_session_subkey(c->key, c->method->key_len, wire_id, sizeof(wire_id), subkey);
+	kdf_session_subkey(user ? user->key : c->key, c->method->key_len, wire_id, sizeof(wire_id), subkey);
 	aead_key_init(&s->aead, c->ops, subkey);
 	sodium_memzero(subkey, sizeof(subkey));
 }
@@ -143,13 +169,13 @@ void ss_packet_expect(struct ss_packet_codec *c, const uint8_t *const *datagrams
 
 /* ---- sealing ---- */
 
-static size_t front_len(const struct ss_packet_codec *c)
+static size_t front_len(const struct ss_packet_codec *c, bool to_server)
 {
 	switch (shape_of(c)) {
 	case SALTED:
 		return c->method->key_len;
 	case SESSION:
-		return IDS_LEN;
+		return IDS_LEN + (to_server ? c->identity_len : 0u);
 	default:
 		return XNONCE_LEN;
 	}
@@ -172,7 +198,7 @@ static size_t padding_of(const struct ss_packet_codec *c, const struct ss_packet
 
 size_t ss_packet_payload_offset(const struct ss_packet_codec *c, const struct ss_packet_out *o)
 {
-	return front_len(c) + head_len(c, c->role == SS_CLIENT) + padding_of(c, o) + ss_addr_len(o->remote);
+	return front_len(c, c->role == SS_CLIENT) + head_len(c, c->role == SS_CLIENT) + padding_of(c, o) + ss_addr_len(o->remote);
 }
 
 static uint8_t *put_ids(uint8_t *p, const struct ss_packet_session *s)
@@ -220,25 +246,32 @@ static void seal_salted(struct ss_packet_codec *c, const struct ss_packet_out *o
 	sodium_memzero(subkey, sizeof(subkey));
 }
 
-/* The front is the nonce until the box is sealed; then it is hidden too. */
-static void seal_session(struct ss_packet_codec *c, struct ss_packet_session *s, uint8_t *out, size_t body_len)
+/* The ids are the nonce until the box is sealed; then they are hidden too. */
+static void seal_session(struct ss_packet_codec *c, struct ss_packet_session *s, uint8_t *out, size_t front, size_t body_len)
 {
-	aead_seal(&s->aead, out + 4, out + IDS_LEN, body_len, out + IDS_LEN);
-	aes_block_encrypt(&c->header, out, out);
+	const struct aes_block *hide = s->user ? &s->user->header : &c->header;
+
+	aead_seal(&s->aead, out + 4, out + front, body_len, out + front);
+	if (c->identity) {
+		ss_identity_put_udp(c->identity, out, out + IDS_LEN);
+		hide = &c->identity->blocks[0];
+	}
+	aes_block_encrypt(hide, out, out);
 }
 
 /* Writes everything before the address. */
 static uint8_t *put_preamble(const struct ss_packet_codec *c, const struct ss_packet_session *s, const struct ss_packet_out *o,
 			     uint8_t *out)
 {
-	uint8_t *p = out + front_len(c);
+	size_t front = front_len(c, c->role == SS_CLIENT);
+	uint8_t *p = out + front;
 
 	if (shape_of(c) == SALTED)
 		return p; /* the salt comes with its key */
 	if (shape_of(c) == SESSION) {
 		put_ids(out, s);
 	} else {
-		put_front_random(o, out, front_len(c));
+		put_front_random(o, out, front);
 		p = put_ids(p, s);
 	}
 	return put_head(c, o, p);
@@ -247,7 +280,7 @@ static uint8_t *put_preamble(const struct ss_packet_codec *c, const struct ss_pa
 ssize_t ss_packet_seal(struct ss_packet_codec *c, struct ss_packet_session *s, const struct ss_packet_out *o,
 		       const uint8_t *payload, size_t len, uint8_t *out, size_t out_size)
 {
-	size_t front = front_len(c), offset = ss_packet_payload_offset(c, o), body = offset - front + len;
+	size_t front = front_len(c, c->role == SS_CLIENT), offset = ss_packet_payload_offset(c, o), body = offset - front + len;
 	uint8_t *p;
 
 	if (len > out_size || offset + len + AEAD_TAG_LEN > out_size)
@@ -261,7 +294,7 @@ ssize_t ss_packet_seal(struct ss_packet_codec *c, struct ss_packet_session *s, c
 	if (shape_of(c) == SALTED)
 		seal_salted(c, o, out, body);
 	else if (shape_of(c) == SESSION)
-		seal_session(c, s, out, body);
+		seal_session(c, s, out, front, body);
 	else
 		aead_seal(&c->psk, out, out + front, body, out + front);
 	if (c->method->sip022)
@@ -279,11 +312,12 @@ static void read_ids(const uint8_t *p, struct ss_packet *out)
 
 int ss_packet_identify(struct ss_packet_codec *c, uint8_t *data, size_t len, struct ss_packet *p)
 {
-	size_t front = front_len(c);
+	size_t front = front_len(c, c->role == SS_SERVER);
 	uint8_t clear[IDS_LEN];
 
 	p->session_id = p->packet_id = p->client_session_id = p->timestamp = 0;
 	p->salt = NULL;
+	p->user = NULL;
 	p->body = data + front;
 	if (len < front + head_len(c, c->role == SS_SERVER) + AEAD_TAG_LEN)
 		return -EPROTO;
@@ -294,7 +328,9 @@ int ss_packet_identify(struct ss_packet_codec *c, uint8_t *data, size_t len, str
 	case SESSION:
 		aes_block_decrypt(&c->header, data, clear);
 		read_ids(clear, p);
-		return 0;
+		if (c->users)
+			p->user = ss_users_find_udp(c->users, clear, data + IDS_LEN);
+		return c->users && !p->user ? -EBADMSG : 0;
 	default:
 		if (aead_open(&c->psk, data, data + front, len - front, data + front) < 0)
 			return -EBADMSG;

@@ -29,9 +29,11 @@
 #include "crypto/aes_block.h"
 #include "crypto/kdf_lanes.h"
 #include "crypto/method.h"
+#include "proto/ss_identity.h"
 
 /* What a sealed datagram adds at most to its payload: chacha20 24 + 16 + 19 +
- * 16, a name of 255 bytes, and no padding. */
+ * 16, a name of 255 bytes, and no padding. Identities (ss_packet_codec's
+ * identity_len) come on top of it. */
 #define SS_PACKET_OVERHEAD_MAX (24 + 16 + 19 + 259 + 16)
 #define SS_TIME_SKEW_MAX 30
 
@@ -48,7 +50,10 @@ struct ss_packet_codec {
 	const struct aead_ops *ops;
 	enum ss_role role; /* ours: decides which type we send and accept */
 	uint8_t key[SS_KEY_MAX];
-	struct aes_block header; /* SIP022 AES */
+	struct aes_block header; /* SIP022 AES, under key */
+	const struct ss_identity *identity; /* client, or NULL */
+	const struct ss_users *users;	    /* server, or NULL */
+	uint16_t identity_len;		    /* bytes of identities in a datagram towards the server */
 	struct aead_key psk;	 /* SIP022 ChaCha20: the one key of all */
 	struct ss_packet_keys fresh;	/* SIP004: random salts to seal with */
 	struct ss_packet_keys expected; /* SIP004: salts about to be opened */
@@ -59,16 +64,25 @@ struct ss_packet_session {
 	uint64_t id;
 	uint64_t next_packet_id; /* sending; starts at 1 */
 	struct aead_key aead;	 /* SIP022 AES */
+	const struct ss_user *user; /* server with users: under whose key; else NULL */
 };
 
 /* key: method->key_len bytes. 0, or -ENOTSUP: no back-end for this method. The
  * codec and sessions must not move in memory while in use. */
 int ss_packet_codec_init(struct ss_packet_codec *c, const struct ss_method *m, enum ss_role role, const uint8_t *key);
+/* SIP023, after init, once at most; both are borrowed for the codec's life. A
+ * client's key is its own (the last), its identity the keys before it. A
+ * server's key is the one that all its users share. */
+void ss_packet_codec_set_identity(struct ss_packet_codec *c, const struct ss_identity *identity);
+void ss_packet_codec_set_users(struct ss_packet_codec *c, const struct ss_users *users);
 void ss_packet_codec_wipe(struct ss_packet_codec *c);
 
 /* A session of ours (id from random_u64, not 0) or of the peer (id as
  * identified). Cheap: the key is derived here, the schedule when first used. */
 void ss_packet_session_init(const struct ss_packet_codec *c, struct ss_packet_session *s, uint64_t id);
+/* The same under a user's key (server with users; NULL is the codec's key). */
+void ss_packet_session_init_for(const struct ss_packet_codec *c, struct ss_packet_session *s, uint64_t id,
+				const struct ss_user *user);
 void ss_packet_session_wipe(struct ss_packet_session *s);
 
 /* ---- sealing ---- */
@@ -95,6 +109,7 @@ struct ss_packet {
 	uint64_t session_id, packet_id; /* SIP022, else 0 */
 	uint64_t client_session_id;	/* SIP022, client role: the echo; compare it with your own */
 	uint64_t timestamp;		/* SIP022 */
+	struct ss_user *user;		/* server with users: whom it names, unproven until opened with that user's session */
 	const uint8_t *salt;		/* SIP004: method->key_len bytes inside the datagram */
 	struct target remote;
 	uint8_t *payload;		/* inside the datagram */
@@ -103,7 +118,7 @@ struct ss_packet {
 };
 
 /* Step 1. 0; -EPROTO: too short; -EBADMSG: forged (ChaCha20, which is opened
- * here and in place). SIP004: only checks the length. */
+ * here and in place), or of no known user. SIP004: only checks the length. */
 int ss_packet_identify(struct ss_packet_codec *c, uint8_t *data, size_t len, struct ss_packet *p);
 /* Step 2, in place, with the p of step 1. s is not used by SIP004 and ChaCha20
  * and may be NULL for them. 0; -EBADMSG: forged; -EPROTO: sealed but meaningless (type, address,

@@ -79,11 +79,11 @@ static size_t request_head(const struct ss_method *m, const struct target *t, ui
 	return ss_addr_len(t) + (m->sip022 ? 2u + padding : 0u);
 }
 
-size_t ss_request_offset(const struct ss_method *m, const struct target *t, uint16_t padding)
+size_t ss_request_offset(const struct ss_method *m, const struct ss_identity *id, const struct target *t, uint16_t padding)
 {
 	size_t first = m->sip022 ? HEAD_LEN : 2;
 
-	return m->key_len + first + AEAD_TAG_LEN + request_head(m, t, padding);
+	return m->key_len + ss_identity_len(id) + first + AEAD_TAG_LEN + request_head(m, t, padding);
 }
 
 size_t ss_request_payload_max(const struct ss_method *m, const struct target *t, uint16_t padding)
@@ -91,15 +91,17 @@ size_t ss_request_payload_max(const struct ss_method *m, const struct target *t,
 	return ss_chunk_max(m) - request_head(m, t, padding);
 }
 
-size_t ss_seal_request(struct ss_sealer *s, const uint8_t *salt, uint64_t now, const struct target *t, uint16_t padding,
-		       size_t len, uint8_t *out)
+size_t ss_seal_request(struct ss_sealer *s, const struct ss_identity *id, const uint8_t *salt, uint64_t now,
+		       const struct target *t, uint16_t padding, size_t len, uint8_t *out)
 {
 	const struct ss_method *m = s->method;
 	size_t second = request_head(m, t, padding) + len;
-	uint8_t *p = out + m->key_len, *body = p + (m->sip022 ? HEAD_LEN : 2) + AEAD_TAG_LEN;
+	uint8_t *p = out + m->key_len + ss_identity_len(id), *body = p + (m->sip022 ? HEAD_LEN : 2) + AEAD_TAG_LEN;
 
 	assert(len <= ss_request_payload_max(m, t, padding));
 	memmove(out, salt, m->key_len);
+	if (id)
+		ss_identity_put_tcp(id, out, out + m->key_len);
 	p[0] = TYPE_REQUEST;
 	put64(p + 1, now);
 	put16(m->sip022 ? p + 9 : p, second);
@@ -170,6 +172,13 @@ void ss_opener_init(struct ss_opener *o, const struct ss_method *m, bool server)
 		expect(o, SS_UNIT_SALT, m->key_len);
 }
 
+void ss_opener_use_users(struct ss_opener *o, struct ss_handshake *hs, const struct ss_users *users)
+{
+	assert(o->server && o->unit == SS_UNIT_HEAD);
+	hs->users = users;
+	o->need += SS_IDENTITY_LEN;
+}
+
 void ss_opener_wipe(struct ss_opener *o)
 {
 	aead_key_wipe(&o->aead);
@@ -181,6 +190,14 @@ static int unbox(struct ss_opener *o, uint8_t *in, size_t len)
 
 	next_nonce(&o->nonce, nonce);
 	return aead_open(&o->aead, nonce, in, len, in);
+}
+
+/* Whose key the rest is under. Nobody's: it is tried with the server's own, so
+ * that a prober waits as long for the refusal, and refused whatever comes out. */
+static const uint8_t *find_key(struct ss_handshake *hs, const uint8_t *key, const uint8_t *unit, size_t salt_len)
+{
+	hs->user = ss_users_find_tcp(hs->users, unit, unit + salt_len);
+	return hs->user ? hs->user->key : key;
 }
 
 /* The salt, from which the key is made. The server keeps it for the replay check. */
@@ -195,11 +212,14 @@ static int open_salt(struct ss_opener *o, const uint8_t *key, struct ss_handshak
 static int open_head(struct ss_opener *o, const uint8_t *key, struct ss_handshake *hs, uint64_t now, uint8_t *unit)
 {
 	size_t salt_len = o->method->key_len, echo = o->server ? 0 : salt_len, len;
-	uint8_t *p = unit + salt_len;
-	int rc = open_salt(o, key, hs, unit);
+	bool users = o->server && hs->users;
+	uint8_t *p = unit + salt_len + (users ? SS_IDENTITY_LEN : 0);
+	int rc = open_salt(o, users ? find_key(hs, key, unit, salt_len) : key, hs, unit);
 
 	if (!rc)
 		rc = unbox(o, p, HEAD_LEN + echo + AEAD_TAG_LEN);
+	if (!rc && users && !hs->user)
+		rc = -EBADMSG;
 	if (rc < 0)
 		return rc;
 	if (p[0] != (o->server ? TYPE_REQUEST : TYPE_RESPONSE))

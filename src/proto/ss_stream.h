@@ -9,7 +9,7 @@
  * opened in place. Who splits and joins bytes is the caller's business.
  *
  *	SIP004		salt | length chunk | length chunk ...
- *	SIP022 request	salt+fixed header | variable header | length chunk ...
+ *	SIP022 request	salt+[identities+]fixed header | variable header | length chunk ...
  *	SIP022 response	salt+fixed header | chunk | length chunk ...
  */
 #ifndef GATUN_PROTO_SS_STREAM_H
@@ -23,6 +23,7 @@
 #include "crypto/aead.h"
 #include "crypto/method.h"
 #include "proto/ss_addr.h"
+#include "proto/ss_identity.h"
 
 #define SS_CHUNK_OVERHEAD (2 + AEAD_TAG_LEN + AEAD_TAG_LEN)
 #define SS_PADDING_MAX 900
@@ -32,6 +33,8 @@ struct ss_handshake {
 	uint8_t salt[SS_SALT_MAX]; /* the request's: client: own, for the echo; server: received */
 	uint64_t timestamp;	   /* SIP022: the peer's, also after -ETIME */
 	struct target target;
+	const struct ss_users *users; /* server: who may come, or NULL: anyone with the key */
+	struct ss_user *user;	      /* server with users: who came, once past SS_UNIT_HEAD */
 	uint16_t addr_len; /* SIP004 server: bytes of an address that came in parts */
 	uint8_t addr[SS_ADDR_MAX];
 };
@@ -50,15 +53,16 @@ size_t ss_chunk_max(const struct ss_method *m);
 int ss_sealer_init(struct ss_sealer *s, const struct ss_method *m, const uint8_t *key, const uint8_t *salt);
 void ss_sealer_wipe(struct ss_sealer *s);
 
-/* Where the payload of a request stands in its buffer. */
-size_t ss_request_offset(const struct ss_method *m, const struct target *t, uint16_t padding);
+/* Where the payload of a request stands in its buffer. id: the client's
+ * identities, here and below, or NULL for none. */
+size_t ss_request_offset(const struct ss_method *m, const struct ss_identity *id, const struct target *t, uint16_t padding);
 /* Largest payload that fits in a request. */
 size_t ss_request_payload_max(const struct ss_method *m, const struct target *t, uint16_t padding);
 /* Writes salt and headers around `len` bytes of payload that stand at their
  * offset, and seals. SIP022 needs padding (1..900) where len is 0; the padding is zero
  * bytes. Returns the total length: offset + len + 16. */
-size_t ss_seal_request(struct ss_sealer *s, const uint8_t *salt, uint64_t now, const struct target *t, uint16_t padding,
-		       size_t len, uint8_t *out);
+size_t ss_seal_request(struct ss_sealer *s, const struct ss_identity *id, const uint8_t *salt, uint64_t now,
+		       const struct target *t, uint16_t padding, size_t len, uint8_t *out);
 /* The same for the server's first bytes. len is 1..chunk_max: there is no
  * empty response. */
 size_t ss_response_offset(const struct ss_method *m);
@@ -89,11 +93,15 @@ struct ss_opened {
 };
 
 void ss_opener_init(struct ss_opener *o, const struct ss_method *m, bool server);
+/* Server, before the first unit: clients say who they are, and only these are
+ * let in. The method must support identities. */
+void ss_opener_use_users(struct ss_opener *o, struct ss_handshake *hs, const struct ss_users *users);
 void ss_opener_wipe(struct ss_opener *o);
 /* Opens `o->need` bytes at `unit`. hs is needed until the head was opened
  * (client) or o->addressed (server); key only for the first unit. 0; -EBADMSG: a tag did not
  * verify; -EPROTO: sealed but meaningless; -ETIME: timestamp off by more than
- * 30 s. After an error the opener is dead.
+ * 30 s. After an error the opener is dead. Server with users: the stream goes on
+ * under hs->user's key, and an unknown user is -EBADMSG.
  * Server: hs->salt may be checked against replay as soon as o->unit is past
  * SS_UNIT_HEAD (SIP022), or at the first chunk (SIP004): then it is authentic. */
 int ss_opener_next(struct ss_opener *o, const uint8_t *key, struct ss_handshake *hs, uint64_t now, uint8_t *unit,

@@ -49,13 +49,13 @@ static bool arena_reserve(uint32_t size)
 
 static uint16_t choose_padding(const struct ss_packet_codec *c, const struct target *remote, uint32_t len)
 {
-	uint32_t room;
+	uint32_t room, most = SS_PACKET_OVERHEAD_MAX + c->identity_len;
 
 	if (!c->method->sip022 || (len > 0 && target_port(remote) != NAMES_PORT))
 		return 0;
-	if (len + SS_PACKET_OVERHEAD_MAX >= PADDED_TOTAL)
+	if (len + most >= PADDED_TOTAL)
 		return 0;
-	room = PADDED_TOTAL - len - SS_PACKET_OVERHEAD_MAX;
+	room = PADDED_TOTAL - len - most;
 	return (uint16_t)(1 + random_below(room < PADDING_MAX ? room : PADDING_MAX));
 }
 
@@ -63,7 +63,7 @@ static int seal_one(struct ss_packet_codec *c, struct ss_packet_session *s, stru
 		    const uint8_t *payload, uint32_t len, const struct ss_port_way *way)
 {
 	struct udp_outgoing out = { .remote = way->remote, .local = way->local, .flow = way->flow };
-	uint32_t need = len + SS_PACKET_OVERHEAD_MAX + PADDING_MAX;
+	uint32_t need = len + SS_PACKET_OVERHEAD_MAX + c->identity_len + PADDING_MAX;
 	ssize_t n;
 
 	o->padding = choose_padding(c, o->remote, len);

@@ -102,6 +102,8 @@ struct ss_stream *ss_stream_make(struct stream *under, const struct ss_stream_co
 	s->server = server;
 	s->fail = END_DONE;
 	ss_opener_init(&s->opener, cfg->method, server);
+	if (server && cfg->users)
+		ss_opener_use_users(&s->opener, &s->begin->hs, cfg->users);
 	return s;
 }
 

@@ -48,6 +48,11 @@ static void accept_now(struct ss_stream *s)
 	const struct beginning *b = s->begin;
 	struct target target = b->hs.target; /* the owner may end the stream and read on */
 
+	s->user = b->hs.user;
+	if (s->user) {
+		s->user->counters.tcp_flows++;
+		s->user->counters.tcp_up += s->in.bytes; /* what came with the header */
+	}
 	stream_want(s->under, false, false);
 	ss_stream_establish(s);
 	b->events->accepted(b->owner, &s->stream, &target);

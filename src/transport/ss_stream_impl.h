@@ -21,6 +21,7 @@ struct ss_stream {
 	struct stream *under;
 	const struct ss_stream_config *cfg;
 	struct beginning *begin;
+	struct ss_user *user;	  /* server with users, once accepted: who pays */
 	struct loop_work work;
 	struct loop_timer timer;  /* client: the header's 10 ms; either: retry when memory ran out */
 	struct slice_queue in;	  /* opened, not taken by the owner */

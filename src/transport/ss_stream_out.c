@@ -85,7 +85,7 @@ static size_t header_len(const struct ss_stream *s)
 		return 0;
 	if (s->server)
 		return ss_response_offset(s->cfg->method) + AEAD_TAG_LEN;
-	return ss_request_offset(s->cfg->method, &s->begin->hs.target, 0) + AEAD_TAG_LEN;
+	return ss_request_offset(s->cfg->method, s->cfg->identity, &s->begin->hs.target, 0) + AEAD_TAG_LEN;
 }
 
 /* Payload that fits in `space` sealed bytes whatever slices it comes in: at
@@ -132,12 +132,13 @@ static void fill_request(struct ss_stream *s, struct cursor *c, struct filling *
 {
 	const struct ss_method *m = s->cfg->method;
 	struct ss_handshake *hs = &s->begin->hs;
-	size_t offset = ss_request_offset(m, &hs->target, padding);
+	size_t offset = ss_request_offset(m, s->cfg->identity, &hs->target, padding);
 	size_t len = min(c->left, ss_request_payload_max(m, &hs->target, padding));
 
 	len = min(min(len, CHUNK_MAX), f->cap - f->len - offset - AEAD_TAG_LEN);
 	gather(c, f->buf->data + offset, len);
-	f->len = (uint32_t)ss_seal_request(&s->sealer, hs->salt, clock_unix(), &hs->target, padding, len, f->buf->data);
+	f->len = (uint32_t)ss_seal_request(&s->sealer, s->cfg->identity, hs->salt, clock_unix(), &hs->target, padding, len,
+					   f->buf->data);
 	s->header_sent = true;
 	loop_timer_stop(&s->timer);
 	if (!m->sip022)
@@ -151,7 +152,7 @@ static void fill_response(struct ss_stream *s, struct cursor *c, struct filling 
 	uint8_t salt[SS_SALT_MAX];
 
 	random_bytes(salt, m->key_len);
-	ss_sealer_init(&s->sealer, m, s->cfg->key, salt);
+	ss_sealer_init(&s->sealer, m, s->user ? s->user->key : s->cfg->key, salt);
 	gather(c, f->buf->data + offset, len);
 	f->len = (uint32_t)ss_seal_response(&s->sealer, salt, clock_unix(), s->begin->hs.salt, len, f->buf->data);
 	s->header_sent = true;
@@ -226,6 +227,8 @@ ssize_t ss_stream_out_write(struct stream *st, const struct slice *v, int n)
 		if (!send_filled(s, &f))
 			break;
 	}
+	if (s->user)
+		s->user->counters.tcp_down += total - c.left;
 	return (ssize_t)(total - c.left);
 }
 
@@ -234,7 +237,7 @@ static void send_request_alone(struct ss_stream *s)
 {
 	const struct ss_method *m = s->cfg->method;
 	uint16_t padding = m->sip022 ? (uint16_t)(1 + random_below(SS_PADDING_MAX)) : 0;
-	size_t need = ss_request_offset(m, &s->begin->hs.target, padding) + AEAD_TAG_LEN;
+	size_t need = ss_request_offset(m, s->cfg->identity, &s->begin->hs.target, padding) + AEAD_TAG_LEN;
 	struct cursor nothing = { .left = 0 };
 	struct filling f = { .buf = buf_get((uint32_t)need) };
 

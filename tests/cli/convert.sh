@@ -40,6 +40,19 @@ cat >two.json <<'J'
 J
 run url two.json
 ok "several servers: a line each, without the disabled" eval 'code 0 && [ "$(wc -l <out)" = 2 ] && out_has a.example && out_has c.example'
+cat >users.json <<'J'
+{ "server": "192.0.2.1", "server_port": 1, "method": "2022-blake3-aes-128-gcm", "password": "AAECAwQFBgcICQoLDA0ODw==",
+  "users": [ { "name": "alice b", "password": "EBESExQVFhcYGRobHB0eHw==" }, { "name": "bob", "password": "ICEiIyQlJicoKSorLC0uLw==" } ] }
+J
+chmod 600 users.json
+run url users.json
+ok "a server with users: a line for each of them, with both keys and the name" \
+	eval 'code 0 && [ "$(wc -l <out)" = 2 ] && out_has "gcm:AAECAwQFBgcICQoLDA0ODw%3D%3D%3AEBESExQVFhcYGRobHB0eHw%3D%3D@192.0.2.1:1#alice%20b" && out_has "#bob"'
+ALICE=$(head -n 1 out)
+run check "$ALICE"
+ok "check takes such a line, and it is no server's" eval 'code 0 && [ -z "$ERR" ] && out_has "as a user behind 1 key" && out_has "gatun run: carries" && ! out_has "gatun server"'
+run check users.json
+ok "check counts the users of a server, and it is no client's" eval 'code 0 && [ -z "$ERR" ] && out_has ", 2 users" && out_has "gatun server: listens" && ! out_has "gatun run"'
 run url 'ss://aes-256-gcm:x@h:0'
 ok "url refuses what check refuses" fails 3 "between 1 and 65535"
 run url "ss://aes-256-gcm:%ff@h:1"

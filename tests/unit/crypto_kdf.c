@@ -94,7 +94,7 @@ static void passwords(void **state)
 	assert_null(strstr(err, "not base64!"));
 	assert_int_equal(ss_key_from_password(m, "AAECAwQFBgcICQoLDA0ODw==:AAECAwQFBgcICQoLDA0ODw==", key, err, sizeof(err)),
 			 -EINVAL);
-	assert_non_null(strstr(err, "SIP023"));
+	assert_non_null(strstr(err, "one key here"));
 	assert_int_equal(ss_key_from_password(m, "", key, err, sizeof(err)), -EINVAL);
 	assert_int_equal(ss_key_from_password(ss_method_find("aes-256-gcm"), "password", key, err, sizeof(err)), 0);
 	check("evp32(\"password\")", key, 32);

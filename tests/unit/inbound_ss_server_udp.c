@@ -90,12 +90,12 @@ static void begin(const char *name, bool local)
 	random_bytes(key, sizeof(key));
 	assert_int_equal(loop_init(), 0);
 	assert_int_equal(resolve_init(&(struct resolve_options){ 0 }, err, sizeof(err)), 0);
-	server = ss_server_udp_new(&any, method, key);
+	server = ss_server_udp_new(&any, method, key, NULL);
 	assert_non_null(server);
 	server_addr = ss_server_udp_addr(server);
 	table = assoc_table_new(ss_server_udp_port(server), &direct, &limits);
 	target_from_addr(&to, &server_addr);
-	client = ss_udp_client_new(&to, method, key, 0);
+	client = ss_udp_client_new(&to, method, key, NULL, 0);
 	assert_non_null(client);
 	port = ss_udp_client_port(client);
 	assert_non_null(port);
@@ -521,7 +521,7 @@ static void test_the_client_checks_the_echo_and_keeps_two_sessions(void **state)
 	assert_int_equal(ss_packet_codec_init(&s.codec, method, SS_SERVER, key), 0);
 	s.fd = plain_socket(&s.self);
 	target_from_addr(&at, &s.self);
-	client = ss_udp_client_new(&at, method, key, 0);
+	client = ss_udp_client_new(&at, method, key, NULL, 0);
 	port = ss_udp_client_port(client);
 	datagram_bind(port, &back_events, NULL);
 	send_up(&to, 10, 0);

@@ -31,11 +31,11 @@ static void sip004_request(void **state)
 	kdf_bytes_to_key("password", 8, key, 16);
 	count_up(salt, 0, 16);
 	ss_sealer_init(&s, m, key, salt);
-	memcpy(got + ss_request_offset(m, &t, 0), "hello", 5);
-	size_t n = ss_seal_request(&s, salt, 0, &t, 0, 5, got);
+	memcpy(got + ss_request_offset(m, NULL, &t, 0), "hello", 5);
+	size_t n = ss_seal_request(&s, NULL, salt, 0, &t, 0, 5, got);
 
 	assert_int_equal(vector("shadowsocks.txt", "tcp aes-128-gcm \"password\" example.com:80 \"hello\"", want, 256), n);
-	assert_int_equal(n, ss_request_offset(m, &t, 0) + 5 + 16);
+	assert_int_equal(n, ss_request_offset(m, NULL, &t, 0) + 5 + 16);
 	assert_memory_equal(got, want, n);
 	ss_sealer_wipe(&s);
 }
@@ -52,8 +52,8 @@ static void sip022_request_and_chunk(void **state)
 	count_up(key, 0, 16);
 	count_up(salt, 0xa0, 16);
 	ss_sealer_init(&s, m, key, salt);
-	memcpy(got + ss_request_offset(m, &t, 3), "hello", 5);
-	n = ss_seal_request(&s, salt, TS, &t, 3, 5, got);
+	memcpy(got + ss_request_offset(m, NULL, &t, 3), "hello", 5);
+	n = ss_seal_request(&s, NULL, salt, TS, &t, 3, 5, got);
 	assert_int_equal(vector("shadowsocks.txt", "tcp request ts=1700000000 1.2.3.4:443 pad=3x00 \"hello\"", want, 256), n);
 	assert_memory_equal(got, want, n);
 	n = ss_seal_chunk(&s, (const uint8_t *)"world", 5, got);
@@ -136,8 +136,8 @@ static size_t make_request(const struct ss_method *m, const uint8_t *key, uint8_
 
 	random_bytes(salt, m->key_len);
 	ss_sealer_init(&s, m, key, salt);
-	memcpy(wire + ss_request_offset(m, &t, padding), payload, first);
-	n = ss_seal_request(&s, salt, TS, &t, padding, first, wire);
+	memcpy(wire + ss_request_offset(m, NULL, &t, padding), payload, first);
+	n = ss_seal_request(&s, NULL, salt, TS, &t, padding, first, wire);
 	payload += first;
 	for (; *chunks; payload += *chunks++)
 		n += ss_seal_chunk(&s, payload, *chunks, wire + n);

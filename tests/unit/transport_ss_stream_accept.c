@@ -115,7 +115,7 @@ static void clocks(void **state)
 			}
 			random_bytes(salt, sizeof(salt));
 			ss_sealer_init(&s, m, p.key, salt);
-			n = ss_seal_request(&s, salt, then, &p.wanted, 9, 0, wire);
+			n = ss_seal_request(&s, NULL, salt, then, &p.wanted, 9, 0, wire);
 			ss_sealer_wipe(&s);
 			if (!cases[i].ok)
 				expect_rejected(&p, wire, n, n, false, END_CLOCK);
