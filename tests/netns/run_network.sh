@@ -28,6 +28,7 @@ web.serve_forever()
 P
 mkdir "$TMP/www"
 head -c 5000000 /dev/urandom >"$TMP/www/file"
+: >"$TMP/ports"
 python3 "$TMP/world.py" "$TMP/www" >"$TMP/ports" 2>"$TMP/world.log" &
 WORLD=$!
 cleanup() { kill "$SERVER" "$WORLD" 2>/dev/null; wait "$SERVER" "$WORLD" 2>/dev/null; }
