@@ -31,6 +31,8 @@ finish()
 		mkdir -p "$LOGS" && cp -r "$TMP/." "$LOGS/" 2>/dev/null
 		echo "logs: $LOGS"
 	fi
+	# Ours alone: nobody else's program lies in $TMP. Ends what a broken sandbox left.
+	pkill -KILL -f "^$TMP/gatun "
 	rm -rf "$TMP"
 	[ "$FAILED" -eq 0 ] || exit 1
 	exit "$status"
