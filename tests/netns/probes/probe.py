@@ -112,8 +112,8 @@ def talking(address, port="7099"):
     sock, word = attempt(tcp, address, int(port))
     if word:
         return "connect:" + word
-    _, sent = attempt(sock.sendall, b"GET / HTTP/1.0\r\n\r\n")
-    return "connect:ok send:%s recv:%s" % (sent or "ok", end_word(sock))
+    _, word = attempt(sock.sendall, b"GET / HTTP/1.0\r\n\r\n")
+    return "connect:ok send:" + word if word else "connect:ok send:ok recv:" + end_word(sock)
 
 
 def refused(address, port, limit):
