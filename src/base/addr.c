@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/log.h"
 
 struct addr addr_v4(const void *ip4, uint16_t port)
@@ -89,6 +90,16 @@ bool addr_ip_equal(const struct addr *a, const struct addr *b)
 bool addr_equal(const struct addr *a, const struct addr *b)
 {
 	return a->port == b->port && addr_ip_equal(a, b);
+}
+
+uint64_t addr_hash(const struct addr *a)
+{
+	uint8_t flat[20] = { 0 };
+
+	memcpy(flat, a->ip.bytes, addr_ip_len(a));
+	memcpy(flat + 16, &a->port, 2);
+	memcpy(flat + 18, &a->family, 2);
+	return hash_bytes(flat, sizeof(flat));
 }
 
 char *addr_format(const struct addr *a, char *buf)

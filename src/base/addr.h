@@ -49,6 +49,8 @@ socklen_t addr_to_sockaddr6(const struct addr *a, struct sockaddr_storage *ss);
 
 bool addr_equal(const struct addr *a, const struct addr *b);
 bool addr_ip_equal(const struct addr *a, const struct addr *b);
+/* Keyed (base/hash.h), of address, port and family: equal addresses hash alike. */
+uint64_t addr_hash(const struct addr *a);
 /* Number of address bytes: 4, 16 or 0. */
 size_t addr_ip_len(const struct addr *a);
 

@@ -69,19 +69,9 @@ static struct socks_udp *of(struct datagram_port *p)
 
 /* ---- who sends ---- */
 
-static uint64_t address_hash(const struct addr *a)
-{
-	uint8_t flat[20] = { 0 };
-
-	memcpy(flat, a->ip.bytes, addr_ip_len(a));
-	memcpy(flat + 16, &a->port, 2);
-	memcpy(flat + 18, &a->family, 2);
-	return hash_bytes(flat, sizeof(flat));
-}
-
 static struct socks_association *find(const struct hash *h, const struct addr *a)
 {
-	uint64_t value = address_hash(a);
+	uint64_t value = addr_hash(a);
 
 	for (struct hash_node *n = hash_first(h, value); n; n = hash_next(n, value)) {
 		struct socks_association *s = container_of(n, struct socks_association, node);
@@ -100,7 +90,7 @@ static void fix_port(struct socks_association *a, uint16_t port)
 {
 	hash_remove(&a->udp->unbound, &a->node);
 	a->client.port = port;
-	hash_insert(&a->udp->bound, &a->node, address_hash(&a->client));
+	hash_insert(&a->udp->bound, &a->node, addr_hash(&a->client));
 }
 
 static struct socks_association *association_of(struct socks_udp *u, const struct addr *peer)
@@ -330,7 +320,7 @@ struct socks_association *socks_udp_open(struct socks_udp *u, const struct addr 
 	list_init(&a->frag_node);
 	if (own && !find(&u->bound, &announced->ip))
 		a->client.port = announced->ip.port;
-	hash_insert(table_of(a), &a->node, address_hash(&a->client));
+	hash_insert(table_of(a), &a->node, addr_hash(&a->client));
 	return a;
 }
 

@@ -84,19 +84,9 @@ static struct tunnel_udp *of(struct datagram_port *p)
 	return container_of(p, struct tunnel_udp, port);
 }
 
-static uint64_t address_hash(const struct addr *a)
-{
-	uint8_t flat[20] = { 0 };
-
-	memcpy(flat, a->ip.bytes, addr_ip_len(a));
-	memcpy(flat + 16, &a->port, 2);
-	memcpy(flat + 18, &a->family, 2);
-	return hash_bytes(flat, sizeof(flat));
-}
-
 static struct client *find(const struct tunnel_udp *t, const struct addr *a)
 {
-	uint64_t value = address_hash(a);
+	uint64_t value = addr_hash(a);
 
 	for (struct hash_node *n = hash_first(&t->clients, value); n; n = hash_next(n, value)) {
 		struct client *c = container_of(n, struct client, node);
@@ -116,7 +106,7 @@ static struct client *client_of(struct tunnel_udp *t, const struct addr *a)
 	if (!c)
 		return NULL;
 	c->addr = *a;
-	hash_insert(&t->clients, &c->node, address_hash(a));
+	hash_insert(&t->clients, &c->node, addr_hash(a));
 	return c;
 }
 
