@@ -21,6 +21,7 @@
 #include "conf/load.h"
 #include "conf/nearest.h"
 #include "conf/url.h"
+#include "sys/secrets.h"
 
 struct given {
 	const struct option_row *row; /* NULL: SERVER */
@@ -450,4 +451,19 @@ bool args_want_help(const struct command *command, int argc, char **argv)
 		}
 	}
 	return false;
+}
+
+int args_run_engine(const struct command *command, int argc, char **argv, int (*engine)(const struct config *))
+{
+	struct config config;
+	char **rest;
+	int code = sys_secrets_protect();
+
+	if (code)
+		die(1, "cannot protect the process err=%s", err_name(code));
+	if (!args_load_config(command, argc, argv, &config, &rest, &code))
+		return code;
+	code = engine(&config);
+	config_free(&config);
+	return code;
 }

@@ -27,6 +27,10 @@ bool args_load_config(const struct command *, int argc, char **argv, struct conf
  * the environment in any case. */
 void args_apply_environment(struct spec_list *);
 
+/* A subcommand that is all engine: protects secrets before they are read, loads
+ * the config, runs `engine` with it. Returns the exit code. */
+int args_run_engine(const struct command *, int argc, char **argv, int (*engine)(const struct config *));
+
 /* For subcommands with few arguments of their own: true if --help or -h was
  * among them and has been printed. */
 bool args_want_help(const struct command *, int argc, char **argv);
