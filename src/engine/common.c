@@ -5,6 +5,7 @@
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -163,45 +164,41 @@ struct assoc_limits engine_assoc_limits(const struct config *c, const struct ss_
 	return l;
 }
 
-/* What did not go its way, and only that: " closed_port=2 too_big=1". */
-static const char *format_trouble(char *buf, size_t size)
+/* " tcp flows_opened=2 bytes_up=9 ...", in the words of status; what is now is no part of a sum. */
+static size_t format_counters(const struct flow_counters *f, const char *group, char *buf, size_t size)
 {
-	const struct { const char *name; uint64_t count; } troubles[] = {
-		{ "malformed", flow_counters.udp.malformed },
-		{ "replayed", flow_counters.udp.replayed },
-		{ "forged", flow_counters.udp.forged },
-		{ "fragment_timeouts", flow_counters.udp.fragment_timeouts },
-		{ "evicted", flow_counters.udp.evicted },
-		{ "dropped_queue", flow_counters.udp.dropped_queue },
-		{ "dropped_limit", flow_counters.udp.dropped_limit },
-		{ "dropped_denied", flow_counters.udp.dropped_denied },
-		{ "closed_port", flow_counters.udp.closed_port },
-		{ "too_big", flow_counters.udp.too_big },
-	};
+	size_t at = (size_t)snprintf(buf, size, " %s", group);
+
+	for (const struct flow_counter_row *r = flow_counter_table(); r->name; r++) {
+		uint64_t n = flow_counter_get(f, r);
+
+		if (strcmp(r->group, group) == 0 && r->kind != FLOW_GAUGE && (n || r->kind == FLOW_TOTAL) && at < size)
+			at += (size_t)snprintf(buf + at, size - at, " %s=%llu", r->name, (unsigned long long)n);
+	}
+	return at < size ? at : size - 1;
+}
+
+static size_t format_ends(const struct flow_counters *f, char *buf, size_t size)
+{
 	size_t at = 0;
 
-	buf[0] = '\0';
-	for (size_t i = 0; i < sizeof(troubles) / sizeof(troubles[0]) && at + 48 < size; i++)
-		if (troubles[i].count)
-			at += (size_t)snprintf(buf + at, size - at, " %s=%llu", troubles[i].name,
-					       (unsigned long long)troubles[i].count);
-	return buf;
+	buf[0] = 0;
+	for (int i = 0; i < END_COUNT; i++)
+		if (f->tcp.ended[i] && at < size)
+			at += (size_t)snprintf(buf + at, size - at, " %s=%llu", flow_end_name((enum flow_end)i),
+					       (unsigned long long)f->tcp.ended[i]);
+	return at < size ? at : size - 1;
 }
 
 void engine_log_summary(void)
 {
-	const struct flow_counters *f = &flow_counters;
-	char ends[256] = "", trouble[512];
-	size_t at = 0;
+	struct flow_counters f;
+	char tcp[256], ends[512], udp[768], socks[96];
 
-	for (int i = 0; i < END_COUNT && at + 40 < sizeof(ends); i++)
-		if (f->tcp.ended[i])
-			at += (size_t)snprintf(ends + at, sizeof(ends) - at, " %s=%llu", flow_end_name((enum flow_end)i),
-					       (unsigned long long)f->tcp.ended[i]);
-	log_info("flows tcp=%llu up=%llu down=%llu ended:%s udp=%llu up=%llu down=%llu packets_up=%llu packets_down=%llu%s",
-		 (unsigned long long)f->tcp.opened, (unsigned long long)f->tcp.bytes_up,
-		 (unsigned long long)f->tcp.bytes_down, at ? ends : " none", (unsigned long long)f->udp.opened,
-		 (unsigned long long)f->udp.bytes_up, (unsigned long long)f->udp.bytes_down,
-		 (unsigned long long)f->udp.packets_up, (unsigned long long)f->udp.packets_down,
-		 format_trouble(trouble, sizeof(trouble)));
+	flow_counters_read(&f);
+	format_counters(&f, "tcp", tcp, sizeof(tcp));
+	format_counters(&f, "udp", udp, sizeof(udp));
+	format_counters(&f, "socks", socks, sizeof(socks));
+	log_info("flows%s ended:%s%s%s", tcp, format_ends(&f, ends, sizeof(ends)) ? ends : " none", udp,
+		 f.socks.control_opened ? socks : "");
 }

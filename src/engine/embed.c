@@ -95,7 +95,7 @@ static int take_and_drive(int tun_fd, const struct config *config, char *why, si
 		say(why, size, "cannot use the descriptor", -errno);
 		return -errno;
 	}
-	memset(&flow_counters, 0, sizeof(flow_counters));
+	flow_counters_reset();
 	return drive(config, fd, why, size);
 }
 
@@ -137,12 +137,12 @@ void gatun_get_stats(struct gatun_stats *s)
 	const struct flow_counters *f = &flow_counters;
 
 	*s = (struct gatun_stats){
-		.tcp_active = f->tcp.active,
-		.tcp_opened = f->tcp.opened,
+		.tcp_active = f->tcp.flows_active,
+		.tcp_opened = f->tcp.flows_opened,
 		.tcp_bytes_up = f->tcp.bytes_up,
 		.tcp_bytes_down = f->tcp.bytes_down,
-		.udp_active = f->udp.active,
-		.udp_opened = f->udp.opened,
+		.udp_active = f->udp.sessions_active,
+		.udp_opened = f->udp.sessions_opened,
 		.udp_bytes_up = f->udp.bytes_up,
 		.udp_bytes_down = f->udp.bytes_down,
 	};

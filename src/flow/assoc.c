@@ -31,8 +31,6 @@
 
 #include "base/hash.h"
 #include "base/log.h"
-#include "io/datagram_counters.h"
-#include "io/udp_socket.h"
 #include "loop/loop.h"
 
 #define SWEEP_MS 1000
@@ -64,22 +62,6 @@ struct assoc_table {
 	struct loop_timer sweep;
 	struct loop_work free_work;
 };
-
-/* ---- counters ---- */
-
-/* Rooms below count for themselves; the page of the flows is brought up to date here. */
-static void fold_counters(void)
-{
-	flow_counters.udp.closed_port = udp_socket_counters.closed_port;
-	flow_counters.udp.dropped_queue = udp_socket_counters.tx_dropped + datagram_counters.dropped_queue;
-	flow_counters.udp.dropped_denied = datagram_counters.dropped_denied;
-	flow_counters.udp.too_big = udp_socket_counters.tx_too_big + datagram_counters.too_big;
-	flow_counters.udp.malformed = datagram_counters.malformed;
-	flow_counters.udp.replayed = datagram_counters.replayed;
-	flow_counters.udp.forged = datagram_counters.forged;
-	flow_counters.udp.fragments = datagram_counters.fragments;
-	flow_counters.udp.fragment_timeouts = datagram_counters.fragment_timeouts;
-}
 
 static uint64_t datagrams_in(const struct datagram *d)
 {
@@ -172,9 +154,9 @@ static void end_assoc(struct assoc *a, enum flow_end why)
 	datagram_end(a->port, why);
 	if (t->in->ops->forget)
 		t->in->ops->forget(t->in, &a->key);
-	flow_counters.udp.active--;
+	flow_counters.udp.sessions_active--;
 	if (why == END_IDLE)
-		flow_counters.udp.timeouts++;
+		flow_counters.udp.session_timeouts++;
 	else if (why == END_EVICTED)
 		flow_counters.udp.evicted++;
 }
@@ -228,7 +210,6 @@ static void on_sweep(struct loop_timer *timer)
 		while ((a = oldest(t, (enum assoc_class)c)) && now - a->last_ms >= t->idle_ms[c])
 			end_assoc(a, END_IDLE);
 	}
-	fold_counters();
 	return_memory(t);
 	if (t->associations.count)
 		loop_timer_start(&t->sweep, SWEEP_MS, on_sweep);
@@ -292,8 +273,8 @@ static struct assoc *open_assoc(struct assoc_table *t, const struct datagram *d,
 	list_init(&a->use);
 	enter_class(a, CLASS_NEW);
 	hash_insert(&t->associations, &a->node, hash);
-	flow_counters.udp.active++;
-	flow_counters.udp.opened++;
+	flow_counters.udp.sessions_active++;
+	flow_counters.udp.sessions_opened++;
 	if (!loop_timer_armed(&t->sweep))
 		loop_timer_start(&t->sweep, SWEEP_MS, on_sweep);
 	return a;
@@ -369,7 +350,6 @@ static void on_batch(void *owner, const struct datagram *batch, int n)
 {
 	for (int at = 0; at < n; at += DATAGRAM_BATCH)
 		dispatch(owner, batch + at, n - at < DATAGRAM_BATCH ? n - at : DATAGRAM_BATCH);
-	fold_counters();
 }
 
 static void on_inbound_ended(void *owner, enum flow_end why)
@@ -448,7 +428,6 @@ void assoc_table_free(struct assoc_table *t)
 {
 	on_inbound_ended(t, END_SHUTDOWN);
 	datagram_bind(t->in, &orphan_events, NULL);
-	fold_counters();
 	loop_timer_stop(&t->sweep);
 	loop_defer_cancel(&t->free_work);
 	free_dead(&t->free_work);

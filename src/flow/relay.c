@@ -78,7 +78,7 @@ static void finish(struct relay *r, enum flow_end why)
 		if (s)
 			stream_end(s, why);
 	}
-	flow_counters.tcp.active--;
+	flow_counters.tcp.flows_active--;
 	flow_counters.tcp.ended[why]++;
 	log_debug("flow ended flow=%u end=%s up=%llu down=%llu", r->id, flow_end_name(why), (unsigned long long)r->up,
 		  (unsigned long long)r->down);
@@ -226,9 +226,9 @@ void relay_start(struct stream *in, const struct addr *client, const struct targ
 {
 	struct relay *r;
 
-	if (limits.max_flows && flow_counters.tcp.active >= limits.max_flows) {
+	if (limits.max_flows && flow_counters.tcp.flows_active >= limits.max_flows) {
 		flow_counters.tcp.ended[END_LIMIT]++;
-		log_warn("too many flows: refused one active=%llu", (unsigned long long)flow_counters.tcp.active);
+		log_warn("too many flows: refused one active=%llu", (unsigned long long)flow_counters.tcp.flows_active);
 		stream_end(in, END_LIMIT);
 		return;
 	}
@@ -244,8 +244,8 @@ void relay_start(struct stream *in, const struct addr *client, const struct targ
 	stream_bind(in, &in_events, r);
 	list_init(&r->node);
 	list_append(&open_flows, &r->node);
-	flow_counters.tcp.active++;
-	flow_counters.tcp.opened++;
+	flow_counters.tcp.flows_active++;
+	flow_counters.tcp.flows_opened++;
 	log_opened(r, client, target);
 	if (!loop_timer_armed(&sweep_timer))
 		loop_timer_start(&sweep_timer, SWEEP_MS, on_sweep);

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "flow/counters.h"
 #include "inbound/mixed_guest.h"
 #include "io/tcp_socket.h"
 
@@ -58,6 +59,8 @@ static void leave_state(struct guest *g)
 {
 	if (g->state == GUEST_DRAINING)
 		g->inbound->n_draining--;
+	if (g->state == GUEST_CONTROL)
+		flow_counters.socks.control_active--;
 	if (g->association)
 		socks_udp_close(g->association);
 	g->association = NULL;
@@ -151,6 +154,8 @@ void guest_control(struct guest *g)
 
 	g->association = NULL; /* of the state that is entered, not of the one left */
 	enter(g, GUEST_CONTROL, &g->inbound->others, 0);
+	flow_counters.socks.control_active++;
+	flow_counters.socks.control_opened++;
 	g->association = a;
 	swallow_from_now(g);
 }

@@ -205,7 +205,7 @@ static void take(struct socks_udp *u, const struct udp_message *m, uint32_t off,
 	}
 	a = association_of(u, &m->peer);
 	if (!a) {
-		datagram_counters.dropped_denied++;
+		datagram_counters.dropped_acl++;
 		return;
 	}
 	a->local = m->local;

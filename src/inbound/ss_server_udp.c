@@ -228,7 +228,7 @@ static struct client *open_sip004(struct ss_server_udp *s, const struct udp_mess
 		return NULL;
 	}
 	if (!salt_is_new(s, salt)) {
-		datagram_counters.replayed++;
+		datagram_counters.dropped_replay++;
 		return NULL;
 	}
 	c = find_client(s, &key);
@@ -256,7 +256,7 @@ static bool accept_id(struct ss_server_udp *s, struct client *c, bool known, uin
 	bool buried = !known && ss_graves_find(&s->graves, c->key.session, loop_now(), &last);
 
 	if ((buried && packet_id <= last) || (known && !replay_window_accept(&c->window, packet_id))) {
-		datagram_counters.replayed++;
+		datagram_counters.dropped_replay++;
 		return false;
 	}
 	if (known)
@@ -281,7 +281,7 @@ static struct client *open_sip022(struct ss_server_udp *s, const struct udp_mess
 		c = find_client(s, &key);
 		known = c != NULL;
 		if (known && !replay_window_check(&c->window, k->packet_id)) {
-			datagram_counters.replayed++;
+			datagram_counters.dropped_replay++;
 			return NULL;
 		}
 		if (!known)

@@ -96,7 +96,7 @@ static bool admit(struct tun_udp *u, const struct packet *p, const struct slice 
 		return false;
 	}
 	if (packet_not_unicast(p)) {
-		datagram_counters.dropped_denied++;
+		datagram_counters.dropped_acl++;
 		return false;
 	}
 	if (size > u->max_payload) {

@@ -132,7 +132,7 @@ static void send_to(struct direct_udp *p, const struct addr *a, struct slice pay
 	struct udp_socket *s;
 
 	if (!p->options.allow_local && guard_is_local(a)) {
-		datagram_counters.dropped_denied++;
+		datagram_counters.dropped_acl++;
 		return;
 	}
 	s = a->port ? socket_for(p, a->family) : NULL;

@@ -202,7 +202,7 @@ static struct ss_udp_port *open_sip022(struct ss_udp_client *c, const struct ss_
 		v = find_server_session(c, k->session_id);
 		known = v != NULL;
 		if (known && !replay_window_check(&v->window, k->packet_id)) {
-			datagram_counters.replayed++;
+			datagram_counters.dropped_replay++;
 			return NULL;
 		}
 		if (!known && !(v = spare_for(c, k->session_id)))
@@ -219,7 +219,7 @@ static struct ss_udp_port *open_sip022(struct ss_udp_client *c, const struct ss_
 		return NULL;
 	}
 	if (!replay_window_accept(&v->window, k->packet_id)) {
-		datagram_counters.replayed++;
+		datagram_counters.dropped_replay++;
 		return NULL;
 	}
 	v->heard_ms = loop_now();

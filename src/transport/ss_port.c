@@ -120,7 +120,7 @@ void ss_port_expect(struct ss_packet_codec *c, const struct udp_message *m, int 
 void ss_port_count_bad(int err)
 {
 	if (err == -EBADMSG)
-		datagram_counters.forged++;
+		datagram_counters.dropped_crypto++;
 	else
 		datagram_counters.malformed++;
 }

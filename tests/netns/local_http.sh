@@ -99,7 +99,7 @@ status "server down: a plain request gets 502" 502 1080 "$WEB/length"
 equal "CONNECT too" 502 "$(proxied 1080 -p -o /dev/null -w '%{http_connect}' "$WEB/length")"
 lab_end "$LOCAL_PID"
 check "no password is in its log" eval '! grep -qE "hunter|$KEY" "$LAB_LOGS/local.log"'
-matches "it ends in order and says what it carried" "flows tcp=" "$LAB_LOGS/local.log"
+matches "it ends in order and says what it carried" "flows tcp flows_opened=" "$LAB_LOGS/local.log"
 
 check_reports
 finish

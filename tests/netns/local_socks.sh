@@ -91,7 +91,7 @@ refused "server down: SOCKS5 says connection refused" "\(5\)" --socks5 127.0.0.1
 refused "and SOCKS4 rejects" "rejected or failed" --socks4 127.0.0.1:1080 "http://$WORLD4/3mb"
 lab_end "$LOCAL_PID"
 check "no password is in its log" eval '! grep -qE "hunter|$KEY" "$LAB_LOGS/local.gatun.log"'
-matches "it ends in order and says what it carried" "flows tcp=" "$LAB_LOGS/local.gatun.log"
+matches "it ends in order and says what it carried" "flows tcp flows_opened=" "$LAB_LOGS/local.gatun.log"
 
 if command -v ss-server >/dev/null; then
 	METHOD=aes-256-gcm KEY=

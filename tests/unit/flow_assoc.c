@@ -104,7 +104,7 @@ static void end(void)
 	assoc_table_free(table);
 	for (int i = 0; i < n_ports; i++)
 		assert_int_not_equal(ports[i].ended, -1);
-	assert_int_equal(flow_counters.udp.active, 0);
+	assert_int_equal(flow_counters.udp.sessions_active, 0);
 	assert_int_equal(forgotten, n_ports);
 	loop_turn();
 	loop_free();
@@ -236,7 +236,7 @@ static void test_idle_times(void **state)
 	assert_int_equal(ports[0].ended, -1);
 	turn_until(ports[0].ended == END_IDLE);
 	assert_true(loop_now() - start >= 4000);
-	assert_int_equal(flow_counters.udp.timeouts, 3);
+	assert_int_equal(flow_counters.udp.session_timeouts, 3);
 	end();
 }
 
@@ -270,7 +270,7 @@ static void test_a_flood_leaves_working_flows_alone(void **state)
 	turns(5); /* they are the least recently used of all */
 	for (uint16_t k = 1000; k < 4000; k++)
 		arrive(&k, 1, 0, 80);
-	assert_int_equal(flow_counters.udp.active, 64);
+	assert_int_equal(flow_counters.udp.sessions_active, 64);
 	assert_int_equal(flow_counters.udp.evicted, 3000 - (64 - 5));
 	for (int i = 0; i < 5; i++)
 		assert_int_equal(ports[i].ended, -1);
@@ -294,7 +294,7 @@ static void test_a_full_table_makes_room(void **state)
 	arrive((const uint16_t[]){ 99 }, 1, 0, 80);
 	assert_int_equal(ports[1].ended, END_EVICTED);
 	assert_int_equal(ports[0].ended, -1);
-	assert_int_equal(flow_counters.udp.active, 16);
+	assert_int_equal(flow_counters.udp.sessions_active, 16);
 	end();
 }
 
@@ -309,7 +309,7 @@ static void test_a_batch_larger_than_the_table(void **state)
 	for (int i = 0; i < DATAGRAM_BATCH; i++)
 		keys[i] = (uint16_t)(i % 32);
 	arrive(keys, DATAGRAM_BATCH, 0, 80);
-	assert_int_equal(flow_counters.udp.active, 4);
+	assert_int_equal(flow_counters.udp.sessions_active, 4);
 	loop_turn();
 	end();
 }

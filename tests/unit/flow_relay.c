@@ -111,7 +111,7 @@ static int tear_down(void **state)
 	relay_free();
 	loop_turn();
 	loop_free();
-	assert_int_equal(flow_counters.tcp.active, 0);
+	assert_int_equal(flow_counters.tcp.flows_active, 0);
 	return 0;
 }
 

@@ -266,10 +266,10 @@ static void test_local_targets_are_refused_unless_allowed(void **state)
 	begin("aes-128-gcm", false);
 	ip = echo_target();
 	assert_int_equal(target_set(&name, "localhost", 9, echo_addr.port), 0);
-	before = datagram_counters.dropped_denied;
+	before = datagram_counters.dropped_acl;
 	send_up(&ip, 10, 0);
 	send_up(&name, 10, 0);
-	turn_until(datagram_counters.dropped_denied == before + 2);
+	turn_until(datagram_counters.dropped_acl == before + 2);
 	assert_int_equal(echo_once(NULL), 0);
 	end();
 }
@@ -319,7 +319,7 @@ static void test_nothing_forged_passes_or_is_answered(void **state)
 		begin(methods[m], true);
 		raw_begin(&r);
 		n = raw_seal(&r, clock_unix(), good);
-		refused = datagram_counters.forged + datagram_counters.malformed;
+		refused = datagram_counters.dropped_crypto + datagram_counters.malformed;
 		for (size_t len = 1; len < n; len++) { /* every truncation */
 			plain_send(r.fd, &server_addr, good, len);
 			turns(len % 16 == 15);
@@ -330,7 +330,7 @@ static void test_nothing_forged_passes_or_is_answered(void **state)
 			plain_send(r.fd, &server_addr, bad, n);
 			turns(i % 16 == 15);
 		}
-		turn_until(datagram_counters.forged + datagram_counters.malformed == refused + 2 * n - 1);
+		turn_until(datagram_counters.dropped_crypto + datagram_counters.malformed == refused + 2 * n - 1);
 		assert_int_equal(echo_once(NULL), 0);
 		assert_int_equal(plain_receive(r.fd, bad, sizeof(bad), NULL), -1);
 		/* The untouched one is still good: its id was not taken. */
@@ -359,9 +359,9 @@ static void test_a_replay_changes_nothing(void **state)
 		plain_send(r.fd, &server_addr, packet, n);
 		turn_until(echo_once(&mapped) == 1);
 		turn_until(plain_receive(r.fd, data, sizeof(data), NULL) > 0);
-		replayed = datagram_counters.replayed;
+		replayed = datagram_counters.dropped_replay;
 		plain_send(fd, &server_addr, packet, n);
-		turn_until(datagram_counters.replayed == replayed + 1);
+		turn_until(datagram_counters.dropped_replay == replayed + 1);
 		assert_int_equal(echo_once(NULL), 0);
 		/* What the target sends still goes to the client. */
 		plain_send(echo_fd, &mapped, "x", 1);
@@ -419,15 +419,15 @@ static void test_a_forgotten_session_cannot_be_replayed(void **state)
 	plain_send(r.fd, &server_addr, second, n2);
 	turn_until(echo_once(NULL) == 1);
 	p->ops->forget(p, &k);
-	replayed = datagram_counters.replayed;
+	replayed = datagram_counters.dropped_replay;
 	plain_send(r.fd, &server_addr, first, n1);
 	plain_send(r.fd, &server_addr, second, n2);
-	turn_until(datagram_counters.replayed == replayed + 2);
+	turn_until(datagram_counters.dropped_replay == replayed + 2);
 	assert_int_equal(echo_once(NULL), 0);
 	plain_send(r.fd, &server_addr, third, n3); /* it goes on with what is new */
 	turn_until(echo_once(NULL) == 1);
 	plain_send(r.fd, &server_addr, second, n2);
-	turn_until(datagram_counters.replayed == replayed + 3);
+	turn_until(datagram_counters.dropped_replay == replayed + 3);
 	raw_end(&r);
 	end();
 }
@@ -536,9 +536,9 @@ static void test_the_client_checks_the_echo_and_keeps_two_sessions(void **state)
 	n = raw_server_seal(&s, s.client_session, packet);
 	plain_send(s.fd, &s.peer, packet, n);
 	turn_until(n_back == 2);
-	before = datagram_counters.replayed;
+	before = datagram_counters.dropped_replay;
 	plain_send(s.fd, &s.peer, packet, n);
-	turn_until(datagram_counters.replayed == before + 1);
+	turn_until(datagram_counters.dropped_replay == before + 1);
 
 	new_session(&s, 200); /* the server restarted */
 	raw_server_say(&s, s.client_session);

@@ -268,7 +268,7 @@ static void test_what_no_one_answers_is_dropped(void **state)
 	struct addr all = addr_v4((const uint8_t[]){ 255, 255, 255, 255 }, 67);
 	struct addr group = addr_v4((const uint8_t[]){ 224, 0, 0, 251 }, 5353);
 	struct addr group6 = addr_v6((const uint8_t[16]){ 0xff, 2, [15] = 0xfb }, 5353);
-	uint64_t denied = datagram_counters.dropped_denied, malformed = datagram_counters.malformed;
+	uint64_t denied = datagram_counters.dropped_acl, malformed = datagram_counters.malformed;
 	struct addr nowhere = web;
 	struct packet p;
 	uint32_t n;
@@ -278,7 +278,7 @@ static void test_what_no_one_answers_is_dropped(void **state)
 	give(packet, make_udp(&app, &all, 10, 0));
 	give(packet, make_udp(&app, &group, 10, 0));
 	give(packet, make_udp(&app6, &group6, 10, 0));
-	turn_until(datagram_counters.dropped_denied == denied + 3);
+	turn_until(datagram_counters.dropped_acl == denied + 3);
 	nowhere.port = 0;
 	give(packet, make_udp(&app, &nowhere, 10, 0));
 	turn_until(datagram_counters.malformed == malformed + 1);
