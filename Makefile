@@ -17,7 +17,7 @@ CTEST_FLAGS ?=
 export ASAN_OPTIONS ?= disable_coredump=0
 
 .DEFAULT_GOAL := build
-.PHONY: help deps build demo check interop bench peers tidy lint install clean
+.PHONY: help deps build demo check interop bench peers fuzz tidy lint install clean
 
 help:
 	@echo 'make            build build/release/gatun (PRESET=debug, PRESET=sanitize: another one)'
@@ -26,6 +26,7 @@ help:
 	@echo 'make interop    every method against ss-server, ss-local and the other peers that are installed'
 	@echo 'make peers      fetch the peers that Debian has not (shadowsocks-rust, sing-box) into the cache'
 	@echo 'make bench      as root: the table of ratios beside ss-redir + ss-server (QUICK=1: one short round)'
+	@echo 'make fuzz       every parser that faces the network or a file under libFuzzer (T=60: seconds each)'
 	@echo 'make tidy       compile with clang 14 and run the lints'
 	@echo 'make install    install the program and its man page (DESTDIR, PREFIX)'
 	@echo 'make deps       install the Debian packages that build, demo and check need'
@@ -74,6 +75,13 @@ bench: $(BUILD)/build.ninja
 	@tests/deps/install build demo bench
 	@$(call make_target,gatun)
 	-@tests/bench/bench --json build/bench.json $(if $(QUICK),--quick) $(BENCH_FLAGS) $(BUILD)/gatun
+
+T ?= 60
+fuzz:
+	@tests/deps/install build ci
+	@cmake --preset fuzz --log-level=WARNING >/dev/null
+	@ninja -C build/fuzz -j $(JOBS) --quiet
+	@tests/fuzz/run build/fuzz $(T)
 
 lint:
 	@tests/lint/rooms
