@@ -15,6 +15,7 @@
 #include "dns/dns.h"
 #include "engine/client.h"
 #include "engine/common.h"
+#include "engine/outbounds.h"
 #include "flow/assoc.h"
 #include "flow/relay.h"
 #include "inbound/icmp.h"
@@ -145,16 +146,14 @@ static int open_tun(struct client *c, int fd, struct tun_features features)
 
 static int open_flows(struct client *c)
 {
-	const struct config_server *server = &c->config->servers[0];
-	const struct ss_method *method = server->method;
-	struct assoc_limits limits = engine_assoc_limits(c->config, method);
+	struct assoc_limits limits = engine_assoc_limits(c->config, engine_outbound_method(c->config));
 	struct datagram_port *names;
 	int err = stack_init(c->tun, &inbound_events, c);
 
 	if (err)
 		return err;
 	c->reassembly = reassembly_new(c->tun);
-	c->udp = tun_udp_new(c->tun, UDP_PAYLOAD_MAX - ss_identity_udp_overhead(method, server->n_identities) - IPV6_ADDR_EXTRA);
+	c->udp = tun_udp_new(c->tun, UDP_PAYLOAD_MAX - engine_outbound_udp_overhead(c->config) - IPV6_ADDR_EXTRA);
 	if (!c->udp || !c->reassembly)
 		return -ENOMEM;
 	names = dns_udp_port(tun_udp_port(c->udp));

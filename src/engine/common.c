@@ -17,7 +17,6 @@
 #include "io/slice.h"
 #include "io/tcp_socket.h"
 #include "loop/loop.h"
-#include "outbound/shadowsocks.h"
 #include "resolve/resolve.h"
 #include "sys/caps.h"
 #include "sys/nofile.h"
@@ -127,25 +126,6 @@ void engine_stop_on_signals(void)
 {
 	loop_signal_start(&sigint, SIGINT, on_stop);
 	loop_signal_start(&sigterm, SIGTERM, on_stop);
-}
-
-struct outbound *engine_outbound_new(const struct config *c)
-{
-	const struct config_server *s = &c->servers[0];
-	struct shadowsocks_options options = {
-		.server = s->address,
-		.method = s->method,
-		.key = s->key,
-		.identity_keys = (const uint8_t (*)[SS_KEY_MAX])s->identity_keys,
-		.n_identities = s->n_identities,
-		.tag = s->tag,
-		.tcp = s->mode & MODE_TCP_ONLY,
-		.udp = s->mode & MODE_UDP_ONLY,
-		.fwmark = c->outbound_fwmark,
-		.timeout_s = c->timeout,
-	};
-
-	return shadowsocks_new(&options);
 }
 
 struct assoc_limits engine_assoc_limits(const struct config *c, const struct ss_method *method)

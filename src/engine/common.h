@@ -5,7 +5,6 @@
 #include "conf/config.h"
 #include "crypto/method.h"
 #include "flow/assoc.h"
-#include "outbound/outbound.h"
 
 /* Loop, resolver, relay, descriptor limit, pool upkeep. 0 or -errno, the
  * reason logged. */
@@ -20,8 +19,6 @@ void engine_drain(void);
 int engine_drop_privileges(const struct config *);
 /* SIGINT and SIGTERM stop the loop; SIGPIPE is ignored. */
 void engine_stop_on_signals(void);
-/* The way to config->servers[0]. NULL: out of memory. */
-struct outbound *engine_outbound_new(const struct config *);
 struct assoc_limits engine_assoc_limits(const struct config *, const struct ss_method *);
 /* One line of the flow counters at info level; last, when all has been closed and counted. */
 void engine_log_summary(void);

@@ -19,6 +19,7 @@
 #include "conf/local.h"
 #include "engine/common.h"
 #include "engine/engine.h"
+#include "engine/outbounds.h"
 #include "flow/assoc.h"
 #include "flow/relay.h"
 #include "inbound/mixed.h"
@@ -55,7 +56,7 @@ static void on_association_closed(void *owner, const struct assoc_key *key)
 
 static int open_associations(struct local *l, struct endpoint *e, struct datagram_port *in)
 {
-	struct assoc_limits limits = engine_assoc_limits(l->config, l->config->servers[0].method);
+	struct assoc_limits limits = engine_assoc_limits(l->config, engine_outbound_method(l->config));
 
 	e->associations = assoc_table_new(in, l->shadowsocks, &limits);
 	return e->associations ? 0 : ENOMEM;
@@ -111,7 +112,7 @@ static int open_tunnel(struct local *l, struct endpoint *e, const struct config_
 
 static int open_endpoint(struct local *l, struct endpoint *e, const struct config_local *c)
 {
-	bool udp = c->mode & l->config->servers[0].mode & MODE_UDP_ONLY;
+	bool udp = (c->mode & MODE_UDP_ONLY) && engine_outbound_carries(l->config, MODE_UDP_ONLY);
 	char where[ADDR_STRLEN], to[TARGET_STRLEN];
 	int err = c->protocol == LOCAL_TUNNEL ? open_tunnel(l, e, c, udp) : open_mixed(l, e, c, udp);
 

@@ -260,7 +260,7 @@ static struct assoc *open_assoc(struct assoc_table *t, const struct datagram *d,
 	a = calloc(1, sizeof(*a));
 	if (!a)
 		return NULL;
-	a->port = t->out->ops->port(t->out);
+	a->port = outbound_port(t->out, &d->key.addr);
 	if (!a->port) {
 		free(a);
 		return NULL;

@@ -249,7 +249,7 @@ void relay_start(struct stream *in, const struct addr *client, const struct targ
 	log_opened(r, client, target);
 	if (!loop_timer_armed(&sweep_timer))
 		loop_timer_start(&sweep_timer, SWEEP_MS, on_sweep);
-	r->dial = out->ops->connect(out, target, &dial_events, r);
+	r->dial = outbound_connect(out, client, target, &dial_events, r);
 	if (!r->dial)
 		finish(r, END_LIMIT);
 }

@@ -75,7 +75,12 @@ static void direct_free(struct outbound *o)
 	free(container_of(o, struct direct, outbound));
 }
 
-static const struct outbound_ops direct_ops = { direct_connect, direct_cancel, direct_port, direct_free };
+static const struct outbound_ops direct_ops = {
+	.connect = direct_connect,
+	.cancel = direct_cancel,
+	.port = direct_port,
+	.free = direct_free,
+};
 
 struct outbound *direct_new(const struct direct_options *o)
 {

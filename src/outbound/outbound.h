@@ -26,12 +26,41 @@ struct outbound_ops {
 	/* A port for one association; bind it, then send. NULL: END_LIMIT, or
 	 * the outbound carries no UDP. */
 	struct datagram_port *(*port)(struct outbound *);
+	/* Once it is asked for nothing more; what it opened may live on. */
 	void (*free)(struct outbound *);
+	/* As connect and port, of an outbound that chooses by who asks (an
+	 * address whose port means nothing). NULL: it does not care. */
+	struct dial *(*connect_from)(struct outbound *, const struct addr *client, const struct target *,
+				     const struct dial_events *, void *owner);
+	struct datagram_port *(*port_from)(struct outbound *, const struct addr *client);
+};
+
+/* What an outbound with a server of its own has seen of it; for who chooses
+ * among several, and for status. The others leave it alone. */
+struct outbound_seen {
+	uint64_t up, down;	  /* payload bytes, TCP and UDP */
+	uint64_t udp_heard_ms;	  /* loop_now() when a datagram came back; 0: never */
+	uint64_t udp_refused_ms;  /* when the network said that nobody takes them; 0: never */
 };
 
 struct outbound {
 	const struct outbound_ops *ops;
 	const char *name; /* tag for log and status */
+	/* Set before dial_events.failed is told: the way stands, and it is the
+	 * target that failed. Another way would not do better. */
+	bool target_failed;
+	struct outbound_seen seen;
 };
+
+static inline struct dial *outbound_connect(struct outbound *o, const struct addr *client, const struct target *t,
+					    const struct dial_events *events, void *owner)
+{
+	return o->ops->connect_from ? o->ops->connect_from(o, client, t, events, owner) : o->ops->connect(o, t, events, owner);
+}
+
+static inline struct datagram_port *outbound_port(struct outbound *o, const struct addr *client)
+{
+	return o->ops->port_from ? o->ops->port_from(o, client) : o->ops->port(o);
+}
 
 #endif

@@ -138,8 +138,12 @@ static void shadowsocks_free(struct outbound *o)
 	free(s);
 }
 
-static const struct outbound_ops shadowsocks_ops = { shadowsocks_connect, shadowsocks_cancel, shadowsocks_port,
-						     shadowsocks_free };
+static const struct outbound_ops shadowsocks_ops = {
+	.connect = shadowsocks_connect,
+	.cancel = shadowsocks_cancel,
+	.port = shadowsocks_port,
+	.free = shadowsocks_free,
+};
 
 /* Its identity, if any, and its UDP. False: no memory. */
 static bool open_parts(struct shadowsocks *s, const struct shadowsocks_options *o)

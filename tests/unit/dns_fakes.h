@@ -139,7 +139,7 @@ static void fake_cancel(struct dial *d)
 }
 
 static const struct outbound_ops fake_outbound_ops = { .connect = fake_connect, .cancel = fake_cancel };
-static struct outbound fake_outbound = { &fake_outbound_ops, "fake" };
+static struct outbound fake_outbound = { .ops = &fake_outbound_ops, .name = "fake" };
 
 static inline void dial_opens(void)
 {

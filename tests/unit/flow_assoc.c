@@ -59,7 +59,7 @@ static struct datagram_port *new_port(struct outbound *o)
 }
 
 static const struct outbound_ops out_ops = { .port = new_port };
-static struct outbound out = { &out_ops, "fake" };
+static struct outbound out = { .ops = &out_ops, .name = "fake" };
 
 /* ---- the inbound ---- */
 

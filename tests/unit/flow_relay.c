@@ -63,7 +63,7 @@ static void fake_cancel(struct dial *d)
 }
 
 static const struct outbound_ops outbound_ops = { .connect = fake_connect, .cancel = fake_cancel };
-static struct outbound outbound = { &outbound_ops, "fake" };
+static struct outbound outbound = { .ops = &outbound_ops, .name = "fake" };
 
 static void begin(void)
 {

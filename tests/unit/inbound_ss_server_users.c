@@ -38,7 +38,7 @@ static struct datagram_port *direct_port(struct outbound *o)
 }
 
 static const struct outbound_ops direct_ops = { .port = direct_port };
-static struct outbound direct = { &direct_ops, "direct" };
+static struct outbound direct = { .ops = &direct_ops, .name = "direct" };
 
 static void begin(const char *name)
 {

@@ -1,0 +1,18 @@
+/* The way that a client's flows leave by, and what of the configured servers
+ * the rest of the engine must know: how much they add, what they carry. */
+#ifndef GATUN_ENGINE_OUTBOUNDS_H
+#define GATUN_ENGINE_OUTBOUNDS_H
+
+#include "conf/config.h"
+#include "outbound/outbound.h"
+
+/* The way through config->servers. NULL: out of memory. */
+struct outbound *engine_outbound_new(const struct config *);
+/* Can any of the servers carry this? */
+bool engine_outbound_carries(const struct config *, enum config_mode);
+/* The method whose needs an association table must meet: a 2022 one, if there is any. */
+const struct ss_method *engine_outbound_method(const struct config *);
+/* Bytes that a UDP datagram grows by at most on its way through a server. */
+unsigned engine_outbound_udp_overhead(const struct config *);
+
+#endif
