@@ -1,7 +1,9 @@
 /*
  * The salts of the last while, exactly: no false positive, nothing forgotten
  * early. Time is handed in. Salts enter only after the header they came with
- * was authenticated, so nobody without the key can fill it.
+ * was authenticated, so nobody without the key can fill it. A shared store is
+ * one for a process and all that it forks: a salt is new once among all of them,
+ * and what they know outlives each of them, killed in whatever moment.
  */
 #ifndef GATUN_CRYPTO_SALT_STORE_H
 #define GATUN_CRYPTO_SALT_STORE_H
@@ -12,8 +14,11 @@
 struct salt_store;
 
 /* keep_ms: how long a salt is remembered (SIP022: 60,000). max: entries held at
- * most, about 70 bytes each; they are allocated as they come. NULL: no memory. */
+ * most, 48 bytes each; their memory is taken up as they come. NULL: no memory. */
 struct salt_store *salt_store_new(uint64_t keep_ms, size_t max);
+/* Made before the fork. Its times are of a clock that all processes have. */
+struct salt_store *salt_store_new_shared(uint64_t keep_ms, size_t max);
+/* Of a shared store this gives back the process's own view alone. */
 void salt_store_free(struct salt_store *s);
 
 /* 0: it was new and is remembered. -EEXIST: it was seen. -ENOSPC: full of salts
