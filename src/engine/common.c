@@ -12,6 +12,8 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "crypto/aead.h"
+#include "engine/engine.h"
+#include "engine/status.h"
 #include "flow/counters.h"
 #include "flow/relay.h"
 #include "io/slice.h"
@@ -24,6 +26,7 @@
 #define TRIM_MS 10000
 #define SIP022_SESSION_MIN_S 60 /* wire-formats.md section 13 (a) */
 
+static const struct engine_hooks *hooks;
 static struct loop_timer trim_timer;
 static void (*upkeep)(void *owner);
 static void *upkeep_owner;
@@ -63,6 +66,7 @@ int engine_start(const struct config *c)
 		return err;
 	}
 	relay_init(&relay);
+	engine_status_begin();
 	loop_timer_start(&trim_timer, TRIM_MS, on_trim);
 	return 0;
 }
@@ -79,8 +83,27 @@ void engine_drain(void)
 	loop_turn();
 }
 
+void engine_set_hooks(const struct engine_hooks *h)
+{
+	hooks = h;
+}
+
+static void tell_ending(void)
+{
+	if (hooks)
+		hooks->ending();
+}
+
+void engine_loop(void)
+{
+	loop_run();
+	tell_ending();
+}
+
 void engine_end(void)
 {
+	tell_ending();
+	engine_status_end();
 	engine_set_upkeep(NULL, NULL);
 	loop_timer_stop(&trim_timer);
 	loop_signal_stop(&sigint);
@@ -102,8 +125,10 @@ static int try_mark(uint32_t mark)
 
 int engine_drop_privileges(const struct config *c)
 {
-	int err;
+	int err = hooks ? hooks->started(c) : 0;
 
+	if (err)
+		return err;
 	if (!c->outbound_fwmark) {
 		sys_caps_drop_all();
 		return 0;

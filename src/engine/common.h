@@ -14,9 +14,13 @@ void engine_end(void);
 void engine_set_upkeep(void (*run)(void *owner), void *owner);
 /* Runs deferred work that ends left behind, without waiting for events. */
 void engine_drain(void);
-/* Gives up every capability that later sockets do not need. Fails, the reason
- * logged, where a wanted fwmark cannot be set: unmarked traffic never leaves. */
+/* All is open: tells the hooks (engine.h), then gives up every capability that
+ * later sockets do not need. Fails, the reason logged, where a wanted fwmark
+ * cannot be set: unmarked traffic never leaves. */
 int engine_drop_privileges(const struct config *);
+/* Turns until loop_stop(), then tells the hooks: nobody asks for the status of
+ * what is being taken down. */
+void engine_loop(void);
 /* SIGINT and SIGTERM stop the loop; SIGPIPE is ignored. */
 void engine_stop_on_signals(void);
 struct assoc_limits engine_assoc_limits(const struct config *, const struct ss_method *);

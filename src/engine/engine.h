@@ -8,6 +8,17 @@
 #include "conf/config.h"
 #include "sys/sandbox.h"
 
+/* What stands above an engine and lives with it (ctl/). */
+struct engine_hooks {
+	/* Everything is open and no right is dropped yet. 0, or -errno with the
+	 * reason logged: then the engine does not start. */
+	int (*started)(const struct config *);
+	/* Nothing is taken down yet. Comes also where `started` did not, and may come twice. */
+	void (*ending)(void);
+};
+/* Borrowed; NULL: none. Before the engine. */
+void engine_set_hooks(const struct engine_hooks *);
+
 /* The far end: listens as config->servers[] say until SIGTERM or SIGINT.
  * 0, or an exit code with the reason logged. */
 int engine_server(const struct config *);

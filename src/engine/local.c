@@ -19,6 +19,7 @@
 #include "conf/local.h"
 #include "engine/common.h"
 #include "engine/engine.h"
+#include "engine/status.h"
 #include "engine/outbounds.h"
 #include "flow/assoc.h"
 #include "flow/relay.h"
@@ -190,11 +191,12 @@ int engine_local(const struct config *config)
 
 	if (err)
 		return 1;
+	engine_status_set_mode("local");
 	engine_stop_on_signals();
 	l = local_open(config);
 	err = l ? engine_drop_privileges(config) : -1;
 	if (!err)
-		loop_run();
+		engine_loop();
 	if (l)
 		local_close(l);
 	if (!err)

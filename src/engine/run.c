@@ -14,6 +14,7 @@
 #include "engine/client.h"
 #include "engine/common.h"
 #include "engine/engine.h"
+#include "engine/status.h"
 #include "inbound/icmp.h"
 #include "loop/loop.h"
 #include "sys/uplink.h"
@@ -102,13 +103,14 @@ int engine_run(const struct config *config, const struct sandbox *sandbox)
 
 	if (engine_start(config) < 0)
 		return 125;
+	engine_status_set_mode("run");
 	r.client = client_open(config, sandbox->tun_fd, sandbox->features, &err);
 	if (r.client)
 		err = begin(&r, config);
 	if (err)
 		log_error("the engine cannot start err=%s", err_name(err));
 	else
-		loop_run();
+		engine_loop();
 	finish(&r);
 	if (r.client)
 		client_close(r.client);

@@ -9,6 +9,7 @@
 #include "engine/common.h"
 #include "engine/endpoints.h"
 #include "engine/engine.h"
+#include "engine/status.h"
 #include "flow/relay.h"
 #include "loop/loop.h"
 #include "outbound/direct.h"
@@ -91,13 +92,14 @@ int engine_server(const struct config *config)
 
 	if (err)
 		return 1;
+	engine_status_set_mode("server");
 	engine_stop_on_signals();
 	err = open_all(&server);
 	if (!err)
 		err = engine_drop_privileges(config);
 	if (!err) {
 		engine_set_upkeep(upkeep, &server);
-		loop_run();
+		engine_loop();
 	}
 	close_all(&server);
 	if (!err) {

@@ -1,0 +1,163 @@
+/*
+ * The parts of the status document that every engine has: who it is, what its
+ * flows did, its names, its memory. Everything is read when it is asked for; a
+ * number that is not measured is left out.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "dns/dns.h"
+#include "engine/status.h"
+#include "flow/counters.h"
+#include "io/slice.h"
+#include "loop/loop.h"
+#include "resolve/resolve.h"
+
+static uint64_t begun_ms;
+
+static json_t *number(uint64_t n)
+{
+	return json_integer((json_int_t)n);
+}
+
+/* ---- who it is ---- */
+
+static json_t *describe_version(void *owner)
+{
+	(void)owner;
+	return json_string(GATUN_VERSION);
+}
+
+static json_t *describe_pid(void *owner)
+{
+	(void)owner;
+	return json_integer(getpid());
+}
+
+static json_t *describe_uptime(void *owner)
+{
+	(void)owner;
+	return number((loop_now() - begun_ms) / 1000);
+}
+
+/* ---- memory ---- */
+
+static json_t *resident_bytes(void)
+{
+	FILE *f = fopen("/proc/self/statm", "re");
+	unsigned long long size, resident;
+	int n = f ? fscanf(f, "%llu %llu", &size, &resident) : 0;
+
+	if (f)
+		fclose(f);
+	return n == 2 ? number(resident * (uint64_t)sysconf(_SC_PAGESIZE)) : NULL;
+}
+
+static json_t *describe_memory(void *owner)
+{
+	json_t *memory = json_object(), *pools = json_object(), *resident = resident_bytes();
+
+	(void)owner;
+	if (resident)
+		json_object_set_new(memory, "rss_bytes", resident);
+	json_object_set_new(pools, "used_bytes", number(buf_pool_used()));
+	json_object_set_new(pools, "kept_bytes", number(buf_pool_kept()));
+	json_object_set_new(memory, "pools", pools);
+	return memory;
+}
+
+static json_t *describe_workers(void *owner)
+{
+	json_t *worker = json_object(), *workers = json_array(), *resident = resident_bytes();
+
+	json_object_set_new(worker, "pid", describe_pid(owner));
+	json_object_set_new(worker, "uptime_s", describe_uptime(owner));
+	json_object_set_new(worker, "flows_active", number(flow_counters.tcp.flows_active));
+	json_object_set_new(worker, "sessions_active", number(flow_counters.udp.sessions_active));
+	if (resident)
+		json_object_set_new(worker, "rss_bytes", resident);
+	json_array_append_new(workers, worker);
+	return workers;
+}
+
+/* ---- flows ---- */
+
+static json_t *describe_ends(const struct flow_counters *f)
+{
+	json_t *ended = json_object();
+
+	for (int i = 0; i < END_COUNT; i++)
+		json_object_set_new(ended, flow_end_name((enum flow_end)i), number(f->tcp.ended[i]));
+	return ended;
+}
+
+static json_t *describe_flows(void *owner)
+{
+	struct flow_counters f;
+	json_t *flows = json_object();
+
+	(void)owner;
+	flow_counters_read(&f);
+	json_object_set_new(flows, "tcp", number(f.tcp.flows_active));
+	json_object_set_new(flows, "udp", number(f.udp.sessions_active));
+	json_object_set_new(flows, "opened", number(f.tcp.flows_opened));
+	json_object_set_new(flows, "ended", describe_ends(&f));
+	return flows;
+}
+
+/* owner: the group's name. */
+static json_t *describe_group(void *owner)
+{
+	struct flow_counters f;
+	json_t *group = json_object();
+
+	flow_counters_read(&f);
+	for (const struct flow_counter_row *r = flow_counter_table(); r->name; r++)
+		if (strcmp(r->group, owner) == 0)
+			json_object_set_new(group, r->name, number(flow_counter_get(&f, r)));
+	return group;
+}
+
+/* ---- names ---- */
+
+static json_t *describe_dns(void *owner)
+{
+	const struct dns_counters *d = dns_counters();
+	const struct resolve_counters *r = resolve_counters();
+	const struct { const char *name; uint64_t n; } numbers[] = {
+		{ "queries", d->queries },
+		{ "fake_answers", d->fake_answers },
+		{ "fake_map", d->fake_map_size },
+		{ "upstream_queries", d->upstream_queries },
+		{ "upstream_failures", d->upstream_failures },
+		{ "lookups", r->asked },
+		{ "cache_hits", r->hits },
+		{ "cached_names", r->cached },
+		{ "lookup_failures", r->failures },
+		{ "lookups_refused", r->refused },
+	};
+	json_t *dns = json_object();
+
+	(void)owner;
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		json_object_set_new(dns, numbers[i].name, number(numbers[i].n));
+	return dns;
+}
+
+void engine_status_add_common(void)
+{
+	static char tcp[] = "tcp", udp[] = "udp", socks[] = "socks";
+
+	begun_ms = loop_now();
+	engine_status_add("version", describe_version, NULL);
+	engine_status_add("pid", describe_pid, NULL);
+	engine_status_add("uptime_s", describe_uptime, NULL);
+	engine_status_add("workers", describe_workers, NULL);
+	engine_status_add("flows", describe_flows, NULL);
+	engine_status_add(tcp, describe_group, tcp);
+	engine_status_add(udp, describe_group, udp);
+	engine_status_add(socks, describe_group, socks);
+	engine_status_add("dns", describe_dns, NULL);
+	engine_status_add("memory", describe_memory, NULL);
+}
