@@ -10,7 +10,7 @@
 #include "crypto/salt_store.h"
 #include "inbound/inbound.h"
 #include "outbound/outbound.h"
-#include "proto/ss_identity.h"
+#include "proto/ss_users.h"
 
 struct endpoints_options {
 	const struct config *config;

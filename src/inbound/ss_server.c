@@ -18,7 +18,9 @@
  */
 #include "inbound/ss_server.h"
 
+#include <sodium.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/list.h"
@@ -32,6 +34,7 @@
 struct ss_server {
 	struct tcp_listener *listener;
 	struct ss_stream_config config;
+	uint8_t key[SS_KEY_MAX];
 	struct salt_store *salts;
 	const struct inbound_events *events;
 	void *owner;
@@ -225,7 +228,8 @@ struct ss_server *ss_server_new(const struct ss_server_options *o, const struct 
 	*err = ENOMEM;
 	if (!s)
 		return NULL;
-	s->config = (struct ss_stream_config){ .method = o->method, .key = o->key, .users = o->users };
+	s->config = (struct ss_stream_config){ .method = o->method, .key = s->key, .users = o->users };
+	memcpy(s->key, o->key, o->method->key_len);
 	s->salts = o->salts;
 	s->events = events;
 	s->owner = owner;
@@ -234,19 +238,33 @@ struct ss_server *ss_server_new(const struct ss_server_options *o, const struct 
 	list_init(&s->drains);
 	s->listener = tcp_listener_new(&o->listen, &socket, &listener_events, s, err);
 	if (!s->listener) {
+		sodium_memzero(s->key, sizeof(s->key));
 		free(s);
 		return NULL;
 	}
 	return s;
 }
 
+static void expire_all(struct list *guests)
+{
+	while (!list_empty(guests))
+		expire(container_of(guests->next, struct guest, node));
+}
+
+void ss_server_set_key(struct ss_server *s, const struct ss_method *m, const uint8_t *key)
+{
+	expire_all(&s->handshakes);
+	s->config.method = m;
+	memset(s->key, 0, sizeof(s->key));
+	memcpy(s->key, key, m->key_len);
+}
+
 void ss_server_free(struct ss_server *s)
 {
 	tcp_listener_free(s->listener);
 	loop_timer_stop(&s->timer);
-	while (!list_empty(&s->handshakes))
-		expire(container_of(s->handshakes.next, struct guest, node));
-	while (!list_empty(&s->drains))
-		expire(container_of(s->drains.next, struct guest, node));
+	expire_all(&s->handshakes);
+	expire_all(&s->drains);
+	sodium_memzero(s->key, sizeof(s->key));
 	free(s);
 }

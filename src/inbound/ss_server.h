@@ -8,13 +8,13 @@
 #include "crypto/method.h"
 #include "crypto/salt_store.h"
 #include "inbound/inbound.h"
-#include "proto/ss_identity.h"
+#include "proto/ss_users.h"
 
 struct ss_server_options {
 	struct addr listen;
 	const struct ss_method *method;
-	const uint8_t *key;	  /* borrowed for the server's life */
-	const struct ss_users *users; /* who may come, or NULL: anyone with the key; borrowed for longer than its streams live */
+	const uint8_t *key;	  /* copied */
+	const struct ss_users *users; /* who may come, or NULL: anyone with the key; borrowed */
 	struct salt_store *salts; /* borrowed */
 	uint32_t handshake_s;	  /* how long a client may take to say what it wants */
 };
@@ -22,6 +22,9 @@ struct ss_server_options {
 struct ss_server;
 /* NULL: *err is the errno of bind or listen. */
 struct ss_server *ss_server_new(const struct ss_server_options *, const struct inbound_events *, void *owner, int *err);
+/* Another key, or method, for whoever comes from now on; who is in his handshake ends. */
+void ss_server_set_key(struct ss_server *, const struct ss_method *, const uint8_t *key);
+/* Stops listening. Streams that were handed out live on: they need nothing of it. */
 void ss_server_free(struct ss_server *);
 
 #endif

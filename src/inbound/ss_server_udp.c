@@ -45,8 +45,9 @@ struct client {
 	struct hash_node node;
 	struct assoc_key key;
 	struct addr peer, local;
+	struct ss_server_udp *server;
+	struct ss_user_holder payer; /* once it is of the table, and there are users */
 	/* SIP022 alone: */
-	struct ss_user *user; /* or NULL: there are no users */
 	struct ss_packet_session theirs, ours;
 	struct replay_window window;
 	uint64_t heard_ms;
@@ -58,6 +59,9 @@ struct ss_server_udp {
 	struct udp_socket *socket;
 	struct hash clients;
 	struct client *spare; /* where an unknown session is tried */
+	const struct ss_users *users; /* or NULL: nobody pays */
+	void (*closed)(void *owner, const struct assoc_key *);
+	void *closed_owner;
 	struct ss_graves graves;
 	struct loop_timer upkeep; /* while there are graves or salts */
 	uint64_t *recent_salts; /* SIP004, while there is traffic */
@@ -132,34 +136,59 @@ static struct client *spare_for(struct ss_server_udp *s, const struct assoc_key 
 	if (!s->spare)
 		return NULL;
 	s->spare->key = *k;
+	s->spare->server = s;
 	if (is_sip022(s)) {
 		ss_packet_session_wipe(&s->spare->theirs);
 		ss_packet_session_init_for(&s->codec, &s->spare->theirs, p->session_id, p->user);
-		s->spare->user = p->user;
 	}
 	return s->spare;
 }
 
-/* The spare client is authentic: it becomes one of the table. */
-static void adopt(struct ss_server_udp *s)
+static void forget(struct client *c);
+
+/* Each datagram is under its user's key: with another key the session is over too. */
+static void end_client(struct client *c)
+{
+	struct ss_server_udp *s = c->server;
+	struct assoc_key key = c->key;
+
+	if (s->closed)
+		s->closed(s->closed_owner, &key); /* which makes the table forget it */
+	c = find_client(s, &key);
+	if (c)
+		forget(c);
+}
+
+static void on_user_changed(struct ss_user_holder *h, enum ss_user_change change)
+{
+	(void)change;
+	end_client(container_of(h, struct client, payer));
+}
+
+/* The spare client is authentic: it becomes one of the table. named: by its identity, or NULL. */
+static void adopt(struct ss_server_udp *s, struct ss_user *named)
 {
 	struct client *c = s->spare;
+	struct ss_user *payer = named || !s->users ? named : ss_users_anyone(s->users);
 	uint64_t id;
 
 	s->spare = NULL;
 	hash_insert(&s->clients, &c->node, key_hash(&c->key));
+	if (payer) {
+		ss_user_hold(payer, &c->payer, on_user_changed);
+		payer->counters.udp_sessions++;
+	}
 	if (!is_sip022(s))
 		return;
 	do
 		id = random_u64();
 	while (id == 0);
-	ss_packet_session_init_for(&s->codec, &c->ours, id, c->user);
-	if (c->user)
-		c->user->counters.udp_sessions++;
+	ss_packet_session_init_for(&s->codec, &c->ours, id, named);
 }
 
 static void free_client(struct client *c)
 {
+	ss_user_release(&c->payer);
 	ss_packet_session_wipe(&c->theirs);
 	ss_packet_session_wipe(&c->ours);
 	free(c);
@@ -235,7 +264,7 @@ static struct client *open_sip004(struct ss_server_udp *s, const struct udp_mess
 	if (!c) {
 		c = spare_for(s, &key, k);
 		if (c)
-			adopt(s);
+			adopt(s, NULL);
 	}
 	return c;
 }
@@ -250,9 +279,9 @@ static void window_close_up_to(struct replay_window *w, uint64_t last)
 }
 
 /* Takes the id into the client's window, past the grave of an earlier life. */
-static bool accept_id(struct ss_server_udp *s, struct client *c, bool known, uint64_t packet_id)
+static bool accept_id(struct ss_server_udp *s, struct client *c, bool known, const struct ss_packet *k)
 {
-	uint64_t last;
+	uint64_t last, packet_id = k->packet_id;
 	bool buried = !known && ss_graves_find(&s->graves, c->key.session, loop_now(), &last);
 
 	if ((buried && packet_id <= last) || (known && !replay_window_accept(&c->window, packet_id))) {
@@ -264,7 +293,7 @@ static bool accept_id(struct ss_server_udp *s, struct client *c, bool known, uin
 	if (buried)
 		window_close_up_to(&c->window, last);
 	replay_window_accept(&c->window, packet_id);
-	adopt(s);
+	adopt(s, k->user);
 	return true;
 }
 
@@ -296,7 +325,7 @@ static struct client *open_sip022(struct ss_server_udp *s, const struct udp_mess
 			log_clock(k, &m->peer);
 		return NULL;
 	}
-	return accept_id(s, c, known, k->packet_id) ? c : NULL;
+	return accept_id(s, c, known, k) ? c : NULL;
 }
 
 static void take(struct ss_server_udp *s, struct rx *rx, struct client *c, const struct udp_message *m)
@@ -306,9 +335,9 @@ static void take(struct ss_server_udp *s, struct rx *rx, struct client *c, const
 	c->peer = m->peer;
 	c->local = m->local;
 	c->heard_ms = loop_now();
-	if (c->user) {
-		c->user->counters.datagrams_up++;
-		c->user->counters.udp_up += k->len;
+	if (c->payer.user) {
+		c->payer.user->counters.datagrams_up++;
+		c->payer.user->counters.udp_up += k->len;
 	}
 	rx->locals[rx->n] = m->local;
 	rx->batch[rx->n] = (struct datagram){
@@ -384,8 +413,8 @@ static void server_send(struct datagram_port *port, const struct datagram *d, in
 		way.local = c->local.family ? &c->local : NULL;
 		way.flow = (uint32_t)c->key.session;
 		out.client_session_id = c->theirs.id;
-		if (c->user)
-			charge(c->user, &d[i]);
+		if (c->payer.user)
+			charge(c->payer.user, &d[i]);
 		/* Packet ids used up: the session is over, as the protocol asks. */
 		if (ss_port_seal(&s->codec, &c->ours, &out, &d[i], &way) == -EOVERFLOW)
 			datagram_counters.dropped_queue++;
@@ -403,19 +432,24 @@ static void bury(struct ss_server_udp *s, const struct client *c)
 	want_upkeep(s);
 }
 
-static void server_forget(struct datagram_port *port, const struct assoc_key *key)
+static void forget(struct client *c)
 {
-	struct ss_server_udp *s = of(port);
-	struct client *c = find_client(s, key);
+	struct ss_server_udp *s = c->server;
 
-	if (!c)
-		return;
 	if (is_sip022(s))
 		bury(s, c);
 	hash_remove(&s->clients, &c->node);
 	if (!s->clients.count)
 		hash_settle(&s->clients);
 	free_client(c);
+}
+
+static void server_forget(struct datagram_port *port, const struct assoc_key *key)
+{
+	struct client *c = find_client(of(port), key);
+
+	if (c)
+		forget(c);
 }
 
 static void server_refuse(struct datagram_port *port, const struct datagram *d, enum flow_end why)
@@ -438,14 +472,22 @@ static const struct datagram_port_ops server_ops = {
 
 /* ---- life ---- */
 
+static int set_key(struct ss_server_udp *s, const struct ss_method *m, const uint8_t *key, const struct ss_users *users)
+{
+	int err = ss_packet_codec_init(&s->codec, m, SS_SERVER, key);
+
+	s->users = users;
+	if (!err && users && !ss_users_anyone(users))
+		ss_packet_codec_set_users(&s->codec, users);
+	return err;
+}
+
 static int open_all(struct ss_server_udp *s, const struct addr *listen, const struct ss_method *m, const uint8_t *key,
 		    const struct ss_users *users)
 {
 	struct udp_socket_options o = { .bind = listen, .pktinfo = true, .buffer = SOCKET_BUFFER };
-	int err = ss_packet_codec_init(&s->codec, m, SS_SERVER, key);
+	int err = set_key(s, m, key, users);
 
-	if (!err && users)
-		ss_packet_codec_set_users(&s->codec, users);
 	if (!err)
 		err = hash_init(&s->clients);
 	if (!err)
@@ -472,13 +514,32 @@ struct ss_server_udp *ss_server_udp_new(const struct addr *listen, const struct 
 	return s;
 }
 
+static void drop_spare(struct ss_server_udp *s)
+{
+	if (s->spare)
+		free_client(s->spare);
+	s->spare = NULL;
+}
+
+int ss_server_udp_set_key(struct ss_server_udp *s, const struct ss_method *m, const uint8_t *key)
+{
+	drop_spare(s);
+	ss_packet_codec_wipe(&s->codec);
+	return set_key(s, m, key, s->users);
+}
+
+void ss_server_udp_on_close(struct ss_server_udp *s, void (*closed)(void *owner, const struct assoc_key *), void *owner)
+{
+	s->closed = closed;
+	s->closed_owner = owner;
+}
+
 void ss_server_udp_free(struct ss_server_udp *s)
 {
 	loop_timer_stop(&s->upkeep);
 	if (s->socket)
 		udp_socket_close(s->socket);
-	if (s->spare)
-		free_client(s->spare);
+	drop_spare(s);
 	ss_graves_free(&s->graves);
 	hash_free(&s->clients);
 	ss_packet_codec_wipe(&s->codec);

@@ -8,7 +8,7 @@
 
 #include "crypto/method.h"
 #include "io/datagram.h"
-#include "proto/ss_identity.h"
+#include "proto/ss_users.h"
 
 struct ss_server_udp;
 /* Listens. The key is copied. users: who may come, or NULL: anyone with the key;
@@ -16,6 +16,11 @@ struct ss_server_udp;
 struct ss_server_udp *ss_server_udp_new(const struct addr *listen, const struct ss_method *, const uint8_t *key,
 					const struct ss_users *users);
 void ss_server_udp_free(struct ss_server_udp *);
+/* The key of `users` has changed (ss_users_set_key, which ended all sessions), or whether
+ * they must say who they are. Not from inside receive(). 0 or -ENOTSUP, as new. */
+int ss_server_udp_set_key(struct ss_server_udp *, const struct ss_method *, const uint8_t *key);
+/* Called when a client whose key is known to the table is over before the table says so. */
+void ss_server_udp_on_close(struct ss_server_udp *, void (*closed)(void *owner, const struct assoc_key *), void *owner);
 /* Bind the association table to it. */
 struct datagram_port *ss_server_udp_port(struct ss_server_udp *);
 /* The address really bound (port 0 resolved). */

@@ -22,6 +22,7 @@ static const char *const names[] = {
 	[END_IDLE] = "idle",
 	[END_EVICTED] = "evicted",
 	[END_LIMIT] = "limit",
+	[END_REMOVED] = "removed",
 	[END_SHUTDOWN] = "shutdown",
 };
 static_assert(sizeof(names) / sizeof(names[0]) == END_COUNT, "every flow_end has a word");

@@ -22,7 +22,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/hash.h"
 #include "crypto/aes_block.h"
 #include "crypto/method.h"
 
@@ -63,34 +62,12 @@ static inline size_t ss_identity_len(const struct ss_identity *i)
 void ss_identity_put_tcp(const struct ss_identity *, const uint8_t *salt, uint8_t *out);
 void ss_identity_put_udp(const struct ss_identity *, const uint8_t ids[16], uint8_t *out);
 
-/* ---- the server ---- */
+/* ---- both ends ---- */
 
-/* What a user did. Payload bytes; up is from the user. */
-struct ss_user_counters {
-	uint64_t tcp_flows, tcp_up, tcp_down;
-	uint64_t udp_sessions, udp_up, udp_down, datagrams_up, datagrams_down;
-};
-
-struct ss_user {
-	struct hash_node node;
-	const char *name; /* borrowed */
-	uint64_t tag;	  /* tells users apart where a number must; no outsider can guess it */
-	uint8_t key[SS_KEY_MAX], hash[SS_IDENTITY_LEN];
-	struct aes_block header; /* under key: hides the ids of UDP replies */
-	struct ss_user_counters counters;
-};
-
-struct ss_users;
-/* key: the server's own (the iPSK), copied. NULL: no memory. */
-struct ss_users *ss_users_new(const struct ss_method *m, const uint8_t *key);
-/* Wipes and frees, the users as well; NULL is nothing. */
-void ss_users_free(struct ss_users *);
-/* The key is copied, the name is not. 0, -EEXIST (another user has this key) or -ENOMEM. */
-int ss_users_add(struct ss_users *, const char *name, const uint8_t *key);
-int ss_users_count(const struct ss_users *);
-struct ss_user *ss_users_at(const struct ss_users *, int i); /* in the order of adding */
-/* Whom a header names, or NULL. Users live until ss_users_free(). */
-struct ss_user *ss_users_find_tcp(const struct ss_users *, const uint8_t *salt, const uint8_t header[SS_IDENTITY_LEN]);
-struct ss_user *ss_users_find_udp(const struct ss_users *, const uint8_t ids[16], const uint8_t header[SS_IDENTITY_LEN]);
+/* What a header says of a key: 16 bytes of its hash. */
+void ss_identity_hash_key(const uint8_t *key, size_t key_len, uint8_t out[SS_IDENTITY_LEN]);
+/* The schedule for the headers of one TCP connection: derive_key(..., key || salt). */
+void ss_identity_tcp_block(struct aes_block *b, const uint8_t *key, size_t key_len, const uint8_t *salt);
+void ss_identity_mix(uint8_t *out, const uint8_t *a, const uint8_t *b);
 
 #endif

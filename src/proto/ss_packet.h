@@ -29,7 +29,7 @@
 #include "crypto/aes_block.h"
 #include "crypto/kdf_lanes.h"
 #include "crypto/method.h"
-#include "proto/ss_identity.h"
+#include "proto/ss_users.h"
 
 /* What a sealed datagram adds at most to its payload: chacha20 24 + 16 + 19 +
  * 16, a name of 255 bytes, and no padding. Identities (ss_packet_codec's

@@ -23,7 +23,7 @@
 #include "crypto/aead.h"
 #include "crypto/method.h"
 #include "proto/ss_addr.h"
-#include "proto/ss_identity.h"
+#include "proto/ss_users.h"
 
 #define SS_CHUNK_OVERHEAD (2 + AEAD_TAG_LEN + AEAD_TAG_LEN)
 #define SS_PADDING_MAX 900

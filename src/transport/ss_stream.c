@@ -24,6 +24,7 @@
  */
 #include "transport/ss_stream.h"
 
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,6 +40,9 @@ static const struct stream_ops ss_ops;
 
 void ss_stream_free_beginning(struct ss_stream *s)
 {
+	if (!s->begin)
+		return;
+	sodium_memzero(s->begin->key, sizeof(s->begin->key));
 	free(s->begin);
 	s->begin = NULL;
 }
@@ -66,6 +70,7 @@ void ss_stream_discard(struct ss_stream *s)
 	s->dead = true;
 	s->under = NULL;
 	loop_timer_stop(&s->timer);
+	ss_user_release(&s->payer);
 	slice_queue_clear(&s->in);
 	if (s->carry.buf)
 		slice_unref(s->carry);
@@ -102,7 +107,7 @@ struct ss_stream *ss_stream_make(struct stream *under, const struct ss_stream_co
 	s->server = server;
 	s->fail = END_DONE;
 	ss_opener_init(&s->opener, cfg->method, server);
-	if (server && cfg->users)
+	if (server && cfg->users && !ss_users_anyone(cfg->users))
 		ss_opener_use_users(&s->opener, &s->begin->hs, cfg->users);
 	return s;
 }
@@ -123,7 +128,7 @@ static void on_room(void *owner)
  * is the salt and more, so there the salt is what waits in the carry. */
 static bool only_salt_came(const struct ss_stream *s)
 {
-	return !s->server && s->opener.unit == SS_UNIT_HEAD && s->carry.buf && s->carry.len == s->cfg->method->key_len;
+	return !s->server && s->opener.unit == SS_UNIT_HEAD && s->carry.buf && s->carry.len == ss_stream_method(s)->key_len;
 }
 
 static void on_fin(void *owner)

@@ -13,14 +13,14 @@
 #include "crypto/method.h"
 #include "crypto/salt_store.h"
 #include "io/stream.h"
-#include "proto/ss_identity.h"
+#include "proto/ss_users.h"
 
-/* Lives as long as the streams made from it. */
+/* Lives as long as a client's streams made from it; a server's need it until they are accepted. */
 struct ss_stream_config {
 	const struct ss_method *method;
 	const uint8_t *key; /* method->key_len bytes; a client's own, where it has identities as well */
 	const struct ss_identity *identity; /* client: what it says before, or NULL */
-	const struct ss_users *users;	    /* server: who may come, or NULL: anyone with the key */
+	const struct ss_users *users;	    /* server: who may come, or NULL: anyone with the key, and nobody pays */
 	/* Client, both or neither: becomes true with the first answer that
 	 * verifies. Until then a stream that ends without one says in the log
 	 * what may be wrong with `name`: Shadowsocks has no error message. */
@@ -35,8 +35,8 @@ struct stream *ss_stream_client(struct stream *under, const struct ss_stream_con
 
 struct ss_accept_events {
 	/* The client wants `target` (borrowed for the call). s is the owner's:
-	 * bind it, then want. `under` is inside it. Its user, where there are
-	 * users, is charged for flow and bytes. */
+	 * bind it, then want. `under` is inside it. Its user is charged for flow
+	 * and bytes; when he is removed the stream ends (END_REMOVED). */
 	void (*accepted)(void *owner, struct stream *s, const struct target *target);
 	/* `under` is the owner's again, its events unbound from us: it drains it
 	 * or resets it, the same way whatever `why` says. */

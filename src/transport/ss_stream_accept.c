@@ -43,16 +43,53 @@ static void reject(struct ss_stream *s, enum flow_end why)
 	events->rejected(owner, under, why);
 }
 
+/* The settings of a stream that has been accepted: it needs none, and those it was
+ * made with may change or go. */
+static const struct ss_stream_config accepted_cfg;
+
+static void on_user_changed(struct ss_user_holder *h, enum ss_user_change change)
+{
+	struct ss_stream *s = container_of(h, struct ss_stream, payer);
+
+	/* One that is not accepted yet sees it when it comes to that. */
+	if (change == SS_USER_REMOVED && s->cfg == &accepted_cfg)
+		ss_stream_fail_later(s, END_REMOVED);
+}
+
+/* After the first unit: under whose key it came. A SIP022 unit has proven him, of a
+ * SIP004 one he is the only user. False: the server has asked for identities since
+ * this stream began without. */
+static bool take_user(struct ss_stream *s)
+{
+	struct ss_user *user = s->begin->hs.user;
+	size_t key_len = ss_stream_method(s)->key_len;
+
+	if (!s->cfg->users) {
+		memcpy(s->begin->key, s->cfg->key, key_len);
+		return true;
+	}
+	if (s->payer.user)
+		return true;
+	if (!user)
+		user = ss_users_anyone(s->cfg->users);
+	if (!user)
+		return false;
+	ss_user_hold(user, &s->payer, on_user_changed);
+	memcpy(s->begin->key, user->key, key_len);
+	return true;
+}
+
 static void accept_now(struct ss_stream *s)
 {
 	const struct beginning *b = s->begin;
 	struct target target = b->hs.target; /* the owner may end the stream and read on */
+	struct ss_user *user = s->payer.user;
 
-	s->user = b->hs.user;
-	if (s->user) {
-		s->user->counters.tcp_flows++;
-		s->user->counters.tcp_up += s->in.bytes; /* what came with the header */
+	if (user) {
+		user->counters.tcp_flows++;
+		user->counters.tcp_up += s->in.bytes; /* what came with the header */
 	}
+	s->cfg = &accepted_cfg;
 	stream_want(s->under, false, false);
 	ss_stream_establish(s);
 	b->events->accepted(b->owner, &s->stream, &target);
@@ -61,7 +98,7 @@ static void accept_now(struct ss_stream *s)
 /* SIP022's fixed header, or SIP004's first box, was authentic: is its salt new? */
 static int check_salt(struct ss_stream *s)
 {
-	const struct ss_method *m = s->cfg->method;
+	const struct ss_method *m = ss_stream_method(s);
 	const uint8_t *salt = s->begin->hs.salt;
 
 	if (s->salt_checked || (s->opener.unit != SS_UNIT_REQUEST && s->opener.unit != SS_UNIT_CHUNK))
@@ -85,7 +122,7 @@ static ssize_t read_request(struct ss_stream *s, const struct slice *v)
 	while (rc >= 0 && off < v->len && !s->opener.addressed) {
 		rc = ss_stream_open_unit(s, v, &off, &piece, &b);
 		if (rc == 1)
-			rc = check_salt(s);
+			rc = take_user(s) ? check_salt(s) : -EBADMSG;
 		if (rc == 0 && s->opener.addressed && piece.len)
 			rc = slice_queue_push(&s->in, &piece, 1);
 		ss_batch_release(&b);
@@ -97,7 +134,7 @@ static ssize_t read_request(struct ss_stream *s, const struct slice *v)
  * and whoever feeds us bytes one by one is probing. */
 static bool header_split(const struct ss_stream *s, const struct slice *v)
 {
-	return s->cfg->method->sip022 && !s->replied && v->len < s->opener.need;
+	return ss_stream_method(s)->sip022 && !s->replied && v->len < s->opener.need;
 }
 
 static size_t on_data(void *owner, const struct slice *v, int n)
@@ -119,7 +156,9 @@ static size_t on_data(void *owner, const struct slice *v, int n)
 		}
 		used += (size_t)rc;
 	}
-	if (s->opener.addressed)
+	if (s->opener.addressed && s->payer.user && s->payer.user->removed)
+		reject(s, END_FORGED);
+	else if (s->opener.addressed)
 		accept_now(s);
 	return used;
 }

@@ -14,14 +14,17 @@ struct beginning {
 	struct salt_store *salts;
 	const struct ss_accept_events *events;
 	void *owner;
+	/* server, once it is known whose: what its response will be sealed with,
+	 * whatever becomes of the user's or the server's key meanwhile */
+	uint8_t key[SS_KEY_MAX];
 };
 
 struct ss_stream {
 	struct stream stream;
 	struct stream *under;
-	const struct ss_stream_config *cfg;
+	const struct ss_stream_config *cfg; /* server: until accepted, then an empty one */
 	struct beginning *begin;
-	struct ss_user *user;	  /* server with users, once accepted: who pays */
+	struct ss_user_holder payer; /* server: whose it is, once that is proven */
 	struct loop_work work;
 	struct loop_timer timer;  /* client: the header's 10 ms; either: retry when memory ran out */
 	struct slice_queue in;	  /* opened, not taken by the owner */
@@ -40,6 +43,11 @@ struct ss_stream {
 static inline struct ss_stream *ss_stream_of(const struct stream *s)
 {
 	return (struct ss_stream *)(uintptr_t)s;
+}
+
+static inline const struct ss_method *ss_stream_method(const struct ss_stream *s)
+{
+	return s->opener.method;
 }
 
 /* ---- ss_stream.c ---- */

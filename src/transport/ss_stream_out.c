@@ -84,8 +84,8 @@ static size_t header_len(const struct ss_stream *s)
 	if (s->header_sent)
 		return 0;
 	if (s->server)
-		return ss_response_offset(s->cfg->method) + AEAD_TAG_LEN;
-	return ss_request_offset(s->cfg->method, s->cfg->identity, &s->begin->hs.target, 0) + AEAD_TAG_LEN;
+		return ss_response_offset(ss_stream_method(s)) + AEAD_TAG_LEN;
+	return ss_request_offset(ss_stream_method(s), s->cfg->identity, &s->begin->hs.target, 0) + AEAD_TAG_LEN;
 }
 
 /* Payload that fits in `space` sealed bytes whatever slices it comes in: at
@@ -130,7 +130,7 @@ static bool fill_chunk(struct ss_stream *s, struct cursor *c, struct filling *f)
 
 static void fill_request(struct ss_stream *s, struct cursor *c, struct filling *f, uint16_t padding)
 {
-	const struct ss_method *m = s->cfg->method;
+	const struct ss_method *m = ss_stream_method(s);
 	struct ss_handshake *hs = &s->begin->hs;
 	size_t offset = ss_request_offset(m, s->cfg->identity, &hs->target, padding);
 	size_t len = min(c->left, ss_request_payload_max(m, &hs->target, padding));
@@ -147,12 +147,12 @@ static void fill_request(struct ss_stream *s, struct cursor *c, struct filling *
 
 static void fill_response(struct ss_stream *s, struct cursor *c, struct filling *f)
 {
-	const struct ss_method *m = s->cfg->method;
+	const struct ss_method *m = ss_stream_method(s);
 	size_t offset = ss_response_offset(m), len = min(min(c->left, CHUNK_MAX), f->cap - offset - AEAD_TAG_LEN);
 	uint8_t salt[SS_SALT_MAX];
 
 	random_bytes(salt, m->key_len);
-	ss_sealer_init(&s->sealer, m, s->user ? s->user->key : s->cfg->key, salt);
+	ss_sealer_init(&s->sealer, m, s->begin->key, salt);
 	gather(c, f->buf->data + offset, len);
 	f->len = (uint32_t)ss_seal_response(&s->sealer, salt, clock_unix(), s->begin->hs.salt, len, f->buf->data);
 	s->header_sent = true;
@@ -227,15 +227,15 @@ ssize_t ss_stream_out_write(struct stream *st, const struct slice *v, int n)
 		if (!send_filled(s, &f))
 			break;
 	}
-	if (s->user)
-		s->user->counters.tcp_down += total - c.left;
+	if (s->payer.user)
+		s->payer.user->counters.tcp_down += total - c.left;
 	return (ssize_t)(total - c.left);
 }
 
 /* SIP022 must not send an empty request: 1..900 bytes of padding. */
 static void send_request_alone(struct ss_stream *s)
 {
-	const struct ss_method *m = s->cfg->method;
+	const struct ss_method *m = ss_stream_method(s);
 	uint16_t padding = m->sip022 ? (uint16_t)(1 + random_below(SS_PADDING_MAX)) : 0;
 	size_t need = ss_request_offset(m, s->cfg->identity, &s->begin->hs.target, padding) + AEAD_TAG_LEN;
 	struct cursor nothing = { .left = 0 };
@@ -256,7 +256,7 @@ static void send_request_alone(struct ss_stream *s)
  * of nothing, a bare FIN a failure (docs/decisions/0001-empty-answer.md). */
 static void send_salt_alone(struct ss_stream *s)
 {
-	size_t len = s->cfg->method->key_len;
+	size_t len = ss_stream_method(s)->key_len;
 	struct filling f = { .buf = buf_get((uint32_t)len), .len = (uint32_t)len };
 
 	if (!f.buf)
@@ -273,6 +273,6 @@ void ss_stream_send_header(struct ss_stream *s)
 		return;
 	if (!s->server)
 		send_request_alone(s);
-	else if (stream_space(s->under) >= s->cfg->method->key_len)
+	else if (stream_space(s->under) >= ss_stream_method(s)->key_len)
 		send_salt_alone(s);
 }

@@ -5,7 +5,7 @@
 #include <errno.h>
 
 #include "crypto/random.h"
-#include "proto/ss_identity.h"
+#include "proto/ss_users.h"
 #include "proto/ss_packet.h"
 #include "proto/ss_stream.h"
 
