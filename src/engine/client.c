@@ -104,7 +104,7 @@ static void on_stream(void *owner, struct stream *s, const struct addr *client, 
 	}
 }
 
-static const struct inbound_events inbound_events = { on_stream };
+static const struct inbound_events inbound_events = { .stream = on_stream };
 
 /* ---- set-up ---- */
 

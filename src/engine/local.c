@@ -48,7 +48,7 @@ static void on_stream(void *owner, struct stream *s, const struct addr *client, 
 	relay_start(s, client, target, l->shadowsocks);
 }
 
-static const struct inbound_events inbound_events = { on_stream };
+static const struct inbound_events inbound_events = { .stream = on_stream };
 
 static void on_association_closed(void *owner, const struct assoc_key *key)
 {

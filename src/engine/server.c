@@ -32,7 +32,7 @@ static void on_stream(void *owner, struct stream *s, const struct addr *client, 
 	relay_start(s, client, target, server->direct);
 }
 
-static const struct inbound_events inbound_events = { on_stream };
+static const struct inbound_events inbound_events = { .stream = on_stream };
 
 static int open_endpoints(struct server *s)
 {

@@ -342,10 +342,11 @@ void guest_ask_again(struct guest *g)
 static void on_client(void *owner, struct stream *under, const struct addr *client)
 {
 	struct mixed *m = owner;
-	struct guest *g = calloc(1, sizeof(*g));
+	enum flow_end why = inbound_admit(m->events, m->owner, client);
+	struct guest *g = why == END_DONE ? calloc(1, sizeof(*g)) : NULL;
 
 	if (!g) {
-		stream_end(under, END_LIMIT);
+		stream_end(under, why == END_DONE ? END_LIMIT : why);
 		return;
 	}
 	g->options = &m->options;

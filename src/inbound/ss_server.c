@@ -158,13 +158,14 @@ static void on_timer(struct loop_timer *);
 static void on_client(void *owner, struct stream *under, const struct addr *client)
 {
 	struct ss_server *server = owner;
-	struct guest *g = calloc(1, sizeof(*g));
+	enum flow_end why = inbound_admit(server->events, server->owner, client);
+	struct guest *g = why == END_DONE ? calloc(1, sizeof(*g)) : NULL;
 
 	if (g)
 		g->accept = ss_stream_accept(under, &server->config, server->salts, &accept_events, g);
 	if (!g || !g->accept) {
 		free(g);
-		stream_end(under, END_LIMIT);
+		stream_end(under, why == END_DONE ? END_LIMIT : why);
 		return;
 	}
 	g->server = server;

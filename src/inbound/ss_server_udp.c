@@ -31,6 +31,7 @@
 #include "base/log.h"
 #include "crypto/random.h"
 #include "crypto/replay_window.h"
+#include "flow/counters.h"
 #include "inbound/ss_graves.h"
 #include "io/datagram_counters.h"
 #include "loop/loop.h"
@@ -63,6 +64,8 @@ struct ss_server_udp {
 	void (*closed)(void *owner, const struct assoc_key *);
 	void *closed_owner;
 	struct ss_graves graves;
+	const struct inbound_events *events; /* admit alone; or NULL */
+	void *owner;
 	struct loop_timer upkeep; /* while there are graves or salts */
 	uint64_t *recent_salts; /* SIP004, while there is traffic */
 	uint64_t salt_ms;	/* when the last one came */
@@ -240,6 +243,19 @@ static void log_clock(const struct ss_packet *k, const struct addr *peer)
 		 addr_format(peer, text), (long long)(k->timestamp - clock_unix()));
 }
 
+/* Asks the owner about whom we do not know yet, or know at another address.
+ * False: counted, and nothing is remembered of him. */
+static bool admit(const struct ss_server_udp *s, const struct addr *peer)
+{
+	enum flow_end why = s->events && s->events->admit ? s->events->admit(s->owner, peer) : END_DONE;
+
+	if (why == END_DENIED)
+		datagram_counters.dropped_acl++;
+	else if (why != END_DONE)
+		flow_counters.udp.dropped_limit++;
+	return why == END_DONE;
+}
+
 /* Opens and validates one datagram; its client, or NULL (counted). */
 static struct client *open_sip004(struct ss_server_udp *s, const struct udp_message *m, const struct ss_port_cut *cut, struct ss_packet *k)
 {
@@ -261,7 +277,7 @@ static struct client *open_sip004(struct ss_server_udp *s, const struct udp_mess
 		return NULL;
 	}
 	c = find_client(s, &key);
-	if (!c) {
+	if (!c && admit(s, &m->peer)) {
 		c = spare_for(s, &key, k);
 		if (c)
 			adopt(s, NULL);
@@ -325,6 +341,8 @@ static struct client *open_sip022(struct ss_server_udp *s, const struct udp_mess
 			log_clock(k, &m->peer);
 		return NULL;
 	}
+	if ((!known || !addr_ip_equal(&c->peer, &m->peer)) && !admit(s, &m->peer))
+		return NULL;
 	return accept_id(s, c, known, k) ? c : NULL;
 }
 
@@ -545,6 +563,12 @@ void ss_server_udp_free(struct ss_server_udp *s)
 	ss_packet_codec_wipe(&s->codec);
 	free(s->recent_salts);
 	free(s);
+}
+
+void ss_server_udp_ask(struct ss_server_udp *s, const struct inbound_events *events, void *owner)
+{
+	s->events = events;
+	s->owner = owner;
 }
 
 struct datagram_port *ss_server_udp_port(struct ss_server_udp *s)

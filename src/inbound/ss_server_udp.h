@@ -7,6 +7,7 @@
 #define GATUN_INBOUND_SS_SERVER_UDP_H
 
 #include "crypto/method.h"
+#include "inbound/inbound.h"
 #include "io/datagram.h"
 #include "proto/ss_users.h"
 
@@ -21,6 +22,9 @@ void ss_server_udp_free(struct ss_server_udp *);
 int ss_server_udp_set_key(struct ss_server_udp *, const struct ss_method *, const uint8_t *key);
 /* Called when a client whose key is known to the table is over before the table says so. */
 void ss_server_udp_on_close(struct ss_server_udp *, void (*closed)(void *owner, const struct assoc_key *), void *owner);
+/* From now on events->admit is asked about every new client, and about one that
+ * has moved to another address, once what he sent was authentic. Borrowed. */
+void ss_server_udp_ask(struct ss_server_udp *, const struct inbound_events *events, void *owner);
 /* Bind the association table to it. */
 struct datagram_port *ss_server_udp_port(struct ss_server_udp *);
 /* The address really bound (port 0 resolved). */

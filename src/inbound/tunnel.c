@@ -33,8 +33,12 @@ struct tunnel_tcp {
 static void on_client(void *owner, struct stream *s, const struct addr *client)
 {
 	struct tunnel_tcp *t = owner;
+	enum flow_end why = inbound_admit(t->events, t->owner, client);
 
-	t->events->stream(t->owner, s, client, &t->forward);
+	if (why != END_DONE)
+		stream_end(s, why);
+	else
+		t->events->stream(t->owner, s, client, &t->forward);
 }
 
 static const struct tcp_listener_events listener_events = { on_client };

@@ -206,7 +206,7 @@ static void on_stream(void *owner, struct stream *s, const struct addr *client, 
 	start(x);
 }
 
-static const struct inbound_events inbound = { on_stream };
+static const struct inbound_events inbound = { .stream = on_stream };
 
 static void in_tcp(void *owner, const struct packet *p) { (void)owner, stack_input(p); }
 static void in_icmp(void *owner, const struct packet *p) { (void)owner, icmp_input(tun, p, true); }

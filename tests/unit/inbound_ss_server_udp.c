@@ -399,6 +399,54 @@ static void test_a_moved_client_gets_its_replies(void **state)
 	end();
 }
 
+static enum flow_end verdict;
+static int n_asked;
+
+static enum flow_end on_admit(void *owner, const struct addr *a)
+{
+	(void)owner, (void)a;
+	n_asked++;
+	return verdict;
+}
+
+/* Asked about new clients and those that moved, and only once they are authentic. */
+static void test_the_owner_turns_clients_away(void **state)
+{
+	static const struct inbound_events events = { .admit = on_admit };
+
+	(void)state;
+	for (int m = 2; m < 8; m += 4) {
+		struct raw_client r;
+		uint8_t packet[2000], data[2000];
+		uint64_t denied = datagram_counters.dropped_acl, forged = datagram_counters.dropped_crypto;
+		size_t n;
+
+		begin(methods[m], true);
+		raw_begin(&r);
+		ss_server_udp_ask(server, &events, NULL);
+		n_asked = 0;
+		verdict = END_DENIED;
+		n = raw_seal(&r, clock_unix(), packet);
+		packet[n - 1] ^= 1;
+		plain_send(r.fd, &server_addr, packet, n);
+		turn_until(datagram_counters.dropped_crypto == forged + 1);
+		assert_int_equal(n_asked, 0);
+		packet[n - 1] ^= 1;
+		plain_send(r.fd, &server_addr, packet, n);
+		turn_until(datagram_counters.dropped_acl == denied + 1);
+		assert_int_equal(echo_once(NULL), 0);
+		verdict = END_DONE;
+		for (int i = 0; i < 3; i++) {
+			plain_send(r.fd, &server_addr, packet, raw_seal(&r, clock_unix(), packet));
+			turn_until(echo_once(NULL) == 1);
+			turn_until(plain_receive(r.fd, data, sizeof(data), NULL) > 0);
+		}
+		assert_int_equal(n_asked, 2); /* the one turned away, and the first that was not */
+		raw_end(&r);
+		end();
+	}
+}
+
 /* The association is gone after a name query's 10 s; its packets must not live again. */
 static void test_a_forgotten_session_cannot_be_replayed(void **state)
 {
@@ -566,6 +614,7 @@ int main(void)
 		cmocka_unit_test(test_nothing_forged_passes_or_is_answered),
 		cmocka_unit_test(test_a_replay_changes_nothing),
 		cmocka_unit_test(test_a_moved_client_gets_its_replies),
+		cmocka_unit_test(test_the_owner_turns_clients_away),
 		cmocka_unit_test(test_a_forgotten_session_cannot_be_replayed),
 		cmocka_unit_test(test_a_wrong_clock_is_refused),
 		cmocka_unit_test(test_the_client_checks_the_echo_and_keeps_two_sessions),

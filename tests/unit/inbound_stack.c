@@ -64,7 +64,7 @@ static void on_stream(void *owner, struct stream *s, const struct addr *client, 
 	streams++;
 	stream_bind(s, &events, NULL);
 }
-static const struct inbound_events inbound = { on_stream };
+static const struct inbound_events inbound = { .stream = on_stream };
 
 static void on_tcp(void *owner, const struct packet *p) { (void)owner, stack_input(p); }
 static void on_end(void *owner) { (void)owner, stack_batch_end(); }
