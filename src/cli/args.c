@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "cli/words.h"
 #include "conf/assign.h"
+#include "conf/hop.h"
 #include "conf/load.h"
 #include "conf/nearest.h"
 #include "conf/url.h"
@@ -153,7 +154,7 @@ static void print_corrected(const struct args *a, char *const *command)
 			fprintf(stderr, " --%s", g->row->flag);
 		if (!g->row)
 			fputs(" ss://...", stderr);
-		else if (g->value && g->row->type == OPTION_SECRET)
+		else if (g->value && (g->row->type == OPTION_SECRET || g->row->type == OPTION_HOPS))
 			fputs(" ...", stderr);
 		else if (g->value)
 			print_word(g->value);
@@ -213,24 +214,25 @@ static void walk(struct args *a)
 static void check_sources(struct args *a)
 {
 	const struct given *url = find_url(a), *file = find_given(a, OPTION_SOURCE);
-	int sources = 0;
+	int files = 0;
 
 	for (int i = 0; i < a->n_given; i++)
-		sources += !a->given[i].row || a->given[i].row->type == OPTION_SOURCE;
-	if (sources > 1)
-		a->failed = help_usage_error(a->command, "%s", url && file ? "give an ss:// URL or -c FILE, not both" :
-					     "give one server (several are not supported yet)");
+		files += a->given[i].row && a->given[i].row->type == OPTION_SOURCE;
+	if (files > 1 || (url && file))
+		a->failed = help_usage_error(a->command, "%s", url ? "give ss:// URLs or -c FILE, not both" : "give one -c FILE");
 	else if (url && (find_given(a, OPTION_ADDRESS) || find_given(a, OPTION_SECRET)))
-		a->failed = help_usage_error(a->command, "the ss:// URL holds address, method and password: leave out -s, -m and -k");
+		a->failed = help_usage_error(a->command, "an ss:// URL holds address, method and password: leave out -s, -m and -k");
 }
 
 static bool load_source(struct args *a)
 {
-	const struct given *url = find_url(a), *file = find_given(a, OPTION_SOURCE);
+	const struct given *file = find_given(a, OPTION_SOURCE);
+	bool ok = !file || load_file(&a->loading, file->value);
 
-	if (url)
-		return load_url(&a->loading, url->value);
-	return !file || load_file(&a->loading, file->value);
+	for (int i = 0; i < a->n_given; i++)
+		if (!a->given[i].row)
+			ok &= load_url(&a->loading, a->given[i].value);
+	return ok;
 }
 
 static struct option_value value_of(const struct given *g)
@@ -280,27 +282,77 @@ static void assign_address(struct args *a, struct server_spec *spec, const struc
 					     strchr(spec->host.text, ':') ? "; an IPv6 address needs brackets: [::1]:8388" : "");
 }
 
-/* The spec that -s, -m and -k talk about: the file's only one, or a new one. */
-static struct server_spec *spec_of_options(struct args *a)
+static int count_given(const struct args *a, const struct option_row *row)
+{
+	int n = 0;
+
+	for (int i = 0; i < a->n_given; i++)
+		n += a->given[i].row == row;
+	return n;
+}
+
+/* The i-th of n -s, -m or -k; the file's only server is the first. Several -s are
+ * as many servers; what is given once holds for all of them. */
+static struct server_spec *spec_of_option(struct args *a, const struct given *g, int i, int n)
 {
 	struct spec_list *specs = &a->loading.specs;
+	const struct option_row *s = option_find_letter('s', a->command->option_bit);
+	int servers = count_given(a, s) > 1 ? count_given(a, s) : 1;
 
-	if (specs->n > 1)
+	if (specs->n > 1 && find_given(a, OPTION_SOURCE))
 		a->failed = help_usage_error(a->command, "-s, -m and -k cannot say which of the file's %d servers they mean", specs->n);
-	return specs->n ? &specs->items[0] : spec_list_add(specs);
+	else if (n > 1 && n != servers)
+		a->failed = help_usage_error(a->command, "-%c stands %d times beside %d -s: give it once for all servers, or once for each",
+					     g->row->letter, n, servers);
+	while (!a->failed && specs->n < servers)
+		spec_list_add(specs);
+	return a->failed ? NULL : &specs->items[i];
 }
+
+static void assign_to(struct args *a, const struct given *g, struct server_spec *spec);
 
 static void assign_option(struct args *a, const struct given *g)
 {
 	static struct server_spec none;
-	struct server_spec *spec = g->row->home == HOME_SERVER ? spec_of_options(a) : &none;
+	int n = g->row->home == HOME_SERVER ? count_given(a, g->row) : 0, nth = 0;
+
+	if (!n) {
+		assign_to(a, g, &none);
+		return;
+	}
+	for (const struct given *at = a->given; at < g; at++)
+		nth += at->row == g->row;
+	for (int i = nth; !a->failed && (i == nth || (n == 1 && i < a->loading.specs.n)); i++) {
+		struct server_spec *spec = spec_of_option(a, g, i, n);
+
+		if (spec)
+			assign_to(a, g, spec);
+	}
+}
+
+/* Hops of the command line stand in place of the file's, before every server. */
+static void assign_hops(struct args *a)
+{
+	struct server_spec hops = { 0 };
+
+	for (int i = 0; i < a->n_given; i++)
+		if (a->given[i].row && a->given[i].row->type == OPTION_HOPS)
+			hop_add(&hops, a->given[i].value, 0);
+	for (int i = 0; hops.n_hops && i < a->loading.specs.n; i++) {
+		hop_list_free(&a->loading.specs.items[i]);
+		a->loading.specs.items[i].hops_given = false;
+		hop_inherit(&a->loading.specs.items[i], &hops);
+	}
+	spec_free(&hops);
+}
+
+static void assign_to(struct args *a, const struct given *g, struct server_spec *spec)
+{
 	char name[64];
 	struct assignment to = { a->loading.config, spec, &a->loading.problems, name, NULL, &a->loading.locals };
 	struct option_value v = value_of(g);
 	int errors = a->loading.problems.n_errors;
 
-	if (a->failed)
-		return;
 	if (g->row->letter)
 		snprintf(name, sizeof(name), "-%c", g->row->letter);
 	else
@@ -330,8 +382,10 @@ void args_apply_environment(struct spec_list *specs)
 static void assign_options(struct args *a)
 {
 	for (int i = 0; i < a->n_given && !a->failed; i++)
-		if (a->given[i].row && a->given[i].row->type != OPTION_SOURCE)
+		if (a->given[i].row && a->given[i].row->type != OPTION_SOURCE && a->given[i].row->type != OPTION_HOPS)
 			assign_option(a, &a->given[i]);
+	if (!a->failed)
+		assign_hops(a);
 	if (!a->failed && a->loading.config->verbose && a->loading.config->quiet)
 		a->failed = help_usage_error(a->command, "-v or -q, not both");
 }
@@ -342,6 +396,8 @@ static void wipe_arguments(struct args *a)
 		if (!a->given[i].row)
 			words_wipe_url(a->given[i].value);
 		else if (a->given[i].row->type == OPTION_SECRET && a->given[i].value[0] != '@')
+			words_wipe(a->given[i].value);
+		else if (a->given[i].row->type == OPTION_HOPS)
 			words_wipe(a->given[i].value);
 	}
 }

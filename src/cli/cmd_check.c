@@ -8,6 +8,7 @@
 
 #include "cli/args.h"
 #include "cli/words.h"
+#include "conf/hop.h"
 #include "conf/load.h"
 #include "conf/local.h"
 #include "conf/url.h"
@@ -29,6 +30,15 @@ static void print_identity(const struct config_server *s)
 	putchar('\n');
 }
 
+/* ", by socks5 192.0.2.1:1080, ss 192.0.2.2:8388": nothing of a login. */
+static void print_hops(const struct config_server *s)
+{
+	char address[TARGET_STRLEN];
+
+	for (int i = 0; i < s->n_hops; i++)
+		printf("%s %s %s", i ? "," : ", by", hop_kind_name(s->hops[i].kind), target_format(&s->hops[i].address, address));
+}
+
 static void print_servers(const struct config *c)
 {
 	for (int i = 0; i < c->n_servers; i++) {
@@ -40,8 +50,31 @@ static void print_servers(const struct config *c)
 			printf("server %s: %s, %s", address, s->method->name, carried(s->mode));
 		else
 			printf("server \"%s\" at %s: %s, %s", s->tag, address, s->method->name, carried(s->mode));
+		print_hops(s);
 		print_identity(s);
 	}
+}
+
+static bool is_for_clients(const struct config *c)
+{
+	for (int i = 0; i < c->n_servers; i++)
+		if (c->servers[i].n_users)
+			return false;
+	return c->n_servers > 0;
+}
+
+static void print_choice(const struct config *c)
+{
+	static const char *const words[] = {
+		[BALANCER_UNSET] = "", /* load_finish() has set it */
+		[BALANCER_FAILCOUNT] = "the first, mostly past those that failed",
+		[BALANCER_LATENCY] = "the one with the lowest score",
+		[BALANCER_ORDER] = "the first that works",
+		[BALANCER_STICKY] = "each client's own",
+	};
+
+	if (c->n_servers > 1 && is_for_clients(c))
+		printf("of %d servers a new flow takes %s\n", c->n_servers, words[c->balancer_policy]);
 }
 
 static void print_names(const struct config *c)
@@ -57,14 +90,23 @@ static void print_names(const struct config *c)
 		printf("; port 53 is carried like any other");
 }
 
+static enum config_mode all_modes(const struct config *c)
+{
+	unsigned modes = 0;
+
+	for (int i = 0; i < c->n_servers; i++)
+		modes |= c->servers[i].mode;
+	return (enum config_mode)modes;
+}
+
 static void print_run(const struct config *c)
 {
 	char address[TARGET_STRLEN];
 
-	if (c->n_servers != 1 || c->servers[0].n_users)
+	if (!is_for_clients(c))
 		return;
-	printf("gatun run: carries %s of the command to %s", carried(c->servers[0].mode),
-	       target_format(&c->servers[0].address, address));
+	printf("gatun run: carries %s of the command to %s", carried(all_modes(c)),
+	       c->n_servers > 1 ? "one of them" : target_format(&c->servers[0].address, address));
 	print_names(c);
 	if (c->mtu)
 		printf("; MTU %d\n", c->mtu);
@@ -144,6 +186,7 @@ int cmd_check(const struct command *self, int argc, char **argv)
 	print_verdict(&l, ok);
 	if (ok) {
 		print_servers(&config);
+		print_choice(&config);
 		print_run(&config);
 		print_locals(&config);
 		print_listen(&config);

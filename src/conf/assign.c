@@ -13,6 +13,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "conf/hop.h"
 #include "conf/nearest.h"
 #include "conf/url.h"
 
@@ -48,6 +49,18 @@ char *option_describe_type(const struct option_row *r, char *buf, size_t size)
 	case OPTION_LOCALS:
 		snprintf(buf, size, "an array of objects");
 		break;
+	case OPTION_OBJECT:
+		snprintf(buf, size, "an object");
+		break;
+	case OPTION_WEIGHT:
+		snprintf(buf, size, "a number from 0 to 1");
+		break;
+	case OPTION_HOPS:
+		snprintf(buf, size, "a URL, or an array of them");
+		break;
+	case OPTION_PROBE_URL:
+		snprintf(buf, size, "http://HOST[:PORT][/PATH]");
+		break;
 	default:
 		snprintf(buf, size, "a string");
 	}
@@ -59,7 +72,7 @@ static bool wants(const struct assignment *a, const struct option_row *r, const 
 	char type[128], shown[SHOWN];
 
 	option_describe_type(r, type, sizeof(type));
-	if (v->kind == VALUE_TEXT && r->type != OPTION_SECRET)
+	if (v->kind == VALUE_TEXT && r->type != OPTION_SECRET && r->type != OPTION_HOPS)
 		problem_add(a->problems, PROBLEM_ERROR, v->at, "%s wants %s, not \"%s\"", a->name, type,
 			    log_escape(v->text, strlen(v->text), shown, sizeof(shown)));
 	else if (v->kind == VALUE_NUMBER)
@@ -113,6 +126,37 @@ static bool assign_port(const struct assignment *a, const struct option_row *r, 
 		return wants(a, r, v);
 	number.number = port;
 	return assign_number(a, r, &number);
+}
+
+static bool assign_weight(const struct assignment *a, const struct option_row *r, const struct option_value *v)
+{
+	double weight = v->kind == VALUE_REAL ? v->real : (double)v->number;
+
+	if ((v->kind != VALUE_REAL && v->kind != VALUE_NUMBER) || !(weight >= 0 && weight <= 1))
+		return wants(a, r, v);
+	return set_number(a, r, v, (uint32_t)(weight * 1000 + 0.5));
+}
+
+static bool assign_hop(const struct assignment *a, const struct option_row *r, const struct option_value *v)
+{
+	if (v->kind != VALUE_TEXT)
+		return wants(a, r, v);
+	a->spec->hops_given = true;
+	if (*v->text) /* an empty one says that there is none */
+		hop_add(a->spec, v->text, v->at);
+	return true;
+}
+
+static bool assign_probe_url(const struct assignment *a, const struct option_row *r, const struct option_value *v)
+{
+	const char *path;
+
+	if (v->kind != VALUE_TEXT || hop_read_probe(v->text, &a->config->probe_host, &path) != 0)
+		return wants(a, r, v);
+	a->config->probe_path = config_keep_text(a->config, path, strlen(path));
+	if (!a->config->probe_path)
+		die(1, "out of memory");
+	return true;
 }
 
 static bool assign_word(const struct assignment *a, const struct option_row *r, const struct option_value *v)
@@ -356,6 +400,12 @@ static bool assign(const struct assignment *a, const struct option_row *r, const
 		return assign_nameservers(a, r, v);
 	case OPTION_SERVER:
 		return assign_server(a, r, v);
+	case OPTION_WEIGHT:
+		return assign_weight(a, r, v);
+	case OPTION_HOPS:
+		return assign_hop(a, r, v);
+	case OPTION_PROBE_URL:
+		return assign_probe_url(a, r, v);
 	case OPTION_PROTOCOL:
 		return assign_protocol(a, r, v);
 	case OPTION_LISTEN:
@@ -373,6 +423,7 @@ static bool assign(const struct assignment *a, const struct option_row *r, const
 	case OPTION_SERVERS:
 	case OPTION_USERS:
 	case OPTION_LOCALS:
+	case OPTION_OBJECT:
 		break;
 	}
 	return wants(a, r, v);
@@ -381,7 +432,8 @@ static bool assign(const struct assignment *a, const struct option_row *r, const
 /* A refused value leaves its place in the spec: it is not missing. */
 static void mark_refused(const struct assignment *a, const struct option_row *r, conf_place at)
 {
-	if (r->type == OPTION_FLAG || r->type == OPTION_PORT || r->type == OPTION_WORD || r->type == OPTION_PROTOCOL)
+	if (r->type == OPTION_FLAG || r->type == OPTION_PORT || r->type == OPTION_WORD || r->type == OPTION_PROTOCOL ||
+	    r->type == OPTION_NUMBER || r->type == OPTION_WEIGHT)
 		((struct spec_number *)field_of(a, r))->at = at;
 	else
 		((struct spec_text *)field_of(a, r))->at = at;

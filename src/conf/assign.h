@@ -12,11 +12,12 @@
 #include "conf/option.h"
 #include "conf/spec.h"
 
-enum value_kind { VALUE_BOOL, VALUE_NUMBER, VALUE_TEXT, VALUE_OTHER };
+enum value_kind { VALUE_BOOL, VALUE_NUMBER, VALUE_REAL, VALUE_TEXT, VALUE_OTHER };
 
 struct option_value {
 	enum value_kind kind;
 	int64_t number;	     /* VALUE_BOOL: 0 or 1 */
+	double real;	     /* VALUE_REAL */
 	const char *text;    /* VALUE_TEXT */
 	const char *is;	     /* what it is, for messages: "a string", "an array" */
 	conf_place at;

@@ -17,6 +17,8 @@ void config_init(struct config *c)
 		.dns = DNS_FAKE,
 		.pcap_limit = 64 * MIB,
 		.icmp_reply = true,
+		.balancer_max_rtt = 5,
+		.balancer_interval = 10,
 		.timeout = 10,
 		.half_close_idle = 600,
 		.udp_timeout = 300,
@@ -48,11 +50,32 @@ static void free_users(struct config_users *u)
 	free(u->items);
 }
 
+bool config_server_hops_carry_udp(const struct config_server *s)
+{
+	for (int i = 0; i < s->n_hops; i++)
+		if (s->hops[i].kind == HOP_HTTP)
+			return false;
+	return true;
+}
+
+/* Texts are kept like all others, but a password among them is wiped first. */
+static void free_hop(struct config_hop *h)
+{
+	if (h->password)
+		sodium_memzero((char *)(uintptr_t)h->password, strlen(h->password));
+	if (h->server)
+		config_server_free(h->server);
+	free(h->server);
+}
+
 void config_server_free(struct config_server *s)
 {
 	if (s->users)
 		sodium_memzero(s->users, sizeof(*s->users) * (size_t)s->n_users);
 	free(s->users);
+	for (int i = 0; i < s->n_hops; i++)
+		free_hop(&s->hops[i]);
+	free(s->hops);
 	sodium_memzero(s, sizeof(*s));
 }
 

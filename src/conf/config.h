@@ -24,6 +24,15 @@ struct config_server_user {
 	uint8_t key[SS_KEY_MAX]; /* nor are these */
 };
 
+/* A proxy on the way to a server. */
+enum hop_kind { HOP_SHADOWSOCKS, HOP_SOCKS5, HOP_HTTP };
+struct config_hop {
+	enum hop_kind kind;
+	struct target address;
+	const char *user, *password;  /* of HOP_SOCKS5 and HOP_HTTP, or NULL */
+	struct config_server *server; /* of HOP_SHADOWSOCKS; without hops of its own */
+};
+
 struct config_server {
 	struct target address;	     /* where it is (client), or where to listen (server) */
 	const char *tag;	     /* "remarks", the URL's #tag, or host:port; free of control bytes */
@@ -34,7 +43,16 @@ struct config_server {
 	struct config_server_user *users; /* SIP023, server: who may come; none: anyone with the key */
 	int n_users;
 	enum config_mode mode;
+	uint32_t timeout;	     /* seconds; 0 = the config's */
+
+	/* client: among several, and what stands before it */
+	uint32_t tcp_weight, udp_weight; /* thousandths; 0 = never chosen */
+	struct config_hop *hops;     /* the first is the one that this machine connects to */
+	int n_hops;
 };
+
+/* How a client chooses among several servers. */
+enum balancer_policy { BALANCER_UNSET, BALANCER_FAILCOUNT, BALANCER_LATENCY, BALANCER_ORDER, BALANCER_STICKY };
 
 enum local_protocol { LOCAL_NONE, LOCAL_SOCKS, LOCAL_HTTP, LOCAL_MIXED, LOCAL_TUNNEL, LOCAL_OTHER };
 
@@ -76,6 +94,15 @@ struct config {
 	const char *hosts_file; /* or NULL */
 	const char *nameserver; /* or NULL: resolv.conf */
 
+	/* choice among several servers ("balancer"); seconds */
+	bool balancer_given;
+	uint32_t balancer_policy;	/* enum balancer_policy */
+	uint32_t balancer_max_rtt, balancer_interval;
+	uint32_t balancer_best_interval; /* 0 = like the others */
+	struct target probe_host;	/* port 0 = TCP is probed by a connect alone */
+	const char *probe_path;
+	struct target probe_dns;	/* port 0 = UDP is not probed */
+
 	/* limits and times, seconds */
 	uint32_t timeout;	   /* TCP connect and handshake: 10 */
 	uint32_t tcp_idle;	   /* both directions silent: 0 = never */
@@ -98,6 +125,8 @@ struct config {
 void config_init(struct config *);
 /* Copies `len` bytes and a NUL; the copy lives until config_free. NULL: out of memory. */
 const char *config_keep_text(struct config *, const char *text, size_t len);
+/* Do all proxies before it carry UDP? An HTTP proxy does not. */
+bool config_server_hops_carry_udp(const struct config_server *);
 /* Wipes a server's keys and frees its users; its texts are the config's. */
 void config_server_free(struct config_server *);
 /* Wipes the keys and frees everything. Safe on a config_init'ed or freed config. */

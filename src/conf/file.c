@@ -16,6 +16,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "conf/assign.h"
+#include "conf/hop.h"
 #include "conf/json_text.h"
 #include "conf/nearest.h"
 
@@ -47,6 +48,9 @@ static struct option_value value_of(const json_t *v, conf_place at)
 	} else if (json_is_integer(v)) {
 		out.kind = VALUE_NUMBER;
 		out.number = json_integer_value(v);
+	} else if (json_is_real(v)) {
+		out.kind = VALUE_REAL;
+		out.real = json_real_value(v);
 	} else if (json_is_string(v)) {
 		out.kind = VALUE_TEXT;
 		out.text = json_string_value(v);
@@ -198,6 +202,23 @@ static void read_locals(struct reader *r, const struct option_row *o, const json
 	}
 }
 
+static void read_hops(struct reader *r, const struct option_row *o, const json_t *array, struct server_spec *spec)
+{
+	spec->hops_given = true;
+	for (size_t i = 0; i < json_array_size(array); i++)
+		read_member(r, o, json_array_get(array, i), json_places_item(&r->places, array, i)->value_at, spec);
+}
+
+static void read_object(struct reader *r, const struct option_row *o, const json_t *v, conf_place at, struct server_spec *spec)
+{
+	if (!json_is_object(v)) {
+		wants_type(r, o, v, at);
+		return;
+	}
+	*(bool *)((char *)r->loading->config + o->offset) = true;
+	read_section(r, v, o->min, spec);
+}
+
 static void read_member(struct reader *r, const struct option_row *o, const json_t *v, conf_place at, struct server_spec *spec)
 {
 	char name[KEY_SHOWN];
@@ -211,6 +232,10 @@ static void read_member(struct reader *r, const struct option_row *o, const json
 		read_servers(r, o, v, at);
 	else if (o->type == OPTION_USERS)
 		read_users(r, o, v, at, spec);
+	else if (o->type == OPTION_OBJECT)
+		read_object(r, o, v, at, spec);
+	else if (o->type == OPTION_HOPS && json_is_array(v))
+		read_hops(r, o, v, spec);
 	else if (o->type == OPTION_LOCALS)
 		read_locals(r, o, v, at);
 	else
@@ -259,6 +284,7 @@ static void inherit(struct server_spec *s, const struct server_spec *top)
 	copy_text(&s->plugin, &top->plugin);
 	if (!s->n_users)
 		spec_copy_users(s, top);
+	hop_inherit(s, top);
 	if (!s->mode.number)
 		s->mode = top->mode;
 	if (!s->port.number)

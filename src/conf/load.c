@@ -113,18 +113,12 @@ static int count_enabled(const struct spec_list *specs)
 	return n;
 }
 
-static void check_count(struct loading *l, uint32_t command, int n)
+static void check_count(struct loading *l, int n)
 {
 	if (n == 0 && l->specs.n)
 		problem_add(&l->problems, PROBLEM_ERROR, 0, "every server is disabled");
 	else if (n == 0)
 		problem_add(&l->problems, PROBLEM_ERROR, 0, "no server is given: an ss:// URL, -c FILE, or -s HOST:PORT -m METHOD -k PASSWORD");
-	else if (n > 1 && (command == FOR_RUN || command == FOR_LOCAL))
-		problem_add(&l->problems, PROBLEM_ERROR, 0,
-			    "%d servers: `gatun %s` takes one; set \"disabled\": true on the others (several servers are not supported yet)", n,
-			    command == FOR_RUN ? "run" : "local");
-	else if (n > 1 && command == FOR_CHECK)
-		problem_add(&l->problems, PROBLEM_WARNING, 0, "%d servers: `gatun server` listens on all, `gatun run` and `gatun local` take one", n);
 }
 
 /* A server has one key, and listens on an address of this machine. */
@@ -133,6 +127,8 @@ static void check_listen(struct loading *l, const struct server_spec *s, const s
 	if (server->n_identities)
 		problem_add(&l->problems, PROBLEM_ERROR, s->password.at,
 			    "a server has one key, and this password is several joined by ':'; the keys of its users go into \"users\"");
+	if (s->n_hops)
+		problem_add(&l->problems, PROBLEM_WARNING, s->hops[0].at, "\"outbound_proxy\" is for clients: a server connects to targets by itself");
 	if (target_is_name(&server->address))
 		problem_add(&l->problems, PROBLEM_ERROR, s->host.at,
 			    "`gatun server` listens on an IP address of this machine (0.0.0.0 or :: for all), not on a name");
@@ -157,13 +153,27 @@ static void check_client(struct loading *l, const struct server_spec *s)
 			    "\"users\" are for `gatun server`; a client is the user whose key ends its password (SERVERKEY:USERKEY)");
 }
 
+/* shadowsocks-rust has one policy and no word for it; ours by default is another. */
+static void check_balancer(struct loading *l)
+{
+	struct config *c = l->config;
+
+	if (c->balancer_policy == BALANCER_UNSET)
+		c->balancer_policy = c->balancer_given ? BALANCER_LATENCY : BALANCER_FAILCOUNT;
+	if (c->balancer_policy != BALANCER_LATENCY &&
+	    (c->balancer_best_interval || target_port(&c->probe_host) || target_port(&c->probe_dns)))
+		problem_add(&l->problems, PROBLEM_WARNING, 0,
+			    "balancer: only policy latency probes; check_best_interval, probe_url and probe_dns have no effect");
+}
+
 bool load_finish(struct loading *l, uint32_t command)
 {
 	int n = count_enabled(&l->specs);
 	struct config *c = l->config;
 
 	if (!l->problems.n_errors || l->specs.n)
-		check_count(l, command, n);
+		check_count(l, n);
+	check_balancer(l);
 	c->servers = calloc((size_t)n + 1, sizeof(*c->servers));
 	if (!c->servers)
 		die(1, "out of memory");

@@ -38,7 +38,7 @@ static const struct option_row rows[] = {
 	  "The password, or the base64 key of a 2022 method. On the command line @FILE reads it from a file; without it "
 	  "$GATUN_PASSWORD is used. In a file \"${NAME}\" is taken from the environment." },
 	{ "servers", NULL, 0, NULL, OPTION_SERVERS, IN_TOP, 0, 0, NULL, NOWHERE, NULL,
-	  "An array of servers, each an object with the keys of a server. `gatun run` takes one." },
+	  "An array of servers, each an object with the keys of a server. `gatun server` listens on all, a client chooses among them." },
 	{ "shadowsocks", NULL, 0, NULL, OPTION_SERVERS, IN_TOP, 0, 0, NULL, NOWHERE, NULL, "Another name of \"servers\"." },
 	{ "disabled", NULL, 0, NULL, OPTION_FLAG, IN_SERVER | IN_LOCAL, 0, 0, NULL, IN_SPEC(disabled), "false",
 	  "Leave this entry out." },
@@ -50,6 +50,33 @@ static const struct option_row rows[] = {
 	  "is let in; a client's password is the server's and the user's with a colon between." },
 	{ "mode", NULL, 0, NULL, OPTION_WORD, IN_TOP | IN_SERVER, 1, 3, "tcp_only|udp_only|tcp_and_udp", IN_SPEC(mode),
 	  "tcp_and_udp", "What the server carries." },
+
+	/* several servers, and the way to them */
+	{ "outbound_proxy", "outbound-proxy", 0, "URL", OPTION_HOPS, IN_TOP | IN_SERVER | FOR_RUN | FOR_LOCAL, 0, 0, NULL, NOWHERE,
+	  NULL,
+	  "A proxy on the way to the server: socks5://, http:// or ss://. Several make a chain, the nearest first: an array in "
+	  "a file, the option repeated on the command line." },
+	{ "tcp_weight", NULL, 0, NULL, OPTION_WEIGHT, IN_SERVER, 0, 0, NULL, IN_SPEC(tcp_weight), "1",
+	  "Among several servers, from 0 to 1: policy latency divides the score of TCP by it; with 0 the server gets no TCP." },
+	{ "udp_weight", NULL, 0, NULL, OPTION_WEIGHT, IN_SERVER, 0, 0, NULL, IN_SPEC(udp_weight), "1", "The same for UDP." },
+	{ "balancer", NULL, 0, NULL, OPTION_OBJECT, IN_TOP, IN_BALANCER, 0, NULL, IN_CONFIG(balancer_given), NULL,
+	  "How a client chooses among several servers: an object with the six keys that follow." },
+	{ "policy", NULL, 0, NULL, OPTION_WORD, IN_BALANCER, BALANCER_FAILCOUNT, BALANCER_STICKY, "failcount|latency|order|sticky",
+	  IN_CONFIG(balancer_policy), "from \"balancer\": latency where it is, else failcount",
+	  "failcount: in order, mostly past those that failed; latency: the lowest score of what is measured; order: the first "
+	  "that works; sticky: a client stays with its server." },
+	{ "max_server_rtt", NULL, 0, NULL, OPTION_NUMBER, IN_BALANCER, 1, 3600, NULL, IN_CONFIG(balancer_max_rtt), "5",
+	  "latency: seconds after which a probe has failed." },
+	{ "check_interval", NULL, 0, NULL, OPTION_NUMBER, IN_BALANCER, 1, 86400, NULL, IN_CONFIG(balancer_interval), "10",
+	  "latency: seconds between probes of a server." },
+	{ "check_best_interval", NULL, 0, NULL, OPTION_NUMBER, IN_BALANCER, 1, 86400, NULL, IN_CONFIG(balancer_best_interval),
+	  "from check_interval", "latency: the same for the server that is best now." },
+	{ "probe_url", NULL, 0, NULL, OPTION_PROBE_URL, IN_BALANCER, 0, 0, NULL, NOWHERE, NULL,
+	  "latency: http://HOST[:PORT][/PATH] that is fetched through each server; an answer of 2xx is a success. "
+	  "Without it a probe is a TCP connect to the server alone." },
+	{ "probe_dns", NULL, 0, NULL, OPTION_ENDPOINT, IN_BALANCER, 0, 0, NULL, IN_CONFIG(probe_dns), NULL,
+	  "latency: a resolver that is asked through each server by UDP; any answer is a success. Without it UDP is not "
+	  "probed." },
 
 	/* inbounds */
 	{ "locals", NULL, 0, NULL, OPTION_LOCALS, IN_TOP, 0, 0, NULL, NOWHERE, NULL,
@@ -110,8 +137,10 @@ static const struct option_row rows[] = {
 	  "As \"nameserver\", or system, google, cloudflare or quad9." },
 
 	/* times and limits */
-	{ "timeout", NULL, 0, NULL, OPTION_NUMBER, IN_TOP | IN_SERVER, 1, 86400, NULL, IN_CONFIG(timeout), "10",
+	{ "timeout", NULL, 0, NULL, OPTION_NUMBER, IN_TOP, 1, 86400, NULL, IN_CONFIG(timeout), "10",
 	  "Seconds that a TCP connect and a handshake may take." },
+	{ "timeout", NULL, 0, NULL, OPTION_NUMBER, IN_SERVER, 1, 86400, NULL, IN_SPEC(timeout), "from the top level",
+	  "The same for a connect to this server." },
 	{ "tcp_idle", NULL, 0, NULL, OPTION_NUMBER, IN_TOP, 0, 31536000, NULL, IN_CONFIG(tcp_idle), "0",
 	  "Seconds after which a TCP connection that is silent both ways is closed; 0 is never." },
 	{ "half_close_idle", NULL, 0, NULL, OPTION_NUMBER, IN_TOP, 1, 31536000, NULL, IN_CONFIG(half_close_idle), "600",
@@ -172,8 +201,6 @@ static const struct option_row rows[] = {
 	LATER("acl", IN_FILE, "Access control list."),
 	LATER("key", IN_TOP | IN_SERVER, "The master key itself, in base64; write \"password\"."),
 	LATER("port_password", IN_TOP, "Several ports, each with its password; write \"servers\"."),
-	LATER("tcp_weight", IN_SERVER, "Weight among several servers."),
-	LATER("udp_weight", IN_SERVER, "Weight among several servers."),
 	LATER("udp_mtu", IN_TOP, "Limit of UDP datagrams; gatun finds the path's MTU."),
 	LATER("mtu", IN_TOP, "libev's MTU of the uplink; gatun finds the path's MTU."),
 	LATER("keep_alive", IN_TOP, "TCP keep-alive."),
@@ -186,10 +213,8 @@ static const struct option_row rows[] = {
 	LATER("outbound_bind_addr", IN_TOP | IN_SERVER, "Source address of outbound sockets."),
 	LATER("outbound_bind_interface", IN_TOP | IN_SERVER, "Device of outbound sockets."),
 	LATER("outbound_udp_allow_fragmentation", IN_TOP | IN_SERVER, "Let large datagrams be fragmented."),
-	LATER("outbound_proxy", IN_TOP | IN_SERVER, "A proxy on the way to the server."),
 	LATER("outbound_fwmark", IN_SERVER, "Write it at the top level."),
 	LATER("security", IN_TOP, "Replay policy: gatun always detects replays."),
-	LATER("balancer", IN_TOP, "Choice among several servers."),
 	LATER("online_config", IN_TOP, "Servers from the network (SIP008)."),
 	LATER("log", IN_TOP, "Logging; use -v, -q and --log-format."),
 	LATER("runtime", IN_TOP, "Threads."),

@@ -16,7 +16,8 @@ enum option_where {
 	IN_TOP = 1 << 0,
 	IN_SERVER = 1 << 1,	/* an element of servers[] */
 	IN_LOCAL = 1 << 2,	/* an element of locals[] */
-	IN_FILE = IN_TOP | IN_SERVER | IN_LOCAL,
+	IN_BALANCER = 1 << 3,	/* in the object "balancer" */
+	IN_FILE = IN_TOP | IN_SERVER | IN_LOCAL | IN_BALANCER,
 	/* on the command line of */
 	FOR_RUN = 1 << 8,
 	FOR_SERVER = 1 << 9,
@@ -48,6 +49,10 @@ enum option_type {
 	OPTION_LOCALS,
 	OPTION_PROTOCOL,    /* of an inbound */
 	OPTION_LISTEN,	    /* command line only: ADDR:PORT of an inbound, whose protocol is `min` */
+	OPTION_OBJECT,	    /* an object, whose keys are the rows of section `min`; the field says that it was there (bool) */
+	OPTION_HOPS,	    /* URLs of proxies, which may hold passwords: one, or an array; repeatable on the command line */
+	OPTION_WEIGHT,	    /* 0..1, stored in thousandths */
+	OPTION_PROBE_URL,   /* http://HOST[:PORT][/PATH] */
 	OPTION_PLUGIN,	    /* refused unless empty: without it the server is not reachable */
 	OPTION_INERT,	    /* accepted, means nothing to us by its nature (version, id) */
 	OPTION_LATER,	    /* known, not supported yet, has no effect: a warning */

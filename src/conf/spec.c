@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "conf/hop.h"
 #include "conf/nearest.h"
 #include "conf/server_users.h"
 #include "conf/utf8.h"
@@ -53,6 +54,7 @@ void spec_free(struct server_spec *s)
 		wipe_text(&s->users[i].password);
 	}
 	free(s->users);
+	hop_list_free(s);
 	*s = (struct server_spec){ 0 };
 }
 
@@ -307,16 +309,26 @@ static void set_tag(const struct server_spec *s, struct config *c, struct config
 		die(1, "out of memory");
 }
 
+/* In thousandths; what is not said is the whole. */
+static uint32_t weight_of(const struct spec_number *w)
+{
+	return w->at ? w->number : 1000;
+}
+
 bool spec_check(const struct server_spec *s, struct config *c, struct config_server *out, struct problems *p)
 {
 	bool ok = true;
 
 	*out = (struct config_server){ .mode = s->mode.number ? (enum config_mode)s->mode.number : MODE_TCP_AND_UDP };
+	out->timeout = s->timeout.number;
+	out->tcp_weight = weight_of(&s->tcp_weight);
+	out->udp_weight = weight_of(&s->udp_weight);
 	ok &= check_address(s, out, p);
 	ok &= check_method(s, out, p);
 	ok &= check_password(s, out, p);
 	if (out->method)
 		ok &= server_users_check(s, c, out, p);
+	ok &= hop_check(s, c, out, p);
 	if (s->plugin.text && *s->plugin.text) {
 		problem_add(p, PROBLEM_ERROR, place_of(s->plugin.at, s),
 			    "plugins (SIP003) are not supported yet, and without its plugin this server cannot be reached");

@@ -34,6 +34,10 @@ struct user_spec {
 struct server_spec {
 	struct spec_text host, method, password, tag, plugin;
 	struct spec_number port, mode, disabled;
+	struct spec_number timeout, tcp_weight, udp_weight;
+	struct spec_text *hops; /* URLs of the proxies before it (hop.h) */
+	int n_hops;
+	bool hops_given; /* even if there are none */
 	struct user_spec *users;
 	int n_users;
 	conf_place at; /* of the whole */

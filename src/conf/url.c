@@ -67,6 +67,11 @@ static ssize_t percent_decode(struct part in, char *out)
 	return (ssize_t)n;
 }
 
+ssize_t url_percent_decode(const char *text, size_t len, char *out)
+{
+	return percent_decode((struct part){ text, len }, out);
+}
+
 /* Base64 in either alphabet, padded or not; out has in.len + 1 bytes. The
  * length, or -EINVAL; a NUL inside is refused too. */
 static ssize_t base64_decode(struct part in, char *out)

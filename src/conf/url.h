@@ -8,6 +8,7 @@
 #define GATUN_CONF_URL_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "conf/spec.h"
 
@@ -19,5 +20,9 @@ int url_parse(const char *text, struct server_spec *out, char *err, size_t err_s
  * without memory. The spec needs host, port, method and password. */
 char *url_format(const struct server_spec *);
 void url_free(char *url);
+
+/* Percent-decodes `len` bytes into out, which holds one more, and ends them with a NUL.
+ * The length, or -EINVAL for a broken escape or a NUL inside. */
+ssize_t url_percent_decode(const char *text, size_t len, char *out);
 
 #endif

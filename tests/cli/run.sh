@@ -37,10 +37,8 @@ cat >two.json <<'J'
 { "servers": [ { "server": "a.example", "server_port": 1 }, { "server": "b.example", "server_port": 2 } ],
   "method": "aes-256-gcm", "password": "q3Zp8Lw0VtYx7Bn2KdJ5RgQ" }
 J
-run run -c two.json -- true
-ok "two servers: what to do, exit code 125" fails 125 '2 servers: `gatun run` takes one'
 run run -c two.json -k x -- true
-ok "two servers and -k: which? exit code 125" fails 125 "2 servers"
+ok "two servers and -k: which? exit code 125" fails 125 "which of the file's 2 servers"
 run run -s 127.0.0.1:1 -m aes-256-gcm -k weak -- true
 ok "a weak password is no business of the command's terminal" eval '! err_has "advice"'
 run run -v -s 127.0.0.1:1 -m aes-256-gcm -k weak -- true

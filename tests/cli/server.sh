@@ -113,8 +113,8 @@ run server -c /nonexistent
 ok "a config that is not there: exit code 3" fails 3 "No such file"
 run server -c c.json ss://x@h:1
 ok "two sources: exit code 2" fails 2 "not both"
-run server ss://x@h:1 ss://y@h:2
-ok "two servers: not supported yet, exit code 2" fails 2 "not supported yet"
+run server -s 127.0.0.1:1 -s 127.0.0.1:2 -s 127.0.0.1:3 -m aes-256-gcm -k a -k b
+ok "three servers and two passwords: which? exit code 2" fails 2 "-k stands 2 times beside 3 -s"
 run server ss://x@h:1 -k y
 ok "a URL and -k: exit code 2" fails 2 "leave out"
 run server -k @/nonexistent -s 127.0.0.1:1 -m aes-256-gcm
