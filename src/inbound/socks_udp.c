@@ -346,7 +346,7 @@ void socks_udp_on_close(struct socks_udp *u, void (*closed)(void *owner, const s
 
 static int open_all(struct socks_udp *u, const struct addr *listen)
 {
-	struct udp_socket_options o = { .bind = listen, .pktinfo = true, .buffer = SOCKET_BUFFER };
+	struct udp_socket_options o = { .bind = listen, .listens = true, .pktinfo = true, .buffer = SOCKET_BUFFER };
 	int err = hash_init(&u->bound);
 
 	if (!err)

@@ -503,7 +503,7 @@ static int set_key(struct ss_server_udp *s, const struct ss_method *m, const uin
 static int open_all(struct ss_server_udp *s, const struct addr *listen, const struct ss_method *m, const uint8_t *key,
 		    const struct ss_users *users)
 {
-	struct udp_socket_options o = { .bind = listen, .pktinfo = true, .buffer = SOCKET_BUFFER };
+	struct udp_socket_options o = { .bind = listen, .listens = true, .pktinfo = true, .buffer = SOCKET_BUFFER };
 	int err = set_key(s, m, key, users);
 
 	if (!err)

@@ -184,7 +184,7 @@ static const struct datagram_port_ops tunnel_ops = {
 
 struct tunnel_udp *tunnel_udp_new(const struct addr *listen, const struct target *forward, int *err)
 {
-	struct udp_socket_options o = { .bind = listen, .pktinfo = true, .buffer = SOCKET_BUFFER };
+	struct udp_socket_options o = { .bind = listen, .listens = true, .pktinfo = true, .buffer = SOCKET_BUFFER };
 	struct tunnel_udp *t = calloc(1, sizeof(*t));
 
 	*err = ENOMEM;

@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "io/kept.h"
 #include "io/tcp_socket.h"
 #include "loop/loop.h"
 
@@ -20,6 +21,7 @@
 struct tcp_listener {
 	struct loop_io io;
 	struct loop_timer pause;
+	struct addr at;
 	struct tcp_socket_options options;
 	const struct tcp_listener_events *events;
 	void *owner;
@@ -93,8 +95,11 @@ static void on_ready(struct loop_io *io, unsigned events)
 	loop_again(&l->io, LOOP_READ);
 }
 
-static int bind_and_listen(const struct addr *a, const struct tcp_socket_options *o)
+/* l: its address and options. */
+static int bind_and_listen(const void *context, bool shared)
 {
+	const struct tcp_listener *l = context;
+	const struct addr *a = &l->at;
 	struct sockaddr_storage ss;
 	socklen_t len = addr_to_sockaddr(a, &ss);
 	int one = 1, off = 0, err;
@@ -103,7 +108,9 @@ static int bind_and_listen(const struct addr *a, const struct tcp_socket_options
 	if (fd < 0)
 		return -errno;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	tcp_socket_set_options(fd, o);
+	if (shared)
+		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
+	tcp_socket_set_options(fd, &l->options);
 	if (a->family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
 	if (bind(fd, (struct sockaddr *)&ss, len) < 0 || listen(fd, BACKLOG) < 0) {
@@ -118,14 +125,19 @@ struct tcp_listener *tcp_listener_new(const struct addr *a, const struct tcp_soc
 				      const struct tcp_listener_events *events, void *owner, int *err)
 {
 	struct tcp_listener *l = calloc(1, sizeof(*l));
-	int fd = l ? bind_and_listen(a, o) : -ENOMEM;
+	int fd;
 
+	*err = ENOMEM;
+	if (!l)
+		return NULL;
+	l->at = *a;
+	l->options = *o;
+	fd = kept_open(SOCK_STREAM, a, bind_and_listen, l);
 	if (fd < 0) {
 		*err = -fd;
 		free(l);
 		return NULL;
 	}
-	l->options = *o;
 	l->events = events;
 	l->owner = owner;
 	l->reserve_fd = open_reserve();
@@ -143,6 +155,7 @@ void tcp_listener_free(struct tcp_listener *l)
 {
 	loop_timer_stop(&l->pause);
 	loop_io_stop(&l->io);
+	kept_close(SOCK_STREAM, &l->at);
 	close(l->io.fd);
 	if (l->reserve_fd >= 0)
 		close(l->reserve_fd);

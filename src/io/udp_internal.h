@@ -24,7 +24,7 @@ struct udp_socket {
 	int last_error;
 	uint16_t family;
 	uint16_t segment_max; /* longest segment that the path takes by UDP_SEGMENT; 0 = none */
-	bool connected, pktinfo, closed;
+	bool connected, listens, pktinfo, closed;
 };
 
 /* Reads what the error queue holds. */

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "io/datagram_counters.h"
+#include "io/kept.h"
 #include "io/udp_internal.h"
 #include "io/udp_slots.h"
 
@@ -237,8 +238,6 @@ static void set_options(int fd, const struct udp_socket_options *o, uint16_t fam
 		set_int(fd, IPPROTO_IP, IP_PKTINFO, 1);
 	if (o->pktinfo && family == AF_INET6)
 		set_int(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
-	if (o->reuse_port)
-		set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1);
 	set_int(fd, SOL_UDP, UDP_GRO, 1);
 	set_buffers(fd, o->buffer);
 }
@@ -264,12 +263,21 @@ static int bind_and_connect(int fd, const struct udp_socket_options *o)
 	return 0;
 }
 
-static int open_fd(const struct udp_socket_options *o, uint16_t family)
+static uint16_t family_of(const struct udp_socket_options *o)
 {
+	return o->bind ? o->bind->family : o->connect ? o->connect->family : o->family;
+}
+
+static int open_fd(const void *context, bool shared)
+{
+	const struct udp_socket_options *o = context;
+	uint16_t family = family_of(o);
 	int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), err;
 
 	if (fd < 0)
 		return -errno;
+	if (shared)
+		set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1);
 	set_options(fd, o, family);
 	err = bind_and_connect(fd, o);
 	if (err) {
@@ -281,9 +289,8 @@ static int open_fd(const struct udp_socket_options *o, uint16_t family)
 
 struct udp_socket *udp_socket_open(const struct udp_socket_options *o, const struct udp_socket_events *events, void *owner, int *err)
 {
-	uint16_t family = o->bind ? o->bind->family : o->connect ? o->connect->family : o->family;
 	struct udp_socket *s = calloc(1, sizeof(*s));
-	int fd = s ? open_fd(o, family) : -ENOMEM;
+	int fd = !s ? -ENOMEM : o->listens ? kept_open(SOCK_DGRAM, o->bind, open_fd, o) : open_fd(o, false);
 
 	if (fd < 0) {
 		*err = -fd;
@@ -292,7 +299,8 @@ struct udp_socket *udp_socket_open(const struct udp_socket_options *o, const str
 	}
 	s->events = events;
 	s->owner = owner;
-	s->family = family;
+	s->family = family_of(o);
+	s->listens = o->listens;
 	s->connected = o->connect != NULL;
 	s->pktinfo = o->pktinfo;
 	s->segment_max = UINT16_MAX;
@@ -310,11 +318,20 @@ static void free_socket(struct loop_work *w)
 	free(container_of(w, struct udp_socket, work));
 }
 
+static void forget_kept(const struct udp_socket *s)
+{
+	struct addr at = udp_socket_addr(s);
+
+	kept_close(SOCK_DGRAM, &at);
+}
+
 void udp_socket_close(struct udp_socket *s)
 {
 	udp_socket_flush(s);
 	s->closed = true;
 	loop_io_stop(&s->io);
+	if (s->listens)
+		forget_kept(s);
 	close(s->io.fd);
 	loop_defer(&s->work, free_socket);
 }

@@ -22,7 +22,7 @@ struct udp_socket_options {
 	const struct addr *connect; /* or NULL: every send names its remote */
 	uint16_t family;	    /* where neither is given */
 	bool pktinfo;		    /* tell and choose the local address */
-	bool reuse_port;
+	bool listens;		    /* clients come to `bind`: workers share it (io/kept.h) */
 	uint32_t fwmark;	    /* SO_MARK, 0 = none */
 	uint32_t buffer;	    /* bytes of each kernel buffer wished for, 0 = the system's */
 };
