@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "conf/file.h"
+#include "conf/text_file.h"
 #include "conf/url.h"
 
 #define FILE_MAX (1024u * 1024u)
@@ -19,30 +20,6 @@ void load_begin(struct loading *l, struct config *c)
 {
 	*l = (struct loading){ .config = c };
 	config_init(c);
-}
-
-/* Reads all of fd; a buffer that grows is wiped before it is given back. */
-static ssize_t read_all(int fd, char **out)
-{
-	size_t size = FILE_MAX + 1, used = 0;
-	char *buf = malloc(size);
-	ssize_t n;
-
-	if (!buf)
-		die(1, "out of memory");
-	while ((n = read(fd, buf + used, size - used)) != 0) {
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 || used + (size_t)n == size) {
-			n = n < 0 ? -errno : -EFBIG;
-			sodium_memzero(buf, used);
-			free(buf);
-			return n;
-		}
-		used += (size_t)n;
-	}
-	*out = buf;
-	return (ssize_t)used;
 }
 
 static void explain_unreadable(struct loading *l, ssize_t err)
@@ -65,7 +42,7 @@ bool load_file(struct loading *l, const char *path)
 {
 	bool standard = strcmp(path, "-") == 0;
 	int fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	ssize_t n = fd < 0 ? -errno : read_all(fd, &l->text);
+	ssize_t n = fd < 0 ? -errno : text_file_read(fd, FILE_MAX, &l->text);
 
 	l->problems.source = standard ? "standard input" : path;
 	if (n < 0)

@@ -53,10 +53,24 @@ static void sort_by_place(struct problems *p)
 	}
 }
 
-static void print_one(const struct problems *p, const struct problem *item, FILE *out)
+/* A place that was located, from which later ones are counted on. */
+struct located {
+	conf_place place;
+	int line, column;
+};
+
+static void locate_from(const struct problems *p, struct located *l, conf_place place)
 {
 	int line, column;
 
+	problem_locate(p->text + l->place - 1, p->text_len - (l->place - 1), place - l->place + 1, &line, &column);
+	l->column = line == 1 ? l->column + column - 1 : column;
+	l->line += line - 1;
+	l->place = place;
+}
+
+static void print_one(const struct problems *p, const struct problem *item, struct located *l, FILE *out)
+{
 	if (!p->source) {
 		fprintf(out, "gatun: %s%s%s\n", item->kind == PROBLEM_ERROR ? "" : kind_names[item->kind],
 			item->kind == PROBLEM_ERROR ? "" : ": ", item->text);
@@ -64,8 +78,8 @@ static void print_one(const struct problems *p, const struct problem *item, FILE
 	}
 	fprintf(out, "%s:", p->source);
 	if (item->place && p->text) {
-		problem_locate(p->text, p->text_len, item->place, &line, &column);
-		fprintf(out, "%d:%d:", line, column);
+		locate_from(p, l, item->place);
+		fprintf(out, "%d:%d:", l->line, l->column);
 	}
 	fprintf(out, " %s: %s\n", kind_names[item->kind], item->text);
 }
@@ -78,10 +92,12 @@ static bool is_same(const struct problem *a, const struct problem *b)
 
 void problems_print(struct problems *p, enum problem_kind least, FILE *out)
 {
+	struct located l = { 1, 1, 1 };
+
 	sort_by_place(p);
 	for (int i = 0; i < p->n; i++)
 		if (p->items[i].kind <= least && !(i && is_same(&p->items[i - 1], &p->items[i])))
-			print_one(p, &p->items[i], out);
+			print_one(p, &p->items[i], &l, out);
 }
 
 void problems_free(struct problems *p)
