@@ -38,6 +38,12 @@ char *option_describe_type(const struct option_row *r, char *buf, size_t size)
 	case OPTION_DNS_MODE:
 		snprintf(buf, size, "fake, off, or the address of a resolver");
 		break;
+	case OPTION_SOURCES:
+		snprintf(buf, size, "an IP address");
+		break;
+	case OPTION_DEVICE:
+		snprintf(buf, size, "the name of a network interface");
+		break;
 	case OPTION_ENDPOINT:
 		snprintf(buf, size, "an IP address, or IP:PORT");
 		break;
@@ -104,7 +110,7 @@ static bool assign_flag(const struct assignment *a, const struct option_row *r, 
 		return wants(a, r, v);
 	if (r->home != HOME_CONFIG)
 		return set_number(a, r, v, (uint32_t)v->number);
-	*(bool *)field_of(a, r) = v->number != 0;
+	*(bool *)field_of(a, r) = (v->number != 0) != (r->min != 0);
 	return true;
 }
 
@@ -236,6 +242,24 @@ static bool assign_endpoint(const struct assignment *a, const struct option_row 
 {
 	if (v->kind != VALUE_TEXT || !parse_endpoint(v->text, strlen(v->text), field_of(a, r)))
 		return wants(a, r, v);
+	return true;
+}
+
+static bool assign_sources(const struct assignment *a, const struct option_row *r, const struct option_value *v)
+{
+	struct addr *pair = field_of(a, r), ip;
+
+	if (v->kind != VALUE_TEXT || addr_parse_ip(v->text, 0, &ip) != 0)
+		return wants(a, r, v);
+	pair[ip.family == AF_INET6] = ip;
+	return true;
+}
+
+static bool assign_device(const struct assignment *a, const struct option_row *r, const struct option_value *v)
+{
+	if (v->kind != VALUE_TEXT || !*v->text || strlen(v->text) >= IFNAMSIZ || strpbrk(v->text, "/ \t\n"))
+		return wants(a, r, v);
+	strcpy(field_of(a, r), v->text);
 	return true;
 }
 
@@ -394,6 +418,10 @@ static bool assign(const struct assignment *a, const struct option_row *r, const
 		return assign_secret(a, r, v);
 	case OPTION_DNS_MODE:
 		return assign_dns_mode(a, r, v);
+	case OPTION_SOURCES:
+		return assign_sources(a, r, v);
+	case OPTION_DEVICE:
+		return assign_device(a, r, v);
 	case OPTION_ENDPOINT:
 		return assign_endpoint(a, r, v);
 	case OPTION_NAMESERVERS:
@@ -432,6 +460,8 @@ static bool assign(const struct assignment *a, const struct option_row *r, const
 /* A refused value leaves its place in the spec: it is not missing. */
 static void mark_refused(const struct assignment *a, const struct option_row *r, conf_place at)
 {
+	if (r->type == OPTION_SOURCES || r->type == OPTION_DEVICE)
+		return; /* they have no place, and nobody misses them */
 	if (r->type == OPTION_FLAG || r->type == OPTION_PORT || r->type == OPTION_WORD || r->type == OPTION_PROTOCOL ||
 	    r->type == OPTION_NUMBER || r->type == OPTION_WEIGHT)
 		((struct spec_number *)field_of(a, r))->at = at;

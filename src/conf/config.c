@@ -19,6 +19,7 @@ void config_init(struct config *c)
 		.icmp_reply = true,
 		.balancer_max_rtt = 5,
 		.balancer_interval = 10,
+		.dns_cache_size = 4096,
 		.timeout = 10,
 		.half_close_idle = 600,
 		.udp_timeout = 300,

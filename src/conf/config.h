@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "io/socket_rules.h"
 #include "proto/ss_identity.h"
 
 #define CONFIG_KEY_MAX 64
@@ -49,6 +50,7 @@ struct config_server {
 	uint32_t tcp_weight, udp_weight; /* thousandths; 0 = never chosen */
 	struct config_hop *hops;     /* the first is the one that this machine connects to */
 	int n_hops;
+	struct socket_rules outbound; /* the config's, but for what the server says itself */
 };
 
 /* How a client chooses among several servers. */
@@ -93,6 +95,7 @@ struct config {
 	bool allow_local;
 	const char *hosts_file; /* or NULL */
 	const char *nameserver; /* or NULL: resolv.conf */
+	uint32_t dns_cache_size;
 
 	/* choice among several servers ("balancer"); seconds */
 	bool balancer_given;
@@ -110,7 +113,9 @@ struct config {
 	uint32_t udp_timeout;	   /* 300; never under 60 for SIP022 sessions */
 	uint32_t udp_max_associations; /* 0 = from RLIMIT_NOFILE */
 	uint32_t nofile;	   /* 0 = raise to the hard limit */
-	uint32_t outbound_fwmark;  /* 0 = none */
+
+	/* sockets */
+	struct socket_rules outbound, inbound; /* of those that connect and send; of those that listen */
 
 	/* messages; cli/args applies them with log_setup before it returns */
 	uint32_t verbose;	   /* how many -v */

@@ -148,6 +148,8 @@ bool load_finish(struct loading *l, uint32_t command)
 	int n = count_enabled(&l->specs);
 	struct config *c = l->config;
 
+	c->inbound.keepalive_s = c->outbound.keepalive_s;
+	c->inbound.mptcp = c->outbound.mptcp;
 	if (!l->problems.n_errors || l->specs.n)
 		check_count(l, n);
 	check_balancer(l);

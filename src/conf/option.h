@@ -30,7 +30,7 @@ enum option_where {
 };
 
 enum option_type {
-	OPTION_FLAG,	    /* true or false; on the command line its presence */
+	OPTION_FLAG,	    /* true or false; on the command line its presence; min 1: stored as its opposite */
 	OPTION_COUNT,	    /* how often it was given */
 	OPTION_NUMBER,	    /* min..max */
 	OPTION_MEGABYTES,   /* min..max of them, stored in bytes */
@@ -39,6 +39,8 @@ enum option_type {
 	OPTION_TEXT,
 	OPTION_SECRET,	    /* text that is never shown; @FILE on the command line */
 	OPTION_DNS_MODE,    /* fake, off or an address */
+	OPTION_SOURCES,	    /* an IP address, into the first (IPv4) or second of two struct addr */
+	OPTION_DEVICE,	    /* a network interface's name */
 	OPTION_ENDPOINT,    /* IP or IP:PORT, 53 by default */
 	OPTION_NAMESERVERS, /* addresses with commas, or a preset's name */
 	OPTION_SERVER,	    /* host, or ss:// URL, or (libev) an array of hosts */

@@ -315,6 +315,24 @@ static uint32_t weight_of(const struct spec_number *w)
 	return w->at ? w->number : 1000;
 }
 
+/* What the server says of its own sockets wins over what the config says of all. */
+static void set_rules(const struct server_spec *s, const struct config *c, struct config_server *out)
+{
+	struct socket_rules *r = &out->outbound;
+
+	*r = c->outbound;
+	if (s->fwmark.at)
+		r->fwmark = s->fwmark.number;
+	if (s->fragments.at)
+		r->no_fragments = !s->fragments.number;
+	if (s->device[0])
+		memcpy(r->device, s->device, sizeof(r->device));
+	if (s->sources[0].family)
+		r->source4 = s->sources[0];
+	if (s->sources[1].family)
+		r->source6 = s->sources[1];
+}
+
 bool spec_check(const struct server_spec *s, struct config *c, struct config_server *out, struct problems *p)
 {
 	bool ok = true;
@@ -326,6 +344,7 @@ bool spec_check(const struct server_spec *s, struct config *c, struct config_ser
 	ok &= check_address(s, out, p);
 	ok &= check_method(s, out, p);
 	ok &= check_password(s, out, p);
+	set_rules(s, c, out);
 	if (out->method)
 		ok &= server_users_check(s, c, out, p);
 	ok &= hop_check(s, c, out, p);

@@ -38,6 +38,9 @@ struct server_spec {
 	struct spec_text *hops; /* URLs of the proxies before it (hop.h) */
 	int n_hops;
 	bool hops_given; /* even if there are none */
+	struct spec_number fwmark, fragments;
+	char device[IFNAMSIZ];
+	struct addr sources[2]; /* IPv4, IPv6 */
 	struct user_spec *users;
 	int n_users;
 	conf_place at; /* of the whole */

@@ -17,6 +17,7 @@
 #include "flow/counters.h"
 #include "flow/relay.h"
 #include "io/slice.h"
+#include "io/socket_rules.h"
 #include "io/tcp_socket.h"
 #include "loop/loop.h"
 #include "resolve/resolve.h"
@@ -45,7 +46,7 @@ static void on_trim(struct loop_timer *t)
 
 int engine_start(const struct config *c)
 {
-	struct resolve_options names = { .hosts_file = c->hosts_file, .servers = c->nameserver, .fwmark = c->outbound_fwmark };
+	struct resolve_options names = { .hosts_file = c->hosts_file, .servers = c->nameserver, .rules = &c->outbound, .cache_max = c->dns_cache_size };
 	struct relay_limits relay = { .idle_s = c->tcp_idle, .half_close_idle_s = c->half_close_idle };
 	char text[256] = "";
 	int err = loop_init();
@@ -57,6 +58,7 @@ int engine_start(const struct config *c)
 	/* A fixed threshold (glibc's own grows): what is large is mapped by itself
 	 * and goes back to the system when it is freed. */
 	mallopt(M_MMAP_THRESHOLD, 64 * 1024);
+	socket_rules_set_listeners(&c->inbound);
 	sys_nofile_raise(c->nofile);
 	signal(SIGPIPE, SIG_IGN);
 	err = resolve_init(&names, text, sizeof(text));
@@ -112,32 +114,45 @@ void engine_end(void)
 	loop_free();
 }
 
-static int try_mark(uint32_t mark)
+/* Whether sockets can be made as the rules say. */
+static int try_rules(const struct socket_rules *r)
 {
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), err = 0;
+	static const int families[] = { AF_INET, AF_INET6 };
 
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) < 0)
-		err = -errno;
-	if (fd >= 0)
-		close(fd);
-	return err;
+	for (int i = 0; i < 2; i++) {
+		const struct addr *source = families[i] == AF_INET ? &r->source4 : &r->source6;
+		int fd = socket_rules_open(families[i], SOCK_DGRAM, r), err = fd < 0 ? fd : socket_rules_bind(fd, families[i], r);
+		char text[ADDR_STRLEN];
+
+		if (fd >= 0)
+			close(fd);
+		if (!err || err == -EAFNOSUPPORT)
+			continue;
+		log_error("cannot make a socket with outbound_fwmark %u, outbound_bind_interface \"%s\", outbound_bind_addr %s: %s err=%s",
+			  r->fwmark, r->device, source->family ? addr_format(source, text) : "any",
+			  err == -EPERM ? "a mark needs CAP_NET_RAW (run as root)" : "this machine has no such interface or address",
+			  err_name(err));
+		return err;
+	}
+	return 0;
 }
 
 int engine_drop_privileges(const struct config *c)
 {
+	bool marks = c->outbound.fwmark != 0;
 	int err = hooks ? hooks->started(c) : 0;
 
 	if (err)
 		return err;
-	if (!c->outbound_fwmark) {
+	for (int i = 0; i < c->n_servers; i++)
+		marks |= c->servers[i].outbound.fwmark != 0;
+	if (marks)
+		sys_caps_drop_but_marks();
+	else
 		sys_caps_drop_all();
-		return 0;
-	}
-	sys_caps_drop_but_marks();
-	err = try_mark(c->outbound_fwmark);
-	if (err)
-		log_error("cannot set outbound_fwmark %u on sockets: it needs CAP_NET_RAW (run as root) err=%s",
-			  c->outbound_fwmark, err_name(err));
+	err = try_rules(&c->outbound);
+	for (int i = 0; i < c->n_servers && !err; i++)
+		err = try_rules(&c->servers[i].outbound);
 	return err;
 }
 

@@ -15,8 +15,8 @@ void engine_set_upkeep(void (*run)(void *owner), void *owner);
 /* Runs deferred work that ends left behind, without waiting for events. */
 void engine_drain(void);
 /* All is open: tells the hooks (engine.h), then gives up every capability that
- * later sockets do not need. Fails, the reason logged, where a wanted fwmark
- * cannot be set: unmarked traffic never leaves. */
+ * later sockets do not need. Fails, the reason logged, where a mark, device or
+ * source address that is wanted cannot be set: traffic never leaves by another way. */
 int engine_drop_privileges(const struct config *);
 /* Turns until loop_stop(), then tells the hooks: nobody asks for the status of
  * what is being taken down. */

@@ -19,7 +19,7 @@ struct outbound *engine_outbound_new(const struct config *c)
 		.tag = s->tag,
 		.tcp = s->mode & MODE_TCP_ONLY,
 		.udp = s->mode & MODE_UDP_ONLY,
-		.fwmark = c->outbound_fwmark,
+		.rules = &s->outbound,
 		.timeout_s = c->timeout,
 	};
 

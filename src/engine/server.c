@@ -57,7 +57,7 @@ static int open_all(struct server *s)
 {
 	struct direct_options direct = {
 		.allow_local = s->config->allow_local,
-		.fwmark = s->config->outbound_fwmark,
+		.rules = &s->config->outbound,
 		.timeout_s = s->config->timeout,
 	};
 

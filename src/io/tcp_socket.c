@@ -526,7 +526,7 @@ void tcp_socket_set_options(int fd, const struct tcp_socket_options *o)
 	setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &one, sizeof(one));
 	if (o->reset_on_death)
 		set_linger_reset(fd, true);
-	if (o->keepalive) {
+	if (o->keepalive && !socket_rules_listeners.keepalive_s) {
 		int idle = KEEPALIVE_S, interval = KEEPALIVE_S / 4;
 
 		setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
@@ -561,16 +561,13 @@ struct stream *tcp_socket_connect(const struct addr *to, const struct tcp_socket
 {
 	struct sockaddr_storage ss;
 	socklen_t len = addr_to_sockaddr(to, &ss);
-	int fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int fd = socket_rules_open(ss.ss_family, SOCK_STREAM, o->rules);
 	struct tcp_socket *t;
 
-	if (fd < 0) {
-		*err = errno;
-		return NULL;
-	}
-	if (o->fwmark && setsockopt(fd, SOL_SOCKET, SO_MARK, &o->fwmark, sizeof(o->fwmark)) < 0) {
-		*err = errno; /* unmarked it might loop back into the TUN: never connect */
-		close(fd);
+	*err = fd < 0 ? -fd : -socket_rules_bind(fd, ss.ss_family, o->rules);
+	if (*err) {
+		if (fd >= 0)
+			close(fd);
 		return NULL;
 	}
 	tcp_socket_set_options(fd, o);

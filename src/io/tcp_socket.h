@@ -5,14 +5,15 @@
 #define GATUN_IO_TCP_SOCKET_H
 
 #include "base/addr.h"
+#include "io/socket_rules.h"
 #include "io/stream.h"
 
 struct tcp_socket_options {
 	/* SO_LINGER {1,0} until the graceful end, so that the peer sees a reset,
 	 * never a clean EOF, if this process is killed (transparency.md). */
 	bool reset_on_death;
-	uint32_t fwmark; /* SO_MARK, set before connect; 0 = none */
-	bool keepalive;	 /* notice a peer that has vanished, within minutes */
+	bool keepalive; /* notice a peer that has vanished, within minutes */
+	const struct socket_rules *rules; /* of a socket that connects, or NULL; borrowed for the call */
 };
 
 struct tcp_connect_events {

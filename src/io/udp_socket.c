@@ -227,11 +227,13 @@ static void set_buffers(int fd, uint32_t bytes)
 
 static void set_options(int fd, const struct udp_socket_options *o, uint16_t family)
 {
-	set_int(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT);
+	bool whole = o->rules && o->rules->no_fragments, only = o->listens && socket_rules_listeners.ipv6_only;
+
+	set_int(fd, IPPROTO_IP, IP_MTU_DISCOVER, whole ? IP_PMTUDISC_DO : IP_PMTUDISC_DONT);
 	set_int(fd, IPPROTO_IP, IP_RECVERR, 1);
 	if (family == AF_INET6) {
-		set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
-		set_int(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT);
+		set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, only);
+		set_int(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, whole ? IPV6_PMTUDISC_DO : IPV6_PMTUDISC_DONT);
 		set_int(fd, IPPROTO_IPV6, IPV6_RECVERR, 1);
 	}
 	if (o->pktinfo && family == AF_INET)
@@ -242,14 +244,14 @@ static void set_options(int fd, const struct udp_socket_options *o, uint16_t fam
 	set_buffers(fd, o->buffer);
 }
 
-static int bind_and_connect(int fd, const struct udp_socket_options *o)
+static int bind_and_connect(int fd, const struct udp_socket_options *o, uint16_t family)
 {
 	struct sockaddr_storage ss;
 	socklen_t len;
-	int mark = (int)o->fwmark;
+	int err = o->bind ? 0 : socket_rules_bind(fd, family, o->rules);
 
-	if (mark && setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) < 0)
-		return -errno;
+	if (err)
+		return err;
 	if (o->bind) {
 		len = addr_to_sockaddr(o->bind, &ss);
 		if (bind(fd, (struct sockaddr *)&ss, len) < 0)
@@ -272,14 +274,14 @@ static int open_fd(const void *context, bool shared)
 {
 	const struct udp_socket_options *o = context;
 	uint16_t family = family_of(o);
-	int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), err;
+	int fd = socket_rules_open(family, SOCK_DGRAM, o->rules), err;
 
 	if (fd < 0)
-		return -errno;
+		return fd;
 	if (shared)
 		set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1);
 	set_options(fd, o, family);
-	err = bind_and_connect(fd, o);
+	err = bind_and_connect(fd, o, family);
 	if (err) {
 		close(fd);
 		return err;

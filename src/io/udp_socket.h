@@ -15,6 +15,7 @@
 #include <stdbool.h>
 
 #include "base/addr.h"
+#include "io/socket_rules.h"
 #include "io/slice.h"
 
 struct udp_socket_options {
@@ -23,7 +24,7 @@ struct udp_socket_options {
 	uint16_t family;	    /* where neither is given */
 	bool pktinfo;		    /* tell and choose the local address */
 	bool listens;		    /* clients come to `bind`: workers share it (io/kept.h) */
-	uint32_t fwmark;	    /* SO_MARK, 0 = none */
+	const struct socket_rules *rules; /* or NULL; borrowed for the call */
 	uint32_t buffer;	    /* bytes of each kernel buffer wished for, 0 = the system's */
 };
 

@@ -12,6 +12,7 @@
 struct direct {
 	struct outbound outbound;
 	struct dial_options dial;
+	struct socket_rules rules;
 	struct direct_udp_options udp;
 };
 
@@ -92,10 +93,12 @@ struct outbound *direct_new(const struct direct_options *o)
 	d->outbound.name = "direct";
 	/* Killed in the middle of an upload, we must not make it look complete. */
 	d->dial.socket.reset_on_death = true;
-	d->dial.socket.fwmark = o->fwmark;
+	d->dial.socket.rules = &d->rules;
+	if (o->rules)
+		d->rules = *o->rules;
 	d->dial.limit_ms = o->timeout_s * 1000;
 	d->dial.refuse = o->allow_local ? NULL : guard_is_local;
 	d->udp.allow_local = o->allow_local;
-	d->udp.fwmark = o->fwmark;
+	d->udp.rules = &d->rules;
 	return &d->outbound;
 }

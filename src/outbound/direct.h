@@ -2,11 +2,12 @@
 #ifndef GATUN_OUTBOUND_DIRECT_H
 #define GATUN_OUTBOUND_DIRECT_H
 
+#include "io/socket_rules.h"
 #include "outbound/outbound.h"
 
 struct direct_options {
 	bool allow_local;   /* else guard_is_local() targets end with END_DENIED */
-	uint32_t fwmark;    /* 0 = none */
+	const struct socket_rules *rules; /* or NULL; copied */
 	uint32_t timeout_s; /* connect */
 };
 

@@ -105,7 +105,7 @@ static uint32_t half_of_nofile(void)
 static struct udp_socket *socket_for(struct direct_udp *p, uint16_t family)
 {
 	struct udp_socket **s = family == AF_INET6 ? &p->v6 : &p->v4;
-	struct udp_socket_options o = { .family = family, .fwmark = p->options.fwmark, .buffer = SOCKET_BUFFER };
+	struct udp_socket_options o = { .family = family, .rules = p->options.rules, .buffer = SOCKET_BUFFER };
 	int err;
 
 	if (*s)
@@ -148,7 +148,7 @@ static void send_to(struct direct_udp *p, const struct addr *a, struct slice pay
 static bool has_route(const struct direct_udp *p, const struct addr *a, uint16_t port)
 {
 	struct addr to = *a;
-	struct udp_socket_options o = { .connect = &to, .fwmark = p->options.fwmark };
+	struct udp_socket_options o = { .connect = &to, .rules = p->options.rules };
 	struct udp_socket *s;
 	int err;
 

@@ -5,10 +5,11 @@
 #include <stdbool.h>
 
 #include "io/datagram.h"
+#include "io/socket_rules.h"
 
 struct direct_udp_options {
 	bool allow_local; /* else datagrams to guard_is_local() targets are dropped and counted */
-	uint32_t fwmark;  /* 0 = none */
+	const struct socket_rules *rules; /* or NULL; outlives the ports */
 };
 
 /* One unconnected socket per address family, made on first use: every remote

@@ -20,6 +20,7 @@ struct shadowsocks {
 	struct dial_options dial;
 	struct ss_stream_config stream;
 	struct target server;
+	struct socket_rules rules;
 	struct ss_udp_client *udp; /* NULL where UDP is not carried */
 	bool tcp, proven;
 	uint8_t key[SS_KEY_MAX];
@@ -156,7 +157,7 @@ static bool open_parts(struct shadowsocks *s, const struct shadowsocks_options *
 	}
 	if (!o->udp)
 		return true;
-	s->udp = ss_udp_client_new(&o->server, o->method, s->key, s->identity, o->fwmark);
+	s->udp = ss_udp_client_new(&o->server, o->method, s->key, s->identity, &s->rules);
 	return s->udp != NULL;
 }
 
@@ -174,7 +175,9 @@ struct outbound *shadowsocks_new(const struct shadowsocks_options *o)
 	s->tcp = o->tcp;
 	/* Killed in the middle of an upload, we must not make it look complete. */
 	s->dial.socket.reset_on_death = true;
-	s->dial.socket.fwmark = o->fwmark;
+	s->dial.socket.rules = &s->rules;
+	if (o->rules)
+		s->rules = *o->rules;
 	s->dial.limit_ms = o->timeout_s * 1000;
 	if (!open_parts(s, o) || !s->outbound.name) {
 		shadowsocks_free(&s->outbound);

@@ -3,6 +3,7 @@
 #define GATUN_OUTBOUND_SHADOWSOCKS_H
 
 #include "crypto/method.h"
+#include "io/socket_rules.h"
 #include "outbound/outbound.h"
 #include "proto/ss_identity.h"
 
@@ -14,7 +15,7 @@ struct shadowsocks_options {
 	int n_identities;			    /* 0..SS_IDENTITY_MAX */
 	const char *tag;    /* for log lines; copied */
 	bool tcp, udp;	    /* what it carries; the other is refused */
-	uint32_t fwmark;
+	const struct socket_rules *rules; /* or NULL; copied */
 	uint32_t timeout_s;
 };
 

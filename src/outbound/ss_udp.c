@@ -75,7 +75,7 @@ struct ss_udp_client {
 	struct addr addr; /* family 0: not resolved yet */
 	struct resolve_query *query;
 	uint64_t asked_ms;
-	uint32_t fwmark;
+	const struct socket_rules *rules;
 	struct way shared; /* SIP022 */
 	struct list ports;
 	struct hash by_session, server_sessions;
@@ -362,7 +362,7 @@ static bool resolve_server(struct ss_udp_client *c)
 
 static void open_way(struct ss_udp_client *c, struct way *w, const struct udp_socket_events *events, void *owner)
 {
-	struct udp_socket_options o = { .connect = &c->addr, .fwmark = c->fwmark, .buffer = SOCKET_BUFFER };
+	struct udp_socket_options o = { .connect = &c->addr, .rules = c->rules, .buffer = SOCKET_BUFFER };
 	char text[ADDR_STRLEN];
 	int err;
 
@@ -490,14 +490,14 @@ struct datagram_port *ss_udp_client_port(struct ss_udp_client *c)
 /* ---- the client ---- */
 
 struct ss_udp_client *ss_udp_client_new(const struct target *server, const struct ss_method *m, const uint8_t *key,
-					const struct ss_identity *identity, uint32_t fwmark)
+					const struct ss_identity *identity, const struct socket_rules *rules)
 {
 	struct ss_udp_client *c = calloc(1, sizeof(*c));
 
 	if (!c)
 		return NULL;
 	c->server = *server;
-	c->fwmark = fwmark;
+	c->rules = rules;
 	list_init(&c->ports);
 	if (ss_packet_codec_init(&c->codec, m, SS_CLIENT, key) != 0 || hash_init(&c->by_session) != 0 ||
 	    hash_init(&c->server_sessions) != 0) {

@@ -9,6 +9,7 @@
 
 #include "crypto/method.h"
 #include "io/datagram.h"
+#include "io/socket_rules.h"
 #include "proto/ss_identity.h"
 
 struct ss_udp_client;
@@ -16,7 +17,7 @@ struct ss_udp_client;
  * borrowed. The server may be a name: it is resolved
  * when first needed. NULL: out of memory, or no back-end for the method. */
 struct ss_udp_client *ss_udp_client_new(const struct target *server, const struct ss_method *, const uint8_t *key,
-					const struct ss_identity *identity, uint32_t fwmark);
+					const struct ss_identity *identity, const struct socket_rules *rules);
 /* Its ports must have ended before. */
 void ss_udp_client_free(struct ss_udp_client *);
 /* A port for one association. NULL: out of memory or descriptors. */

@@ -63,7 +63,7 @@ static struct channel *current;
 static struct list channels;
 static struct ares_addr_port_node servers[SERVERS_MAX];
 static int n_servers;
-static uint32_t mark;
+static const struct socket_rules *rules;
 static uint64_t checked_ms;
 static struct stat seen;
 static bool freeing;
@@ -150,9 +150,7 @@ static void on_socket_state(void *data, ares_socket_t fd, int readable, int writ
 static int on_new_socket(ares_socket_t fd, int type, void *data)
 {
 	(void)type, (void)data;
-	if (mark && setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) < 0)
-		return -1;
-	return 0;
+	return socket_rules_apply(fd, rules) < 0 ? -1 : 0;
 }
 
 /* ---- channels ---- */
@@ -329,14 +327,14 @@ static int add_server(const char *text)
 	return 0;
 }
 
-int resolve_channel_init(const char *text, uint32_t fwmark)
+int resolve_channel_init(const char *text, const struct socket_rules *own_rules)
 {
 	char copy[512], *save = NULL;
 
 	list_init(&channels);
 	current = NULL;
 	freeing = false;
-	mark = fwmark;
+	rules = own_rules;
 	n_servers = 0;
 	checked_ms = 0;
 	memset(&seen, 0, sizeof(seen));

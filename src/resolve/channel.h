@@ -10,8 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "io/socket_rules.h"
+
 /* `servers` as in resolve.h; -EINVAL if it cannot be read so. No socket yet. */
-int resolve_channel_init(const char *servers, uint32_t fwmark);
+int resolve_channel_init(const char *servers, const struct socket_rules *rules);
 void resolve_channel_free(void); /* pending questions are forgotten */
 
 /* answered: a server said yes or no; else nobody could be asked. reply: the

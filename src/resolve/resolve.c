@@ -18,7 +18,7 @@
  *
  * Kept for: the least TTL of the records, one second to one hour; negative
  * answers for the SOA's minimum (RFC 2308), at most five minutes; "no server
- * answered" for one second. Bounds: CACHE_MAX names, ASKING_MAX questions.
+ * answered" for one second. Bounds: CACHE_MAX names unless told otherwise, ASKING_MAX questions.
  */
 #include "resolve/resolve.h"
 
@@ -468,7 +468,7 @@ int resolve_init(const struct resolve_options *o, char *err, size_t err_size)
 	n_questions = 0;
 	hosts_init(&own_hosts, o->hosts_file, true);
 	hosts_init(&etc_hosts, "/etc/hosts", false);
-	ret = resolve_channel_init(o->servers, o->fwmark);
+	ret = resolve_channel_init(o->servers, o->rules);
 	if (ret < 0) {
 		snprintf(err, err_size, "nameserver \"%s\": not a list of up to 8 IP addresses, each with an optional port",
 			 o->servers);
@@ -476,7 +476,7 @@ int resolve_init(const struct resolve_options *o, char *err, size_t err_size)
 	}
 	if (o->hosts_file && (ret = hosts_load(&own_hosts, err, err_size)) < 0)
 		return ret;
-	if (hash_init(&asking) < 0 || resolve_cache_init(&cache, CACHE_MAX) < 0) {
+	if (hash_init(&asking) < 0 || resolve_cache_init(&cache, o->cache_max ? o->cache_max : CACHE_MAX) < 0) {
 		snprintf(err, err_size, "out of memory");
 		hosts_free(&own_hosts);
 		hash_free(&asking);

@@ -7,11 +7,13 @@
 #define GATUN_RESOLVE_RESOLVE_H
 
 #include "base/addr.h"
+#include "io/socket_rules.h"
 
 struct resolve_options {
 	const char *hosts_file;	 /* "IP name [name...]" lines that win over DNS; or NULL */
 	const char *servers;	 /* "1.1.1.1,[2606:4700::1]:53", or NULL for resolv.conf */
-	uint32_t fwmark;	 /* SO_MARK of the resolver's own sockets; 0 = none */
+	const struct socket_rules *rules; /* of the resolver's own sockets, or NULL; borrowed until resolve_free() */
+	uint32_t cache_max;	 /* names remembered; 0 = 4096 */
 };
 
 /* 0 or -errno; a hosts file that cannot be read or has a broken line is an

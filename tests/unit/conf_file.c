@@ -122,9 +122,9 @@ static void unknown_keys_name_the_nearest(void **state)
 static void keys_of_later_versions_are_named(void **state)
 {
 	(void)state;
-	expect("{ " SERVER ",\n \"fast_open\": true, \"acl\": \"x\", \"version\": 1, \"no_delay\": true, \"mptcp\": false }", FOR_CHECK,
-	       "t:2:15: warning: \"fast_open\" is known but not supported yet: it has no effect (TCP Fast Open.)\n"
-	       "t:2:28: warning: \"acl\" is known but not supported yet: it has no effect (Access control list.)\n");
+	expect("{ " SERVER ",\n \"workdir\": \"/x\", \"kill_switch\": true, \"version\": 1, \"no_delay\": true, \"mptcp\": false }", FOR_CHECK,
+	       "t:2:13: warning: \"workdir\" is known but not supported yet: it has no effect (Working directory.)\n"
+	       "t:2:34: warning: \"kill_switch\" is known but not supported yet: it has no effect (Let nothing out beside the tunnel.)\n");
 	expect("{ " SERVER ",\n \"locals\": [{ \"local_port\": 1080 }, { \"protocol\": \"redir\" },\n{ \"protocol\": \"tnu\" }, { \"disabled\": true, \"protocol\": \"x\" }, 7] }",
 	       FOR_CHECK,
 	       "t:2:51: warning: inbounds of protocol \"redir\" are not supported yet; this one has no effect\n"
@@ -195,7 +195,7 @@ static void every_key_sets_its_field(void **state)
 	assert_int_equal(c.udp_timeout, 61);
 	assert_int_equal(c.udp_max_associations, 512);
 	assert_int_equal(c.nofile, 4096);
-	assert_int_equal(c.outbound_fwmark, 4294967295u);
+	assert_int_equal(c.outbound.fwmark, 4294967295u);
 	assert_true(c.allow_local);
 	assert_string_equal(c.hosts_file, "/etc/h");
 	assert_string_equal(c.nameserver, "9.9.9.9:53,[::1]:5353");
@@ -204,6 +204,45 @@ static void every_key_sets_its_field(void **state)
 	assert_int_equal(c.mtu, 9000);
 	assert_false(c.icmp_reply);
 	config_free(&c);
+}
+
+static bool is_ip(const struct addr *a, const char *text)
+{
+	struct addr want;
+
+	return addr_parse_ip(text, 0, &want) == 0 && addr_equal(a, &want);
+}
+
+static void sockets_obey_the_server_before_the_config(void **state)
+{
+	const struct socket_rules *r;
+	struct config c;
+
+	(void)state;
+	good("{ \"servers\": [ { \"server\": \"192.0.2.1\", \"server_port\": 1, \"outbound_fwmark\": 7, \"outbound_bind_addr\": \"192.0.2.9\","
+	     "\"outbound_bind_interface\": \"eth1\", \"outbound_udp_allow_fragmentation\": true },"
+	     "{ \"server\": \"192.0.2.2\", \"server_port\": 1 } ],"
+	     "\"method\": \"aes-256-gcm\", \"password\": \"0123456789012345678901234567890123456789\","
+	     "\"outbound_fwmark\": 8, \"outbound_bind_interface\": \"eth0\", \"local_ipv6_address\": \"2001:db8::9\","
+	     "\"outbound_udp_allow_fragmentation\": false, \"keep_alive\": 30, \"mptcp\": true, \"fast_open\": true, \"ipv6_only\": true,"
+	     "\"tcp_incoming_sndbuf\": 1, \"tcp_incoming_rcvbuf\": 2, \"tcp_outgoing_sndbuf\": 3, \"tcp_outgoing_rcvbuf\": 4 }", &c);
+	r = &c.servers[0].outbound;
+	assert_int_equal(r->fwmark, 7);
+	assert_string_equal(r->device, "eth1");
+	assert_true(is_ip(&r->source4, "192.0.2.9") && is_ip(&r->source6, "2001:db8::9"));
+	assert_false(r->no_fragments);
+	r = &c.servers[1].outbound;
+	assert_int_equal(r->fwmark, 8);
+	assert_string_equal(r->device, "eth0");
+	assert_true(!r->source4.family && r->no_fragments && r->mptcp && r->keepalive_s == 30);
+	assert_true(r->send_buffer == 3 && r->receive_buffer == 4);
+	r = &c.inbound;
+	assert_true(r->send_buffer == 1 && r->receive_buffer == 2 && r->keepalive_s == 30 && r->mptcp && r->fast_open && r->ipv6_only);
+	assert_true(!r->fwmark && !r->device[0]);
+	config_free(&c);
+	expect("{ " SERVER ",\n\"outbound_bind_addr\": \"eth0\", \"outbound_bind_interface\": \"an interface of no name\" }", FOR_CHECK,
+	       "t:2:23: error: \"outbound_bind_addr\" wants an IP address, not \"eth0\"\n"
+	       "t:2:58: error: \"outbound_bind_interface\" wants the name of a network interface, not \"an interface of no name\"\n");
 }
 
 static void the_shortest_file_is_a_url(void **state)
@@ -401,6 +440,7 @@ int main(void)
 		cmocka_unit_test(inbounds_are_what_they_say),
 		cmocka_unit_test(inbounds_that_cannot_be_are_refused),
 		cmocka_unit_test(every_key_sets_its_field),
+		cmocka_unit_test(sockets_obey_the_server_before_the_config),
 		cmocka_unit_test(the_shortest_file_is_a_url),
 		cmocka_unit_test(several_servers),
 		cmocka_unit_test(a_listening_address_is_no_name),
