@@ -2,6 +2,7 @@
  * The endpoints of `gatun server`: each a listening address with a method, a
  * key, users, a TCP inbound, a UDP inbound and its association table. What comes
  * in by TCP is told to the server (inbound_events); UDP goes to the outbound.
+ * They come, change and go while it runs.
  */
 #ifndef GATUN_ENGINE_ENDPOINTS_H
 #define GATUN_ENGINE_ENDPOINTS_H
@@ -13,7 +14,7 @@
 #include "proto/ss_users.h"
 
 struct endpoints_options {
-	const struct config *config;
+	const struct config *config;		 /* the times and limits of all */
 	struct salt_store *salts;
 	struct outbound *out;			 /* where datagrams go */
 	const struct inbound_events *events;	 /* where streams go, */
@@ -23,14 +24,36 @@ struct endpoints_options {
 struct endpoints;
 /* None are open yet; all of the options is borrowed. NULL: out of memory. */
 struct endpoints *endpoints_new(const struct endpoints_options *);
-/* Opens one. 0, or -errno with the reason logged; then it is not there. */
-int endpoints_add(struct endpoints *, const struct config_server *);
-/* Stops listening and ends what has come by UDP. The streams are the relay's: it
- * is freed before. */
-void endpoints_close(struct endpoints *);
-/* One line for each user who did anything. */
-void endpoints_log_users(const struct endpoints *);
-/* After endpoints_close(), when every stream has ended: they point to their users. */
+/* Closes all of them. The streams are the relay's: it is freed before, or after. */
 void endpoints_free(struct endpoints *);
+
+/* Opens one, and copies what it needs. 0, or -errno with the reason logged: then it is not there. */
+int endpoints_add(struct endpoints *, const struct config_server *);
+
+/*
+ * Makes them what `config` says: those that it does not name are closed (their
+ * streams go on, unless the manager opened them: those stay), the others keep their
+ * sockets. A changed key is for new flows; a removed user's flows end. 0 or -errno,
+ * logged: then nothing has changed. config is borrowed in place of the last.
+ */
+int endpoints_update(struct endpoints *, const struct config *);
+
+/* The manager's: one that no config names. In place of one that it opened at this address
+ * before, whose flows end. -EEXIST: a config names it. */
+int endpoints_add_managed(struct endpoints *, const struct config_server *);
+/* Closes it and ends its flows. -ENOENT: there is none, or a config names it. */
+int endpoints_remove_managed(struct endpoints *, const struct addr *listen);
+
+/* What there is, in the order of coming; the pointers are valid until the next change. */
+struct endpoint_view {
+	const struct addr *listen;
+	const char *tag;
+	const struct ss_method *method;
+	enum config_mode mode;
+	const struct ss_users *users; /* who may come, and what they did: ss_users_total() is the port's */
+	bool managed;
+};
+int endpoints_count(const struct endpoints *);
+void endpoints_view(const struct endpoints *, int i, struct endpoint_view *out);
 
 #endif

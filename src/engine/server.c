@@ -70,9 +70,9 @@ static int open_all(struct server *s)
 
 static void close_all(struct server *s)
 {
-	relay_free(); /* before the endpoints: its streams refer to their settings */
+	relay_free();
 	if (s->endpoints)
-		endpoints_close(s->endpoints);
+		endpoints_free(s->endpoints);
 	engine_drain(); /* what ended above is freed by deferred work */
 	if (s->direct)
 		s->direct->ops->free(s->direct);
@@ -102,12 +102,8 @@ int engine_server(const struct config *config)
 		engine_loop();
 	}
 	close_all(&server);
-	if (!err) {
+	if (!err)
 		engine_log_summary();
-		endpoints_log_users(server.endpoints);
-	}
-	if (server.endpoints)
-		endpoints_free(server.endpoints);
 	engine_end();
 	return err ? 1 : 0;
 }

@@ -393,6 +393,14 @@ static uint32_t to_ms(uint32_t seconds, uint32_t fallback)
 	return ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms;
 }
 
+void assoc_table_set_limits(struct assoc_table *t, const struct assoc_limits *l)
+{
+	t->idle_ms[CLASS_LIVE] = to_ms(l->idle_s, 300);
+	t->idle_ms[CLASS_NEW] = to_ms(l->unreplied_s, 30);
+	t->idle_ms[CLASS_NAMES] = to_ms(l->dns_s, 10);
+	t->max = l->max ? l->max : max_from_nofile();
+}
+
 struct assoc_table *assoc_table_new(struct datagram_port *in, struct outbound *out, const struct assoc_limits *l)
 {
 	struct assoc_table *t = calloc(1, sizeof(*t));
@@ -406,10 +414,7 @@ struct assoc_table *assoc_table_new(struct datagram_port *in, struct outbound *o
 	for (int c = 0; c < CLASSES; c++)
 		list_init(&t->classes[c]);
 	list_init(&t->dead);
-	t->idle_ms[CLASS_LIVE] = to_ms(l->idle_s, 300);
-	t->idle_ms[CLASS_NEW] = to_ms(l->unreplied_s, 30);
-	t->idle_ms[CLASS_NAMES] = to_ms(l->dns_s, 10);
-	t->max = l->max ? l->max : max_from_nofile();
+	assoc_table_set_limits(t, l);
 	t->in = in;
 	t->out = out;
 	datagram_bind(in, &inbound_events, t);

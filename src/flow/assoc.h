@@ -24,6 +24,8 @@ struct assoc_table *assoc_table_new(struct datagram_port *in, struct outbound *o
 /* Ends the association of this key, if there is one: the inbound knows that its
  * client is gone. Not from inside the inbound's receive(). */
 void assoc_table_end(struct assoc_table *, const struct assoc_key *, enum flow_end);
+/* Other limits from now on; who is over them leaves with time. */
+void assoc_table_set_limits(struct assoc_table *, const struct assoc_limits *);
 /* Ends all associations. */
 void assoc_table_free(struct assoc_table *);
 

@@ -260,6 +260,11 @@ void ss_server_set_key(struct ss_server *s, const struct ss_method *m, const uin
 	memcpy(s->key, key, m->key_len);
 }
 
+void ss_server_set_patience(struct ss_server *s, uint32_t handshake_s)
+{
+	s->limit_ms = (uint64_t)handshake_s * 1000;
+}
+
 void ss_server_free(struct ss_server *s)
 {
 	tcp_listener_free(s->listener);

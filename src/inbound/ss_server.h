@@ -24,6 +24,8 @@ struct ss_server;
 struct ss_server *ss_server_new(const struct ss_server_options *, const struct inbound_events *, void *owner, int *err);
 /* Another key, or method, for whoever comes from now on; who is in his handshake ends. */
 void ss_server_set_key(struct ss_server *, const struct ss_method *, const uint8_t *key);
+/* Another limit for handshakes, from the next client on. */
+void ss_server_set_patience(struct ss_server *, uint32_t handshake_s);
 /* Stops listening. Streams that were handed out live on: they need nothing of it. */
 void ss_server_free(struct ss_server *);
 

@@ -24,6 +24,7 @@ struct ss_users {
 	struct hash by_hash;
 	struct ss_user **items;
 	int n;
+	struct ss_user_counters former; /* of those who were removed */
 };
 
 static size_t key_len(const struct ss_users *u)
@@ -202,6 +203,25 @@ static bool is_anyone(const struct ss_user *user)
 	return !*user->name;
 }
 
+static void add_counters(struct ss_user_counters *sum, const struct ss_user_counters *n)
+{
+	sum->tcp_flows += n->tcp_flows;
+	sum->tcp_up += n->tcp_up;
+	sum->tcp_down += n->tcp_down;
+	sum->udp_sessions += n->udp_sessions;
+	sum->udp_up += n->udp_up;
+	sum->udp_down += n->udp_down;
+	sum->datagrams_up += n->datagrams_up;
+	sum->datagrams_down += n->datagrams_down;
+}
+
+void ss_users_total(const struct ss_users *u, struct ss_user_counters *out)
+{
+	*out = u->former;
+	for (int i = 0; i < u->n; i++)
+		add_counters(out, &u->items[i]->counters);
+}
+
 void ss_users_remove(struct ss_users *u, struct ss_user *user)
 {
 	int i = 0;
@@ -212,6 +232,7 @@ void ss_users_remove(struct ss_users *u, struct ss_user *user)
 	if (!is_anyone(user))
 		hash_remove(&u->by_hash, &user->node);
 	tell_holders(user, SS_USER_REMOVED);
+	add_counters(&u->former, &user->counters);
 	orphan(user);
 }
 

@@ -72,6 +72,8 @@ struct ss_user *ss_users_at(const struct ss_users *, int i); /* in the order of 
 struct ss_user *ss_users_find_name(const struct ss_users *, const char *name); /* or NULL */
 /* User "", or NULL: clients must say who they are. */
 struct ss_user *ss_users_anyone(const struct ss_users *);
+/* Of all together, those who were removed included. */
+void ss_users_total(const struct ss_users *, struct ss_user_counters *out);
 /* Whom a header names, or NULL. */
 struct ss_user *ss_users_find_tcp(const struct ss_users *, const uint8_t *salt, const uint8_t header[SS_IDENTITY_LEN]);
 struct ss_user *ss_users_find_udp(const struct ss_users *, const uint8_t ids[16], const uint8_t header[SS_IDENTITY_LEN]);

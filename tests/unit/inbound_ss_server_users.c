@@ -40,6 +40,11 @@ static struct datagram_port *direct_port(struct outbound *o)
 static const struct outbound_ops direct_ops = { .port = direct_port };
 static struct outbound direct = { .ops = &direct_ops, .name = "direct" };
 
+static void on_client_gone(void *owner, const struct assoc_key *key)
+{
+	assoc_table_end(owner, key, END_REMOVED);
+}
+
 static void begin(const char *name)
 {
 	struct addr any = loopback4(0);
@@ -59,6 +64,8 @@ static void begin(const char *name)
 	assert_non_null(server);
 	server_addr = ss_server_udp_addr(server);
 	table = assoc_table_new(ss_server_udp_port(server), &direct, &limits);
+	ss_server_udp_on_close(server, on_client_gone, table);
+	flow_counters_reset();
 	echo_fd = plain_socket(&echo_addr);
 }
 
@@ -242,6 +249,73 @@ static void test_nobody_else_is_heard_or_answered(void **state)
 	}
 }
 
+static void test_a_removed_user_s_sessions_end_and_no_other(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct raw alice, bob;
+		struct ss_user_counters total;
+
+		begin(methods[i]);
+		raw_begin(&alice, alice_key, alice_key);
+		raw_begin(&bob, bob_key, bob_key);
+		exchange(&alice, "from alice", NULL);
+		exchange(&bob, "bob", NULL);
+		assert_int_equal(flow_counters.udp.sessions_active, 2);
+		ss_users_remove(users, ss_users_find_name(users, "alice"));
+		assert_int_equal(flow_counters.udp.sessions_active, 1);
+		raw_send(&alice, "again");
+		exchange(&bob, "bob again", NULL);
+		assert_int_equal(echo_once(NULL), 0);
+		/* and back with what she has done forgotten, but for the sum */
+		assert_int_equal(ss_users_add(users, "alice", alice_key), 0);
+		exchange(&alice, "back", NULL);
+		assert_int_equal(ss_users_find_name(users, "alice")->counters.udp_up, 4);
+		ss_users_total(users, &total);
+		assert_int_equal(total.udp_up, 10 + 3 + 9 + 4);
+		assert_int_equal(total.udp_sessions, 3);
+		raw_end(&alice);
+		raw_end(&bob);
+		end();
+	}
+}
+
+static void test_a_changed_key_is_the_end_of_old_sessions(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		uint8_t other[SS_KEY_MAX];
+		struct raw old, new;
+
+		random_bytes(other, sizeof(other));
+		begin(methods[i]);
+		raw_begin(&old, alice_key, alice_key);
+		raw_begin(&new, other, other);
+		exchange(&old, "hello", NULL);
+		assert_int_equal(ss_users_rekey(users, ss_users_at(users, 0), bob_key), -EEXIST);
+		assert_int_equal(flow_counters.udp.sessions_active, 1);
+		assert_int_equal(ss_users_rekey(users, ss_users_at(users, 0), other), 0);
+		assert_int_equal(flow_counters.udp.sessions_active, 0);
+		exchange(&new, "hello", NULL);
+		raw_send(&old, "hello");
+		turns(3);
+		assert_int_equal(echo_once(NULL), 0);
+		assert_int_equal(counters(0)->udp_sessions, 2);
+		/* the server's key changes: nobody's session goes on */
+		random_bytes(server_key, sizeof(server_key));
+		ss_users_set_key(users, method, server_key[0]);
+		assert_int_equal(ss_server_udp_set_key(server, method, server_key[0]), 0);
+		assert_int_equal(flow_counters.udp.sessions_active, 0);
+		raw_end(&new);
+		raw_begin(&new, other, other);
+		new.up.next_packet_id = 1000; /* not refused as a replay */
+		exchange(&new, "under the new key", NULL);
+		raw_end(&old);
+		raw_end(&new);
+		end();
+	}
+}
+
 /* ---- our own client ---- */
 
 static int n_back;
@@ -309,6 +383,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_two_users_with_one_session_id_do_not_meet),
 		cmocka_unit_test(test_nobody_else_is_heard_or_answered),
+		cmocka_unit_test(test_a_removed_user_s_sessions_end_and_no_other),
+		cmocka_unit_test(test_a_changed_key_is_the_end_of_old_sessions),
 		cmocka_unit_test(test_our_client_says_who_it_is),
 	};
 

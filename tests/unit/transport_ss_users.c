@@ -165,6 +165,141 @@ static void the_shared_key_alone_opens_nothing(void **state)
 	}
 }
 
+/* ---- users who go, and keys that change, under a stream ---- */
+
+static void serve(struct site *s)
+{
+	put(s->pair.client.s, bytes, 300, 300);
+	feed(&s->pair, 0);
+	assert_true(s->pair.accepted);
+	CALL(stream_want(s->pair.server.s, true, false));
+	CALL(stream_want(s->pair.client.s, true, false));
+	turn();
+	assert_int_equal(s->pair.server.len, 300);
+}
+
+static void a_removed_user_s_stream_ends_and_no_other(void **state)
+{
+	static struct site s;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		uint8_t bob[32];
+
+		random_bytes(bob, sizeof(bob));
+		site_open(&s, methods[i], 1, NULL);
+		assert_int_equal(ss_users_add(s.users, "bob", bob), 0);
+		serve(&s);
+		ss_users_remove(s.users, ss_users_find_name(s.users, "bob"));
+		turn();
+		assert_int_equal(s.pair.server.ends, 0);
+		CALL(ss_users_remove(s.users, ss_users_find_name(s.users, "alice")));
+		assert_int_equal(ss_users_count(s.users), 0);
+		turn();
+		assert_int_equal(s.pair.server.ends, 1);
+		assert_int_equal(s.pair.server.why, END_REMOVED);
+		site_close(&s); /* the stream is the last that knows her */
+	}
+}
+
+/* Between the first unit of her handshake and the second. */
+static void a_user_removed_in_a_handshake_is_refused(void **state)
+{
+	static struct site s;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct pair *p = &s.pair;
+
+		site_open(&s, methods[i], 1, NULL);
+		put(p->client.s, bytes, 300, 300);
+		fake_feed(&p->below_server, p->below_client.out, p->below_client.out_len);
+		size_t all = p->below_server.in_len;
+
+		p->below_server.in_len = p->cfg.method->key_len + 16 + 27;
+		fake_pump(&p->below_server, MAX, MAX);
+		assert_false(p->accepted || p->rejected);
+		ss_users_remove(s.users, ss_users_at(s.users, 0));
+		p->below_server.in_len = all;
+		fake_pump(&p->below_server, MAX, MAX);
+		turn();
+		assert_true(p->rejected);
+		assert_false(p->accepted);
+		assert_int_equal(p->why, END_FORGED);
+		site_close(&s);
+	}
+}
+
+/* What came under the old key is answered under the old key. */
+static void a_changed_key_is_for_new_streams(void **state)
+{
+	static struct site s;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		uint8_t other[32];
+
+		random_bytes(other, sizeof(other));
+		site_open(&s, methods[i], 1, NULL);
+		serve(&s);
+		assert_int_equal(ss_users_rekey(s.users, ss_users_at(s.users, 0), other), 0);
+		turn();
+		assert_int_equal(s.pair.server.ends, 0);
+		assert_int_equal(put(s.pair.server.s, bytes, 50000, 1000), 50000);
+		carry_down(&s.pair, MAX);
+		assert_int_equal(s.pair.client.len, 50000);
+		assert_memory_equal(s.pair.client.got, bytes, 50000);
+		assert_int_equal(ss_users_at(s.users, 0)->counters.tcp_down, 50000);
+		site_close(&s);
+		site_open(&s, methods[i], 1, NULL); /* comes with the old key after the change */
+		assert_int_equal(ss_users_rekey(s.users, ss_users_at(s.users, 0), other), 0);
+		expect_refused(&s);
+	}
+}
+
+/* Without users all are one, of any method; and the same holds for him. */
+static void without_users_everybody_is_one(void **state)
+{
+	static const char *const some[] = { "aes-256-gcm", "2022-blake3-chacha20-poly1305", "2022-blake3-aes-256-gcm" };
+	static struct site s;
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		struct pair *p = &s.pair;
+		struct ss_user_counters total;
+		uint8_t other[32];
+
+		random_bytes(other, sizeof(other));
+		memset(&s, 0, sizeof(s));
+		pair_open(p, ss_method_find(some[i]));
+		s.users = ss_users_new(p->cfg.method, p->key);
+		assert_int_equal(ss_users_add_anyone(s.users), 0);
+		p->cfg.users = s.users;
+		/* the pair has begun to accept without them: once more */
+		CALL(ss_stream_accept_cancel(p->accept));
+		turn();
+		fake_close(&p->below_server);
+		pair_accept(p);
+		serve(&s);
+		assert_int_equal(ss_users_anyone(s.users)->counters.tcp_up, 300);
+		ss_users_set_key(s.users, p->cfg.method, other);
+		turn();
+		assert_int_equal(p->server.ends, 0);
+		assert_int_equal(put(p->server.s, bytes, 5000, 1000), 5000);
+		carry_down(p, MAX);
+		assert_memory_equal(p->client.got, bytes, 5000);
+		CALL(ss_users_remove(s.users, ss_users_anyone(s.users)));
+		turn();
+		assert_int_equal(p->server.why, END_REMOVED);
+		ss_users_total(s.users, &total);
+		assert_int_equal(total.tcp_up, 300);
+		assert_int_equal(total.tcp_down, 5000);
+		assert_int_equal(total.tcp_flows, 1);
+		ss_users_free(s.users); /* before the stream */
+		pair_close(p);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -172,6 +307,10 @@ int main(void)
 		cmocka_unit_test(the_first_read_holds_the_identity_too),
 		cmocka_unit_test(nobody_else_is_served),
 		cmocka_unit_test(the_shared_key_alone_opens_nothing),
+		cmocka_unit_test(a_removed_user_s_stream_ends_and_no_other),
+		cmocka_unit_test(a_user_removed_in_a_handshake_is_refused),
+		cmocka_unit_test(a_changed_key_is_for_new_streams),
+		cmocka_unit_test(without_users_everybody_is_one),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }

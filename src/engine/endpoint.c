@@ -1,0 +1,356 @@
+/*
+ * One endpoint: a listening address, and behind it a TCP inbound, a UDP inbound with
+ * its association table, and the table of users that both of them ask.
+ *
+ * It copies what it needs of a config, so a config may go while it stands. A
+ * change keeps the sockets, whatever changes: key, method, users and mode are replaced
+ * below the listener. Streams hold their user and nothing else (ss_users.h), so
+ * they outlive every change that does not take that user away.
+ */
+#include "engine/endpoint.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "engine/common.h"
+
+/* ---- in the log ---- */
+
+static void log_user(const struct ss_user *u, const char *where)
+{
+	struct log_site own = { 0 }; /* one line each, however many come in this second */
+	const struct ss_user_counters *n = &u->counters;
+
+	if (log_level() < LOG_LEVEL_INFO || !(n->tcp_flows || n->udp_sessions))
+		return;
+	log_at(&own, LOG_LEVEL_INFO,
+	       "%s%s of %s tcp=%llu up=%llu down=%llu udp=%llu up=%llu down=%llu packets_up=%llu packets_down=%llu",
+	       *u->name ? "user " : "everybody", u->name, where, (unsigned long long)n->tcp_flows, (unsigned long long)n->tcp_up,
+	       (unsigned long long)n->tcp_down, (unsigned long long)n->udp_sessions, (unsigned long long)n->udp_up,
+	       (unsigned long long)n->udp_down, (unsigned long long)n->datagrams_up, (unsigned long long)n->datagrams_down);
+}
+
+void endpoint_log_users(const struct endpoint *e)
+{
+	char where[ADDR_STRLEN];
+
+	addr_format(&e->listen, where);
+	for (int i = 0; e->users && i < ss_users_count(e->users); i++)
+		log_user(ss_users_at(e->users, i), where);
+}
+
+static int explain(const struct addr *listen, const char *what, int err)
+{
+	struct log_site own = { 0 };
+	char where[ADDR_STRLEN];
+
+	if (err)
+		log_at(&own, LOG_LEVEL_ERROR, "cannot listen on %s (%s): %s err=%s", addr_format(listen, where), what,
+		       err == -EADDRINUSE      ? "this port is taken"
+		       : err == -EACCES	       ? "ports below 1024 need root, and only at the start"
+		       : err == -EADDRNOTAVAIL ? "this machine has no such address"
+					       : "the system said no",
+		       err_name(err));
+	return err;
+}
+
+static const char *mode_name(enum config_mode m)
+{
+	return m == MODE_TCP_ONLY ? "tcp_only" : m == MODE_UDP_ONLY ? "udp_only" : "tcp_and_udp";
+}
+
+static void log_listening(const struct endpoint *e, const char *what)
+{
+	struct log_site own = { 0 };
+	char where[ADDR_STRLEN];
+
+	if (log_level() >= LOG_LEVEL_INFO)
+		log_at(&own, LOG_LEVEL_INFO, "%s %s method=%s mode=%s", what, addr_format(&e->listen, where), e->method->name, mode_name(e->mode));
+}
+
+/* ---- its parts ---- */
+
+static void on_client_gone(void *owner, const struct assoc_key *key)
+{
+	assoc_table_end(owner, key, END_REMOVED);
+}
+
+static int open_tcp(const struct endpoint *e, const struct endpoints_options *o, struct endpoint_parts *p)
+{
+	struct ss_server_options options = {
+		.listen = e->listen,
+		.method = e->method,
+		.key = e->key,
+		.users = e->users,
+		.salts = o->salts,
+		.handshake_s = o->config->timeout,
+	};
+	int err;
+
+	p->tcp = ss_server_new(&options, o->events, o->owner, &err);
+	return p->tcp ? 0 : -err;
+}
+
+static int open_udp(const struct endpoint *e, const struct endpoints_options *o, struct endpoint_parts *p)
+{
+	struct assoc_limits limits = engine_assoc_limits(o->config, e->method);
+
+	errno = ENOMEM;
+	p->udp = ss_server_udp_new(&e->listen, e->method, e->key, e->users);
+	if (!p->udp)
+		return -errno;
+	p->associations = assoc_table_new(ss_server_udp_port(p->udp), o->out, &limits);
+	if (!p->associations)
+		return -ENOMEM;
+	ss_server_udp_on_close(p->udp, on_client_gone, p->associations);
+	return 0;
+}
+
+static void close_tcp(struct endpoint_parts *p)
+{
+	if (p->tcp)
+		ss_server_free(p->tcp);
+	p->tcp = NULL;
+}
+
+static void close_udp(struct endpoint_parts *p)
+{
+	if (p->associations)
+		assoc_table_free(p->associations);
+	if (p->udp)
+		ss_server_udp_free(p->udp);
+	p->associations = NULL;
+	p->udp = NULL;
+}
+
+int endpoint_prepare(struct endpoint *e, const struct endpoints_options *o, const struct config_server *c)
+{
+	int err = 0;
+
+	if ((c->mode & MODE_TCP_ONLY) && !e->parts.tcp)
+		err = explain(&e->listen, "TCP", open_tcp(e, o, &e->fresh));
+	if (!err && (c->mode & MODE_UDP_ONLY) && !e->parts.udp)
+		err = explain(&e->listen, "UDP", open_udp(e, o, &e->fresh));
+	if (err)
+		endpoint_withdraw(e);
+	return err;
+}
+
+void endpoint_withdraw(struct endpoint *e)
+{
+	close_tcp(&e->fresh);
+	close_udp(&e->fresh);
+}
+
+static void take_fresh(struct endpoint *e)
+{
+	if (e->fresh.tcp)
+		e->parts.tcp = e->fresh.tcp;
+	if (e->fresh.udp) {
+		e->parts.udp = e->fresh.udp;
+		e->parts.associations = e->fresh.associations;
+	}
+	e->fresh = (struct endpoint_parts){ 0 };
+}
+
+/* ---- users ---- */
+
+static const struct config_server_user *find_user(const struct config_server *c, const char *name)
+{
+	for (int i = 0; i < c->n_users; i++)
+		if (strcmp(c->users[i].name, name) == 0)
+			return &c->users[i];
+	return NULL;
+}
+
+static void remove_user(struct endpoint *e, struct ss_user *u)
+{
+	char where[ADDR_STRLEN];
+
+	log_user(u, addr_format(&e->listen, where));
+	ss_users_remove(e->users, u);
+}
+
+static void remove_users(struct endpoint *e)
+{
+	for (int i = ss_users_count(e->users); i-- > 0;)
+		remove_user(e, ss_users_at(e->users, i));
+}
+
+/* Takes away who is not in the config, and gives the others their keys. Where keys
+ * went round among users (one has the key that another is about to lose) nobody can
+ * be first: the one in the way leaves and is added anew. */
+static void change_users(struct endpoint *e, const struct config_server *c)
+{
+	for (int i = ss_users_count(e->users); i-- > 0;) {
+		struct ss_user *u = ss_users_at(e->users, i);
+
+		if (!find_user(c, u->name))
+			remove_user(e, u);
+	}
+	for (int i = ss_users_count(e->users); i-- > 0;) {
+		struct ss_user *u = ss_users_at(e->users, i);
+
+		if (ss_users_rekey(e->users, u, find_user(c, u->name)->key) == -EEXIST)
+			remove_user(e, u);
+	}
+}
+
+static int add_users(struct endpoint *e, const struct config_server *c)
+{
+	int err = 0;
+
+	if (!c->n_users)
+		return ss_users_anyone(e->users) ? 0 : ss_users_add_anyone(e->users);
+	for (int i = 0; i < c->n_users && !err; i++)
+		if (!ss_users_find_name(e->users, c->users[i].name))
+			err = ss_users_add(e->users, c->users[i].name, c->users[i].key);
+	return err;
+}
+
+/* ---- change ---- */
+
+static bool same_key(const struct endpoint *e, const struct config_server *c)
+{
+	return e->method == c->method && sodium_memcmp(e->key, c->key, c->method->key_len) == 0;
+}
+
+static void take_key(struct endpoint *e, const struct config_server *c)
+{
+	e->method = c->method;
+	memset(e->key, 0, sizeof(e->key));
+	memcpy(e->key, c->key, c->method->key_len);
+}
+
+static int take_tag(struct endpoint *e, const char *tag)
+{
+	char *copy = strdup(tag);
+
+	if (!copy)
+		return -ENOMEM;
+	free(e->tag);
+	e->tag = copy;
+	return 0;
+}
+
+/* The inbounds ask for identities or not, and under which key. */
+static int tell_inbounds(struct endpoint *e)
+{
+	if (e->parts.tcp)
+		ss_server_set_key(e->parts.tcp, e->method, e->key);
+	return e->parts.udp ? ss_server_udp_set_key(e->parts.udp, e->method, e->key) : 0;
+}
+
+static void apply_limits(struct endpoint *e, const struct endpoints_options *o)
+{
+	struct assoc_limits limits = engine_assoc_limits(o->config, e->method);
+
+	if (e->parts.tcp)
+		ss_server_set_patience(e->parts.tcp, o->config->timeout);
+	if (e->parts.associations)
+		assoc_table_set_limits(e->parts.associations, &limits);
+}
+
+/* Key, method and users: the part of a change that decides who may come. */
+static int apply_access(struct endpoint *e, const struct config_server *c)
+{
+	bool new_key = !same_key(e, c), anyone = ss_users_anyone(e->users), asks = (c->n_users == 0) != anyone;
+	int err;
+
+	if (asks || (e->method != c->method && !anyone))
+		remove_users(e);
+	if (new_key) {
+		take_key(e, c);
+		ss_users_set_key(e->users, e->method, e->key);
+	}
+	if (c->n_users)
+		change_users(e, c);
+	err = add_users(e, c);
+	if (new_key || asks || e->fresh.tcp || e->fresh.udp) {
+		int told = tell_inbounds(e);
+
+		err = err ? err : told;
+	}
+	return err;
+}
+
+void endpoint_apply(struct endpoint *e, const struct endpoints_options *o, const struct config_server *c)
+{
+	bool changed = e->mode != c->mode || !same_key(e, c);
+	int err;
+
+	take_fresh(e);
+	if (!(c->mode & MODE_TCP_ONLY))
+		close_tcp(&e->parts);
+	if (!(c->mode & MODE_UDP_ONLY))
+		close_udp(&e->parts);
+	e->mode = c->mode;
+	err = apply_access(e, c);
+	if (!err)
+		err = take_tag(e, c->tag);
+	apply_limits(e, o);
+	if (changed)
+		log_listening(e, "still listening on");
+	if (err)
+		explain(&e->listen, "not all of the change", err);
+}
+
+/* ---- life ---- */
+
+static int begin(struct endpoint *e, const struct config_server *c)
+{
+	char where[TARGET_STRLEN];
+
+	if (target_is_name(&c->address)) {
+		log_error("cannot listen on the name %s: give an IP address of this machine, or 0.0.0.0 or [::]",
+			  target_format(&c->address, where));
+		return -EINVAL;
+	}
+	e->listen = c->address.ip;
+	e->mode = c->mode;
+	take_key(e, c);
+	e->users = ss_users_new(e->method, e->key);
+	return e->users ? explain(&e->listen, "users", add_users(e, c)) : -ENOMEM;
+}
+
+struct endpoint *endpoint_open(const struct endpoints_options *o, const struct config_server *c, int *err)
+{
+	struct endpoint *e = calloc(1, sizeof(*e));
+
+	*err = -ENOMEM;
+	if (!e)
+		return NULL;
+	list_init(&e->node);
+	*err = take_tag(e, c->tag);
+	if (!*err)
+		*err = begin(e, c);
+	if (!*err)
+		*err = endpoint_prepare(e, o, c);
+	if (*err) {
+		endpoint_close(e, false);
+		return NULL;
+	}
+	take_fresh(e);
+	log_listening(e, "listening on");
+	return e;
+}
+
+void endpoint_close(struct endpoint *e, bool flows)
+{
+	endpoint_withdraw(e);
+	close_tcp(&e->parts);
+	close_udp(&e->parts);
+	if (flows)
+		remove_users(e);
+	else
+		endpoint_log_users(e);
+	ss_users_free(e->users);
+	list_remove(&e->node);
+	free(e->tag);
+	sodium_memzero(e->key, sizeof(e->key));
+	free(e);
+}

@@ -1,0 +1,45 @@
+/* One endpoint of `gatun server`, for endpoints.c and nobody else: what it is, and
+ * how it becomes what another config says while its flows run. */
+#ifndef GATUN_ENGINE_ENDPOINT_H
+#define GATUN_ENGINE_ENDPOINT_H
+
+#include "base/list.h"
+#include "engine/endpoints.h"
+#include "flow/assoc.h"
+#include "inbound/ss_server.h"
+#include "inbound/ss_server_udp.h"
+
+struct endpoint {
+	struct list node;
+	struct addr listen; /* which tells endpoints apart */
+	char *tag;
+	const struct ss_method *method;
+	enum config_mode mode;
+	uint8_t key[SS_KEY_MAX];
+	struct ss_users *users;
+	struct endpoint_parts {
+		struct ss_server *tcp;
+		struct ss_server_udp *udp;
+		struct assoc_table *associations;
+	} parts, fresh; /* fresh: what a reload opened for it, until all of it is sure */
+	bool managed;	/* the manager's: no config names it */
+	bool named;	/* a reload's mark: the config names it */
+};
+
+/* NULL: *err is -errno, the reason logged. Not in a list yet. */
+struct endpoint *endpoint_open(const struct endpoints_options *, const struct config_server *, int *err);
+/* Stops listening, ends its UDP, forgets and frees it. Its streams end if `flows` says so, else
+ * they go on: they need nothing of it. */
+void endpoint_close(struct endpoint *, bool flows);
+
+/* Step 1 of a change: opens what the config wants and the endpoint has not. 0 or -errno, logged. */
+int endpoint_prepare(struct endpoint *, const struct endpoints_options *, const struct config_server *);
+/* In place of step 2: takes step 1 back. */
+void endpoint_withdraw(struct endpoint *);
+/* Step 2: it becomes what the config says. It fails only for memory, and logs that. */
+void endpoint_apply(struct endpoint *, const struct endpoints_options *, const struct config_server *);
+
+/* One line for each user who did anything. */
+void endpoint_log_users(const struct endpoint *);
+
+#endif
