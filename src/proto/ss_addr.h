@@ -19,4 +19,11 @@ size_t ss_addr_encode(const struct target *t, uint8_t *out);
  * v4-mapped IPv6 address becomes IPv4. */
 ssize_t ss_addr_decode(const uint8_t *in, size_t len, struct target *out);
 
+/* The same with other numbers for the types of address (proto/uot). */
+struct ss_addr_types {
+	uint8_t ipv4, name, ipv6;
+};
+size_t ss_addr_encode_as(const struct ss_addr_types *types, const struct target *t, uint8_t *out);
+ssize_t ss_addr_decode_as(const struct ss_addr_types *types, const uint8_t *in, size_t len, struct target *out);
+
 #endif
