@@ -324,7 +324,14 @@ static void plain_end(struct stream *s, enum flow_end why)
 	}
 }
 
-static const struct stream_ops plain_ops = { plain_accept, plain_write, plain_space, plain_want, plain_shut, plain_end };
+static const struct stream_ops plain_ops = {
+	.accept = plain_accept,
+	.write = plain_write,
+	.space = plain_space,
+	.want = plain_want,
+	.shut = plain_shut,
+	.end = plain_end,
+};
 
 /* ---- life ---- */
 

@@ -204,7 +204,14 @@ static void guest_end(struct stream *s, enum flow_end why)
 	guest_turn_away(g);
 }
 
-static const struct stream_ops guest_ops = { guest_accept, guest_write, guest_space, guest_want, guest_shut, guest_end };
+static const struct stream_ops guest_ops = {
+	.accept = guest_accept,
+	.write = guest_write,
+	.space = guest_space,
+	.want = guest_want,
+	.shut = guest_shut,
+	.end = guest_end,
+};
 
 static size_t held_data(void *owner, const struct slice *v, int n)
 {

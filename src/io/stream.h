@@ -47,6 +47,9 @@ struct stream_ops {
 	/* FIN after what was accepted. Idempotent. */
 	void (*shut)(struct stream *);
 	void (*end)(struct stream *, enum flow_end);
+	/* Datagrams travel in it: what waits to leave is kept short, because late is
+	 * worse than lost, and space() shrinks accordingly. NULL: cannot. */
+	void (*be_prompt)(struct stream *);
 };
 
 struct stream_events {
@@ -72,6 +75,11 @@ static inline void stream_accept(struct stream *s)
 {
 	if (s->ops->accept)
 		s->ops->accept(s);
+}
+static inline void stream_be_prompt(struct stream *s)
+{
+	if (s->ops->be_prompt)
+		s->ops->be_prompt(s);
 }
 static inline ssize_t stream_write(struct stream *s, const struct slice *v, int n) { return s->ops->write(s, v, n); }
 static inline size_t stream_space(const struct stream *s) { return s->ops->space(s); }

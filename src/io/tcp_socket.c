@@ -25,6 +25,11 @@
 #include "loop/loop.h"
 
 #define OUT_BOUND (256u * 1024)	 /* bytes accepted and not yet in the kernel */
+/* A prompt socket: a burst within one turn, and what waits while the kernel has
+ * enough of its own. A datagram of 65,000 bytes still fits. */
+#define PROMPT_BURST (128u * 1024)
+#define PROMPT_BOUND (72u * 1024)
+#define PROMPT_UNSENT (32 * 1024) /* bytes in the kernel that it could not send yet */
 #define READ_BUDGET (512u * 1024) /* bytes per socket and turn */
 #define ARENA_MIN 4096u		 /* a rest smaller than this is not received into */
 #define IOV_BATCH 64
@@ -48,6 +53,7 @@ struct tcp_socket {
 	bool linger_reset : 1;
 	bool bulk : 1; /* the last receive filled its buffer */
 	bool kick : 1; /* deliver from the deferred pass */
+	bool prompt : 1;
 	int connect_err;
 };
 
@@ -305,7 +311,7 @@ static void flush(struct tcp_socket *t)
 
 static void tell_room(struct tcp_socket *t)
 {
-	if (t->state != OPEN || t->told || !t->want_room || t->out.bytes > OUT_BOUND / 2)
+	if (t->state != OPEN || t->told || !t->want_room || t->out.bytes > (t->prompt ? PROMPT_BOUND : OUT_BOUND) / 2)
 		return;
 	t->want_room = false;
 	t->stream.events->room(t->stream.owner);
@@ -397,9 +403,21 @@ static size_t socket_space(const struct stream *s)
 {
 	const struct tcp_socket *t = of(s);
 
-	if (t->shut || t->told || t->out.bytes >= OUT_BOUND)
+	size_t bound = !t->prompt ? OUT_BOUND : t->writable ? PROMPT_BURST : PROMPT_BOUND;
+
+	if (t->shut || t->told || t->out.bytes >= bound)
 		return 0;
-	return OUT_BOUND - t->out.bytes;
+	return bound - t->out.bytes;
+}
+
+static void socket_be_prompt(struct stream *s)
+{
+	struct tcp_socket *t = of(s);
+	int unsent = PROMPT_UNSENT;
+
+	t->prompt = true;
+	if (t->io.fd >= 0)
+		setsockopt(t->io.fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
 }
 
 static ssize_t socket_write(struct stream *s, const struct slice *v, int n)
@@ -434,7 +452,7 @@ static void socket_want(struct stream *s, bool data, bool room)
 	}
 	t->want_data = data;
 	t->want_room = room;
-	if (room && t->out.bytes <= OUT_BOUND / 2)
+	if (room && t->out.bytes <= (t->prompt ? PROMPT_BOUND : OUT_BOUND) / 2)
 		defer(t);
 }
 
@@ -496,6 +514,7 @@ static const struct stream_ops socket_ops = {
 	.want = socket_want,
 	.shut = socket_shut,
 	.end = socket_end,
+	.be_prompt = socket_be_prompt,
 };
 
 /* ---- making one ---- */

@@ -205,12 +205,21 @@ static void ss_end(struct stream *st, enum flow_end why)
 	ss_stream_discard(s);
 }
 
+static void ss_be_prompt(struct stream *st)
+{
+	struct ss_stream *s = ss_stream_of(st);
+
+	if (!s->dead)
+		stream_be_prompt(s->under);
+}
+
 static const struct stream_ops ss_ops = {
 	.write = ss_stream_out_write,
 	.space = ss_stream_out_space,
 	.want = ss_want,
 	.shut = ss_shut,
 	.end = ss_end,
+	.be_prompt = ss_be_prompt,
 };
 
 /* ---- the client ---- */

@@ -46,7 +46,14 @@ static void fake_want(struct stream *s, bool data, bool room)
 	((struct fake *)s)->want_room = room;
 }
 
-static const struct stream_ops fake_ops = { fake_accept, fake_write, fake_space, fake_want, fake_shut, fake_end };
+static const struct stream_ops fake_ops = {
+	.accept = fake_accept,
+	.write = fake_write,
+	.space = fake_space,
+	.want = fake_want,
+	.shut = fake_shut,
+	.end = fake_end,
+};
 
 static struct dial *fake_connect(struct outbound *o, const struct target *t, const struct dial_events *e, void *owner)
 {

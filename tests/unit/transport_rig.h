@@ -110,7 +110,13 @@ static inline void fake_end(struct stream *s, enum flow_end why)
 	fake_of(s)->why = why;
 }
 
-static const struct stream_ops fake_ops = { NULL, fake_write, fake_space, fake_want, fake_shut, fake_end };
+static const struct stream_ops fake_ops = {
+	.write = fake_write,
+	.space = fake_space,
+	.want = fake_want,
+	.shut = fake_shut,
+	.end = fake_end,
+};
 
 static inline void fake_open(struct fake *f)
 {
