@@ -177,7 +177,7 @@ struct assoc_limits engine_assoc_limits(const struct config *c, const struct ss_
 		.dns_s = 10,
 	};
 
-	if (method->sip022 && l.idle_s < SIP022_SESSION_MIN_S)
+	if (method && method->sip022 && l.idle_s < SIP022_SESSION_MIN_S)
 		l.idle_s = SIP022_SESSION_MIN_S;
 	if (l.unreplied_s > l.idle_s)
 		l.unreplied_s = l.idle_s;

@@ -23,6 +23,7 @@ int engine_drop_privileges(const struct config *);
 void engine_loop(void);
 /* SIGINT and SIGTERM stop the loop; SIGPIPE is ignored. */
 void engine_stop_on_signals(void);
+/* method: NULL where associations are not sessions of one. */
 struct assoc_limits engine_assoc_limits(const struct config *, const struct ss_method *);
 /* One line of the flow counters at info level; last, when all has been closed and counted. */
 void engine_log_summary(void);

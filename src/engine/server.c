@@ -10,9 +10,12 @@
 #include "engine/endpoints.h"
 #include "engine/engine.h"
 #include "engine/status.h"
+#include "flow/assoc.h"
 #include "flow/relay.h"
+#include "inbound/uot.h"
 #include "loop/loop.h"
 #include "outbound/direct.h"
+#include "proto/uot.h"
 
 /* SIP022: a salt is remembered for as long as its timestamp may pass. */
 #define SALT_KEEP_MS 60000
@@ -23,16 +26,52 @@ struct server {
 	struct outbound *direct;
 	struct salt_store *salts;
 	struct endpoints *endpoints;
+	struct uot_server *uot; /* streams of UDP over TCP, of all endpoints */
+	struct assoc_table *uot_associations;
 };
 
 static void on_stream(void *owner, struct stream *s, const struct addr *client, const struct target *target)
 {
 	struct server *server = owner;
+	int uot = uot_version(target);
 
-	relay_start(s, client, target, server->direct);
+	if (uot)
+		uot_server_take(server->uot, s, client, uot);
+	else
+		relay_start(s, client, target, server->direct);
 }
 
 static const struct inbound_events inbound_events = { .stream = on_stream };
+
+static void on_uot_closed(void *owner, const struct assoc_key *key)
+{
+	assoc_table_end(owner, key, END_DONE);
+}
+
+static int open_uot(struct server *s)
+{
+	struct assoc_limits limits = engine_assoc_limits(s->config, NULL);
+
+	s->uot = uot_server_new();
+	if (!s->uot)
+		return -ENOMEM;
+	s->uot_associations = assoc_table_new(uot_server_port(s->uot), s->direct, &limits);
+	if (!s->uot_associations)
+		return -ENOMEM;
+	uot_server_on_close(s->uot, on_uot_closed, s->uot_associations);
+	return 0;
+}
+
+static void close_uot(struct server *s)
+{
+	if (!s->uot)
+		return;
+	uot_server_close(s->uot);
+	if (s->uot_associations)
+		assoc_table_free(s->uot_associations);
+	engine_drain();
+	uot_server_free(s->uot);
+}
 
 static int open_endpoints(struct server *s)
 {
@@ -60,17 +99,20 @@ static int open_all(struct server *s)
 		.rules = &s->config->outbound,
 		.timeout_s = s->config->timeout,
 	};
+	int err;
 
 	s->direct = direct_new(&direct);
 	s->salts = salt_store_new(SALT_KEEP_MS, SALT_MAX);
 	if (!s->direct || !s->salts)
 		return -ENOMEM;
-	return open_endpoints(s);
+	err = open_uot(s);
+	return err ? err : open_endpoints(s);
 }
 
 static void close_all(struct server *s)
 {
 	relay_free();
+	close_uot(s);
 	if (s->endpoints)
 		endpoints_free(s->endpoints);
 	engine_drain(); /* what ended above is freed by deferred work */
