@@ -1,8 +1,11 @@
 /*
- * The Shadowsocks outbound: dials the server, then lays a Shadowsocks stream
- * over the connection; a port per UDP association from ss_udp.c. The stream
- * "stands" when the server's TCP does: Shadowsocks itself answers nothing
- * before the target's first byte.
+ * The Shadowsocks outbound: dials the server, by itself or through what stands
+ * before it (`via`), then lays a Shadowsocks stream over the connection; a port
+ * per UDP association from ss_udp.c. The stream "stands" when the server's TCP
+ * does: Shadowsocks itself answers nothing before the target's first byte.
+ *
+ * Dials, streams and ports use it; freed while it is used (a reload replaced
+ * it), it lives on until the last of them has ended.
  */
 #include "outbound/shadowsocks.h"
 
@@ -11,7 +14,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "outbound/dial.h"
+#include "outbound/reach.h"
 #include "outbound/ss_udp.h"
 #include "transport/ss_stream.h"
 
@@ -22,13 +25,17 @@ struct shadowsocks {
 	struct target server;
 	struct socket_rules rules;
 	struct ss_udp_client *udp; /* NULL where UDP is not carried */
-	bool tcp, proven;
+	struct outbound *via; /* or NULL */
+	struct ss_stream_tally tally;
+	struct loop_work free_work;
+	uint32_t uses; /* dials, streams, ports */
+	bool tcp, proven, freed;
 	uint8_t key[SS_KEY_MAX];
 	struct ss_identity *identity; /* or NULL */
 };
 
 struct dial {
-	struct tcp_dial tcp;
+	struct reach reach;
 	struct loop_work free_work, refuse_work;
 	struct shadowsocks *shadowsocks;
 	const struct dial_events *events;
@@ -36,14 +43,65 @@ struct dial {
 	struct target target;
 };
 
+/* ---- life ---- */
+
+static void free_now(struct loop_work *w)
+{
+	struct shadowsocks *s = container_of(w, struct shadowsocks, free_work);
+
+	if (s->udp)
+		ss_udp_client_free(s->udp);
+	if (s->via)
+		s->via->ops->free(s->via);
+	ss_identity_free(s->identity);
+	sodium_memzero(s->key, sizeof(s->key));
+	free((char *)(uintptr_t)s->outbound.name);
+	free(s);
+}
+
+static void release(struct shadowsocks *s)
+{
+	if (--s->uses == 0 && s->freed)
+		loop_defer(&s->free_work, free_now);
+}
+
+static void on_stream_ended(struct ss_stream_tally *t)
+{
+	release(container_of(t, struct shadowsocks, tally));
+}
+
+static void on_port_ended(void *owner)
+{
+	release(owner);
+}
+
+static void shadowsocks_free(struct outbound *o)
+{
+	struct shadowsocks *s = container_of(o, struct shadowsocks, outbound);
+
+	s->freed = true;
+	if (!s->uses)
+		free_now(&s->free_work);
+}
+
+/* ---- dials ---- */
+
 static void free_dial(struct loop_work *w)
 {
 	free(container_of(w, struct dial, free_work));
 }
 
-static void fail(struct dial *d, enum flow_end why)
+/* The dial's last use of its outbound. */
+static void done(struct dial *d)
 {
 	loop_defer(&d->free_work, free_dial);
+	release(d->shadowsocks);
+}
+
+static void fail(struct dial *d, enum flow_end why)
+{
+	d->shadowsocks->outbound.target_failed = false;
+	done(d);
 	d->events->failed(d->owner, why);
 }
 
@@ -57,7 +115,8 @@ static void on_opened(void *owner, struct stream *under)
 		fail(d, END_LIMIT);
 		return;
 	}
-	loop_defer(&d->free_work, free_dial);
+	d->shadowsocks->uses++;
+	done(d);
 	d->events->opened(d->owner, s);
 }
 
@@ -87,7 +146,7 @@ static void on_failed(void *owner, enum flow_end why)
 	fail(d, why);
 }
 
-static const struct dial_events tcp_events = { on_opened, on_failed };
+static const struct dial_events reach_events = { on_opened, on_failed };
 
 static void refuse(struct loop_work *w)
 {
@@ -102,12 +161,13 @@ static struct dial *shadowsocks_connect(struct outbound *o, const struct target 
 
 	if (!d)
 		return NULL;
+	s->uses++;
 	d->shadowsocks = s;
 	d->events = events;
 	d->owner = owner;
 	d->target = *t;
 	if (s->tcp)
-		tcp_dial_start(&d->tcp, &s->server, &s->dial, &tcp_events, d);
+		reach_start(&d->reach, s->via, &s->server, &s->dial, &reach_events, d);
 	else
 		loop_defer(&d->refuse_work, refuse);
 	return d;
@@ -116,27 +176,18 @@ static struct dial *shadowsocks_connect(struct outbound *o, const struct target 
 static void shadowsocks_cancel(struct dial *d)
 {
 	loop_defer_cancel(&d->refuse_work);
-	tcp_dial_cancel(&d->tcp);
-	loop_defer(&d->free_work, free_dial);
+	reach_cancel(&d->reach);
+	done(d);
 }
 
 static struct datagram_port *shadowsocks_port(struct outbound *o)
 {
 	struct shadowsocks *s = container_of(o, struct shadowsocks, outbound);
 
-	return s->udp ? ss_udp_client_port(s->udp) : NULL;
-}
+	struct datagram_port *p = s->udp ? ss_udp_client_port(s->udp) : NULL;
 
-static void shadowsocks_free(struct outbound *o)
-{
-	struct shadowsocks *s = container_of(o, struct shadowsocks, outbound);
-
-	if (s->udp)
-		ss_udp_client_free(s->udp);
-	ss_identity_free(s->identity);
-	sodium_memzero(s->key, sizeof(s->key));
-	free((char *)(uintptr_t)s->outbound.name);
-	free(s);
+	s->uses += p != NULL;
+	return p;
 }
 
 static const struct outbound_ops shadowsocks_ops = {
@@ -157,7 +208,17 @@ static bool open_parts(struct shadowsocks *s, const struct shadowsocks_options *
 	}
 	if (!o->udp)
 		return true;
-	s->udp = ss_udp_client_new(&o->server, o->method, s->key, s->identity, &s->rules);
+	s->udp = ss_udp_client_new(&(struct ss_udp_client_options){
+		.server = &o->server,
+		.method = o->method,
+		.key = s->key,
+		.identity = s->identity,
+		.rules = &s->rules,
+		.via = o->via,
+		.seen = &s->outbound.seen,
+		.port_ended = on_port_ended,
+		.owner = s,
+	});
 	return s->udp != NULL;
 }
 
@@ -170,7 +231,9 @@ struct outbound *shadowsocks_new(const struct shadowsocks_options *o)
 	s->outbound.ops = &shadowsocks_ops;
 	s->outbound.name = strdup(o->tag);
 	memcpy(s->key, o->key, o->method->key_len);
-	s->stream = (struct ss_stream_config){ .method = o->method, .key = s->key, .proven = &s->proven, .name = s->outbound.name };
+	s->stream = (struct ss_stream_config){ .method = o->method, .key = s->key, .proven = &s->proven, .name = s->outbound.name,
+					       .tally = &s->tally };
+	s->tally = (struct ss_stream_tally){ &s->outbound.seen.up, &s->outbound.seen.down, on_stream_ended };
 	s->server = o->server;
 	s->tcp = o->tcp;
 	/* Killed in the middle of an upload, we must not make it look complete. */
@@ -183,5 +246,6 @@ struct outbound *shadowsocks_new(const struct shadowsocks_options *o)
 		shadowsocks_free(&s->outbound);
 		return NULL;
 	}
+	s->via = o->via;
 	return &s->outbound;
 }

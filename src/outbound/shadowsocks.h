@@ -17,9 +17,11 @@ struct shadowsocks_options {
 	bool tcp, udp;	    /* what it carries; the other is refused */
 	const struct socket_rules *rules; /* or NULL; copied */
 	uint32_t timeout_s;
+	struct outbound *via; /* what stands before the server, or NULL; freed with it */
 };
 
-/* NULL: out of memory. */
+/* NULL: out of memory; `via` is the caller's then. Freed while streams or ports of
+ * it live, it goes with the last of them. */
 struct outbound *shadowsocks_new(const struct shadowsocks_options *);
 
 #endif

@@ -10,10 +10,8 @@
  * change only after a datagram was opened, its time checked and its echo
  * found. SIP004: one socket per port, and a datagram is its own session.
  *
- * The socket is connected: errors come back, and the kernel remembers the
- * route. When sending fails for want of a route or of our address, the socket
- * is made again, at most once a second (a laptop changed networks). While the
- * server's name resolves, datagrams wait, bounded.
+ * What leads to the server is ss_udp_way.c's. While its name resolves, datagrams
+ * wait, bounded.
  */
 #include "outbound/ss_udp.h"
 
@@ -23,19 +21,16 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/err.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "crypto/random.h"
 #include "crypto/replay_window.h"
 #include "io/datagram_counters.h"
 #include "loop/loop.h"
+#include "outbound/ss_udp_way.h"
 #include "outbound/udp_waiting.h"
-#include "resolve/resolve.h"
 #include "transport/ss_port.h"
 
-#define SOCKET_BUFFER (8u * 1024 * 1024)
-#define RETRY_MS 1000
 #define OLD_SESSION_MS 60000
 
 struct ss_udp_port;
@@ -49,12 +44,6 @@ struct server_session {
 	uint64_t heard_ms;
 };
 
-/* A socket to the server, and when it was made. */
-struct way {
-	struct udp_socket *socket;
-	uint64_t tried_ms; /* 0 = never */
-};
-
 struct ss_udp_port {
 	struct datagram_port port;
 	struct ss_udp_client *client;
@@ -62,21 +51,20 @@ struct ss_udp_port {
 	struct list list;
 	struct ss_packet_session session;
 	struct server_session *current, *old;
-	struct way own; /* SIP004 */
+	struct ss_udp_way own; /* SIP004 */
 	struct list waiting;
 	struct udp_waiting_budget budget;
 	struct loop_work free_work;
-	bool ended;
+	bool ended, handed_out;
 };
 
 struct ss_udp_client {
 	struct ss_packet_codec codec;
-	struct target server;
-	struct addr addr; /* family 0: not resolved yet */
-	struct resolve_query *query;
-	uint64_t asked_ms;
-	const struct socket_rules *rules;
-	struct way shared; /* SIP022 */
+	struct ss_udp_place place;
+	struct outbound_seen unseen; /* where nobody looks */
+	void (*port_ended)(void *owner);
+	void *owner;
+	struct ss_udp_way shared; /* SIP022 */
 	struct list ports;
 	struct hash by_session, server_sessions;
 	struct server_session *spare; /* where an unknown session is tried */
@@ -162,6 +150,12 @@ static_assert(sizeof(struct rx) <= BUF_LARGE, "the scratch of a batch fits a poo
 
 static void deliver(struct rx *rx)
 {
+	struct outbound_seen *seen = rx->n ? rx->port->client->place.seen : NULL;
+
+	for (int i = 0; i < rx->n; i++)
+		seen->down += rx->batch[i].payload.len;
+	if (rx->n)
+		seen->udp_heard_ms = loop_now();
 	if (rx->n && !rx->port->ended)
 		rx->port->port.events->receive(rx->port->port.owner, rx->batch, rx->n);
 	rx->n = 0;
@@ -300,18 +294,58 @@ static void on_own_receive(void *owner, const struct udp_message *m, int n)
 	with_scratch(owner, m, n, open_own);
 }
 
-/* An ICMP error about what we sent: the app sees silence, the user may want to know. */
-static void on_error(void *owner, int err, const struct addr *remote)
+static void on_shared_error(void *owner, int err, const struct addr *remote)
 {
-	char text[ADDR_STRLEN];
-
-	(void)owner;
-	if (err == ECONNREFUSED)
-		log_warn("nobody listens on udp at the server %s: is it running, and does it carry udp (mode)?", addr_format(remote, text));
+	ss_udp_place_note(&((struct ss_udp_client *)owner)->place, err, remote);
 }
 
-static const struct udp_socket_events shared_events = { on_shared_receive, on_error };
-static const struct udp_socket_events own_events = { on_own_receive, on_error };
+static void on_own_error(void *owner, int err, const struct addr *remote)
+{
+	ss_udp_place_note(&((struct ss_udp_port *)owner)->client->place, err, remote);
+}
+
+static const struct udp_socket_events shared_events = { on_shared_receive, on_shared_error };
+static const struct udp_socket_events own_events = { on_own_receive, on_own_error };
+
+/* ---- receiving through another outbound ---- */
+
+static void receive_via(void *owner, const struct datagram *d, int n, void (*open)(void *, struct rx *, const struct udp_message *, int))
+{
+	struct udp_message m[UDP_RECEIVE_BATCH];
+
+	for (int at = 0; at < n; at += UDP_RECEIVE_BATCH) {
+		int count = n - at < UDP_RECEIVE_BATCH ? n - at : UDP_RECEIVE_BATCH;
+
+		for (int i = 0; i < count; i++)
+			m[i] = (struct udp_message){ .payload = d[at + i].payload, .segment = d[at + i].segment };
+		with_scratch(owner, m, count, open);
+	}
+}
+
+static void on_shared_via(void *owner, const struct datagram *d, int n)
+{
+	receive_via(owner, d, n, open_shared);
+}
+
+static void on_own_via(void *owner, const struct datagram *d, int n)
+{
+	receive_via(owner, d, n, open_own);
+}
+
+static void on_shared_via_ended(void *owner, enum flow_end why)
+{
+	(void)why;
+	ss_udp_way_close(&((struct ss_udp_client *)owner)->shared);
+}
+
+static void on_own_via_ended(void *owner, enum flow_end why)
+{
+	(void)why;
+	ss_udp_way_close(&((struct ss_udp_port *)owner)->own);
+}
+
+static const struct datagram_events shared_via_events = { on_shared_via, on_shared_via_ended };
+static const struct datagram_events own_via_events = { on_own_via, on_own_via_ended };
 
 /* ---- the way to the server ---- */
 
@@ -322,76 +356,26 @@ static void send_waiting(void *owner, const struct datagram *d)
 	datagram_send(&p->port, d, 1);
 }
 
-static void on_resolved(void *owner, const struct resolved *r)
+static void on_located(void *owner, bool found)
 {
 	struct ss_udp_client *c = owner;
-	char text[TARGET_STRLEN];
 
-	c->query = NULL;
-	if (r->n) {
-		c->addr = r->addrs[0];
-		c->addr.port = target_port(&c->server);
-	} else {
-		log_warn("the server's name does not resolve: udp waits server=%s", target_format(&c->server, text));
-	}
 	list_for_each(it, &c->ports) {
 		struct ss_udp_port *p = container_of(it, struct ss_udp_port, list);
-		udp_waiting_drain(&p->waiting, &p->budget, r->n ? send_waiting : NULL, p);
+		udp_waiting_drain(&p->waiting, &p->budget, found ? send_waiting : NULL, p);
 	}
 }
 
-static bool resolve_server(struct ss_udp_client *c)
-{
-	struct resolved r;
-
-	if (!target_is_name(&c->server)) {
-		c->addr = c->server.ip;
-		return true;
-	}
-	if (c->query || (c->asked_ms && loop_now() - c->asked_ms < RETRY_MS))
-		return c->addr.family != 0;
-	c->asked_ms = loop_now();
-	if (resolve_cached(c->server.name, c->server.name_len, &r) && r.n) {
-		c->addr = r.addrs[0];
-		c->addr.port = target_port(&c->server);
-	} else {
-		c->query = resolve_start(c->server.name, c->server.name_len, on_resolved, c);
-	}
-	return c->addr.family != 0;
-}
-
-static void open_way(struct ss_udp_client *c, struct way *w, const struct udp_socket_events *events, void *owner)
-{
-	struct udp_socket_options o = { .connect = &c->addr, .rules = c->rules, .buffer = SOCKET_BUFFER };
-	char text[ADDR_STRLEN];
-	int err;
-
-	w->tried_ms = loop_now();
-	w->socket = udp_socket_open(&o, events, owner, &err);
-	if (!w->socket)
-		log_warn("no udp socket to the server %s err=%s", addr_format(&c->addr, text), err_name(err));
-}
-
-/* Errors that a new socket may not have. */
-static bool wants_new_socket(int err)
-{
-	return err == ENETUNREACH || err == EHOSTUNREACH || err == EADDRNOTAVAIL || err == EINVAL || err == ENODEV || err == ENETDOWN;
-}
-
-static struct udp_socket *socket_of(struct ss_udp_port *p)
+/* The way of p, opened if need be; NULL: there is none now. */
+static const struct ss_udp_way *way_of(struct ss_udp_port *p)
 {
 	struct ss_udp_client *c = p->client;
-	struct way *w = is_sip022(c) ? &c->shared : &p->own;
-	bool may_try = !w->tried_ms || loop_now() - w->tried_ms >= RETRY_MS;
+	bool shared = is_sip022(c);
+	struct ss_udp_way *w = shared ? &c->shared : &p->own;
+	bool ready = ss_udp_way_ready(&c->place, w, shared ? &shared_events : &own_events,
+				      shared ? &shared_via_events : &own_via_events, shared ? (void *)c : p);
 
-	if (w->socket && may_try && wants_new_socket(udp_socket_take_error(w->socket))) {
-		udp_socket_close(w->socket);
-		w->socket = NULL;
-		resolve_server(c);
-	}
-	if (!w->socket && may_try)
-		open_way(c, w, is_sip022(c) ? &shared_events : &own_events, is_sip022(c) ? (void *)c : p);
-	return w->socket;
+	return ready ? w : NULL;
 }
 
 /* ---- the port ---- */
@@ -422,20 +406,24 @@ static void port_send(struct datagram_port *port, const struct datagram *d, int 
 {
 	struct ss_udp_port *p = container_of(port, struct ss_udp_port, port);
 	struct ss_packet_out out = { .now = clock_unix() };
-	struct ss_port_way way = { .flow = (uint32_t)p->session.id };
+	struct ss_port_way way = { .flow = (uint32_t)p->session.id, .server = &p->client->place.server };
+	const struct ss_udp_way *open;
 
-	if (!p->client->addr.family && !resolve_server(p->client)) {
+	if (!ss_udp_place_known(&p->client->place)) {
 		for (int i = 0; i < n; i++)
 			if (!udp_waiting_push(&p->waiting, &p->budget, &d[i]))
 				datagram_counters.dropped_queue++;
 		return;
 	}
-	way.socket = socket_of(p);
-	if (!way.socket) {
+	open = way_of(p);
+	if (!open) {
 		datagram_counters.dropped_queue += (unsigned)n;
 		return;
 	}
+	way.socket = open->socket;
+	way.via = open->via;
 	for (int i = 0; i < n; i++) {
+		p->client->place.seen->up += d[i].payload.len;
 		if (ss_port_seal(&p->client->codec, &p->session, &out, &d[i], &way) == -EOVERFLOW) {
 			end_session(p);
 			begin_session(p);
@@ -461,9 +449,10 @@ static void port_end(struct datagram_port *port, enum flow_end why)
 		hash_settle(&p->client->by_session);
 		hash_settle(&p->client->server_sessions);
 	}
-	if (p->own.socket)
-		udp_socket_close(p->own.socket);
+	ss_udp_way_close(&p->own);
 	loop_defer(&p->free_work, free_port);
+	if (p->handed_out && p->client->port_ended)
+		p->client->port_ended(p->client->owner);
 }
 
 static const struct datagram_port_ops port_ops = { .send = port_send, .end = port_end };
@@ -480,41 +469,47 @@ struct datagram_port *ss_udp_client_port(struct ss_udp_client *c)
 	list_append(&c->ports, &p->list);
 	begin_session(p);
 	/* One descriptor each: say so now, not at the first datagram. */
-	if (!is_sip022(c) && resolve_server(c) && !socket_of(p)) {
+	if (!is_sip022(c) && ss_udp_place_known(&c->place) && !way_of(p)) {
 		port_end(&p->port, END_LIMIT);
 		return NULL;
 	}
+	p->handed_out = true;
 	return &p->port;
 }
 
 /* ---- the client ---- */
 
-struct ss_udp_client *ss_udp_client_new(const struct target *server, const struct ss_method *m, const uint8_t *key,
-					const struct ss_identity *identity, const struct socket_rules *rules)
+struct ss_udp_client *ss_udp_client_new(const struct ss_udp_client_options *o)
 {
 	struct ss_udp_client *c = calloc(1, sizeof(*c));
 
 	if (!c)
 		return NULL;
-	c->server = *server;
-	c->rules = rules;
+	c->place = (struct ss_udp_place){
+		.server = *o->server,
+		.via = o->via,
+		.seen = o->seen ? o->seen : &c->unseen,
+		.rules = o->rules,
+		.located = on_located,
+		.owner = c,
+	};
+	c->port_ended = o->port_ended;
+	c->owner = o->owner;
 	list_init(&c->ports);
-	if (ss_packet_codec_init(&c->codec, m, SS_CLIENT, key) != 0 || hash_init(&c->by_session) != 0 ||
+	if (ss_packet_codec_init(&c->codec, o->method, SS_CLIENT, o->key) != 0 || hash_init(&c->by_session) != 0 ||
 	    hash_init(&c->server_sessions) != 0) {
 		ss_udp_client_free(c);
 		return NULL;
 	}
-	if (identity)
-		ss_packet_codec_set_identity(&c->codec, identity);
+	if (o->identity)
+		ss_packet_codec_set_identity(&c->codec, o->identity);
 	return c;
 }
 
 void ss_udp_client_free(struct ss_udp_client *c)
 {
-	if (c->query)
-		resolve_cancel(c->query);
-	if (c->shared.socket)
-		udp_socket_close(c->shared.socket);
+	ss_udp_place_free(&c->place);
+	ss_udp_way_close(&c->shared);
 	if (c->spare) {
 		ss_packet_session_wipe(&c->spare->session);
 		free(c->spare);

@@ -10,14 +10,24 @@
 #include "crypto/method.h"
 #include "io/datagram.h"
 #include "io/socket_rules.h"
+#include "outbound/outbound.h"
 #include "proto/ss_identity.h"
 
+struct ss_udp_client_options {
+	const struct target *server; /* copied; a name is resolved when first needed, and followed */
+	const struct ss_method *method;
+	const uint8_t *key;		    /* method->key_len bytes, copied */
+	const struct ss_identity *identity; /* what stands before it, or NULL; borrowed */
+	const struct socket_rules *rules;   /* or NULL; borrowed */
+	struct outbound *via;	      /* what the sealed datagrams go through, or NULL; borrowed */
+	struct outbound_seen *seen;   /* kept up to date; or NULL */
+	void (*port_ended)(void *owner); /* a port that was handed out has ended; or NULL */
+	void *owner;
+};
+
 struct ss_udp_client;
-/* key: method->key_len bytes, copied. identity: what stands before it, or NULL;
- * borrowed. The server may be a name: it is resolved
- * when first needed. NULL: out of memory, or no back-end for the method. */
-struct ss_udp_client *ss_udp_client_new(const struct target *server, const struct ss_method *, const uint8_t *key,
-					const struct ss_identity *identity, const struct socket_rules *rules);
+/* NULL: out of memory, or no back-end for the method. */
+struct ss_udp_client *ss_udp_client_new(const struct ss_udp_client_options *);
 /* Its ports must have ended before. */
 void ss_udp_client_free(struct ss_udp_client *);
 /* A port for one association. NULL: out of memory or descriptors. */

@@ -59,6 +59,16 @@ static uint16_t choose_padding(const struct ss_packet_codec *c, const struct tar
 	return (uint16_t)(1 + random_below(room < PADDING_MAX ? room : PADDING_MAX));
 }
 
+/* Through another outbound, which may seal it once more, into this very arena:
+ * our reference keeps it from starting over. */
+static void send_via(const struct ss_port_way *way, struct slice sealed)
+{
+	struct datagram d = { .remote = way->server, .payload = slice_ref(sealed) };
+
+	datagram_send(way->via, &d, 1);
+	slice_unref(sealed);
+}
+
 static int seal_one(struct ss_packet_codec *c, struct ss_packet_session *s, struct ss_packet_out *o,
 		    const uint8_t *payload, uint32_t len, const struct ss_port_way *way)
 {
@@ -80,7 +90,10 @@ static int seal_one(struct ss_packet_codec *c, struct ss_packet_session *s, stru
 	}
 	out.payload = (struct slice){ arena, arena_used, (uint32_t)n };
 	arena_used += (uint32_t)n;
-	udp_socket_send(way->socket, &out);
+	if (way->via)
+		send_via(way, out.payload);
+	else
+		udp_socket_send(way->socket, &out);
 	return 0;
 }
 

@@ -15,6 +15,8 @@
 /* Which way sealed datagrams leave. */
 struct ss_port_way {
 	struct udp_socket *socket;
+	struct datagram_port *via;   /* in place of the socket: another outbound's port, */
+	const struct target *server; /* and where it takes them */
 	const struct addr *remote, *local; /* as in struct udp_outgoing */
 	uint32_t flow;
 };

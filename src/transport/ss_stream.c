@@ -71,6 +71,8 @@ void ss_stream_discard(struct ss_stream *s)
 	s->under = NULL;
 	loop_timer_stop(&s->timer);
 	ss_user_release(&s->payer);
+	if (s->tally)
+		s->tally->ended(s->tally);
 	slice_queue_clear(&s->in);
 	if (s->carry.buf)
 		slice_unref(s->carry);
@@ -241,6 +243,7 @@ struct stream *ss_stream_client(struct stream *under, const struct ss_stream_con
 	s->begin->hs.target = *target;
 	random_bytes(s->begin->hs.salt, cfg->method->key_len);
 	ss_sealer_init(&s->sealer, cfg->method, cfg->key, s->begin->hs.salt);
+	s->tally = cfg->tally;
 	ss_stream_establish(s);
 	loop_timer_start(&s->timer, HEADER_WAIT_MS, on_header_due);
 	return &s->stream;

@@ -15,6 +15,12 @@
 #include "io/stream.h"
 #include "proto/ss_users.h"
 
+/* What a client's streams tell whoever made them. */
+struct ss_stream_tally {
+	uint64_t *up, *down; /* payload bytes are added here */
+	void (*ended)(struct ss_stream_tally *); /* one of the streams is gone: it needs its config no more */
+};
+
 /* Lives as long as a client's streams made from it; a server's need it until they are accepted. */
 struct ss_stream_config {
 	const struct ss_method *method;
@@ -26,6 +32,7 @@ struct ss_stream_config {
 	 * what may be wrong with `name`: Shadowsocks has no error message. */
 	bool *proven;
 	const char *name;
+	struct ss_stream_tally *tally; /* client, or NULL */
 };
 
 /* Takes `under` (an established stream) and binds it. The header leaves with

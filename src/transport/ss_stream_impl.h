@@ -25,6 +25,7 @@ struct ss_stream {
 	const struct ss_stream_config *cfg; /* server: until accepted, then an empty one */
 	struct beginning *begin;
 	struct ss_user_holder payer; /* server: whose it is, once that is proven */
+	struct ss_stream_tally *tally; /* client, or NULL */
 	struct loop_work work;
 	struct loop_timer timer;  /* client: the header's 10 ms; either: retry when memory ran out */
 	struct slice_queue in;	  /* opened, not taken by the owner */

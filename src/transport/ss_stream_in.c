@@ -139,6 +139,8 @@ static bool deliver(struct ss_stream *s, struct ss_batch *b)
 		*s->cfg->proven = true;
 	if (s->payer.user)
 		s->payer.user->counters.tcp_up += total;
+	if (s->tally)
+		*s->tally->down += total;
 	if (total && s->want_data && !s->in.bytes) {
 		taken = s->stream.events->data(s->stream.owner, b->v, b->n);
 		if (taken < total)

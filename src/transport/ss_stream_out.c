@@ -229,6 +229,8 @@ ssize_t ss_stream_out_write(struct stream *st, const struct slice *v, int n)
 	}
 	if (s->payer.user)
 		s->payer.user->counters.tcp_down += total - c.left;
+	if (s->tally)
+		*s->tally->up += total - c.left;
 	return (ssize_t)(total - c.left);
 }
 

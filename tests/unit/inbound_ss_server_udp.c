@@ -95,7 +95,7 @@ static void begin(const char *name, bool local)
 	server_addr = ss_server_udp_addr(server);
 	table = assoc_table_new(ss_server_udp_port(server), &direct, &limits);
 	target_from_addr(&to, &server_addr);
-	client = ss_udp_client_new(&to, method, key, NULL, 0);
+	client = ss_udp_client_new(&(struct ss_udp_client_options){ .server = &to, .method = method, .key = key });
 	assert_non_null(client);
 	port = ss_udp_client_port(client);
 	assert_non_null(port);
@@ -569,7 +569,7 @@ static void test_the_client_checks_the_echo_and_keeps_two_sessions(void **state)
 	assert_int_equal(ss_packet_codec_init(&s.codec, method, SS_SERVER, key), 0);
 	s.fd = plain_socket(&s.self);
 	target_from_addr(&at, &s.self);
-	client = ss_udp_client_new(&at, method, key, NULL, 0);
+	client = ss_udp_client_new(&(struct ss_udp_client_options){ .server = &at, .method = method, .key = key });
 	port = ss_udp_client_port(client);
 	datagram_bind(port, &back_events, NULL);
 	send_up(&to, 10, 0);

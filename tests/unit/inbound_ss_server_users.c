@@ -355,7 +355,7 @@ static void test_our_client_says_who_it_is(void **state)
 		target_from_addr(&to, &server_addr);
 		target_from_addr(&echo, &echo_addr);
 		identity = ss_identity_new(method, (const uint8_t (*)[SS_KEY_MAX])server_key, 1, bob_key);
-		client = ss_udp_client_new(&to, method, bob_key, identity, 0);
+		client = ss_udp_client_new(&(struct ss_udp_client_options){ .server = &to, .method = method, .key = bob_key, .identity = identity });
 		port = ss_udp_client_port(client);
 		datagram_bind(port, &events, NULL);
 		for (uint32_t len = 1; len <= 1000; len += 333) {

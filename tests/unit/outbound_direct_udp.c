@@ -226,7 +226,7 @@ static void test_a_server_with_a_name(void **state)
 		begin();
 		name = named("server.test");
 		target_from_addr(&ip, &dns_addr);
-		client = ss_udp_client_new(&name, method, key, NULL, 0);
+		client = ss_udp_client_new(&(struct ss_udp_client_options){ .server = &name, .method = method, .key = key });
 		datagram_end(port, END_SHUTDOWN);
 		port = ss_udp_client_port(client);
 		datagram_bind(port, &back_events, NULL);
