@@ -72,6 +72,7 @@ struct config_local {
 	enum local_protocol protocol;
 	struct addr listen;
 	struct addr listen_udp;
+	struct addr udp_told; /* SOCKS5: BND.ADDR of UDP ASSOCIATE; port 0: listen_udp's; family 0: where the client reached us */
 	struct target forward; /* LOCAL_TUNNEL */
 	enum config_mode mode;
 	struct config_users socks_users, http_users;

@@ -36,6 +36,7 @@ void local_free(struct local_spec *s)
 {
 	free(s->address.text);
 	free(s->udp_address.text);
+	free(s->udp_told.text);
 	free(s->forward.text);
 	free(s->tunnel.text);
 	free(s->socks_users.text);
@@ -80,6 +81,9 @@ bool local_parse(struct local_spec *s, enum local_protocol protocol, const char 
 	return true;
 }
 
+static bool takes_socks(enum local_protocol p) { return p == LOCAL_SOCKS || p == LOCAL_MIXED; }
+static bool takes_http(enum local_protocol p) { return p == LOCAL_HTTP || p == LOCAL_MIXED; }
+
 static bool check_address(const struct spec_text *text, uint32_t port, const char *fallback, struct addr *out, struct problems *p)
 {
 	const char *ip = text->text ? text->text : fallback;
@@ -107,6 +111,25 @@ static bool check_listen(const struct local_spec *s, struct config_local *out, s
 			     &out->listen_udp, p);
 }
 
+/* What clients are told of where to send datagrams, if they come through NAT or a balancer. */
+static void check_told(const struct local_spec *s, struct config_local *out, struct problems *p)
+{
+	char shown[SHOWN];
+	struct target t;
+
+	if (!s->udp_told.text)
+		return;
+	if (!takes_socks(out->protocol))
+		problem_add(p, PROBLEM_WARNING, s->udp_told.at, "\"udp_associate_addr\" is for SOCKS5: it has no effect");
+	if (is_address(s->udp_told.text, (uint16_t)s->udp_told_port.number, &out->udp_told))
+		return;
+	if (target_parse(s->udp_told.text, &t) == 0 && !target_is_name(&t))
+		out->udp_told = t.ip;
+	else
+		problem_add(p, PROBLEM_ERROR, s->udp_told.at, "\"udp_associate_addr\" wants an IP address or IP:PORT, not \"%s\"",
+			    log_escape(s->udp_told.text, strlen(s->udp_told.text), shown, sizeof(shown)));
+}
+
 static bool check_forward(const struct local_spec *s, struct config_local *out, struct problems *p)
 {
 	const char *host = s->forward.text;
@@ -122,9 +145,6 @@ static bool check_forward(const struct local_spec *s, struct config_local *out, 
 		problem_add(p, PROBLEM_ERROR, s->at, "a tunnel wants \"forward_address\" and \"forward_port\"");
 	return false;
 }
-
-static bool takes_socks(enum local_protocol p) { return p == LOCAL_SOCKS || p == LOCAL_MIXED; }
-static bool takes_http(enum local_protocol p) { return p == LOCAL_HTTP || p == LOCAL_MIXED; }
 
 static bool check_users(const struct spec_text *path, bool wanted, const char *section, struct config *c,
 			struct config_users *out, struct problems *p)
@@ -153,6 +173,7 @@ bool local_check(const struct local_spec *s, struct config *c, struct config_loc
 		problem_add(p, PROBLEM_WARNING, s->forward.at, "\"forward_address\" is for tunnels: it has no effect");
 	if (out->protocol == LOCAL_HTTP && !(out->mode & MODE_TCP_ONLY))
 		problem_add(p, PROBLEM_ERROR, s->mode.at, "an http inbound carries TCP only");
+	check_told(s, out, p);
 	check_users(&s->socks_users, takes_socks(out->protocol), "password", c, &out->socks_users, p);
 	check_users(&s->http_users, takes_http(out->protocol), "basic", c, &out->http_users, p);
 	return p->n_errors == errors;

@@ -14,8 +14,8 @@
 
 struct local_spec {
 	struct spec_number protocol; /* enum local_protocol */
-	struct spec_text address, udp_address;
-	struct spec_number port, udp_port, mode;
+	struct spec_text address, udp_address, udp_told;
+	struct spec_number port, udp_port, udp_told_port, mode;
 	struct spec_text forward, tunnel; /* a host; libev's HOST:PORT */
 	struct spec_number forward_port;
 	struct spec_text socks_users, http_users; /* paths */

@@ -91,6 +91,13 @@ static const struct option_row rows[] = {
 	  "Where it takes UDP, if not at local_address." },
 	{ "local_udp_port", NULL, 0, NULL, OPTION_PORT, IN_LOCAL, 1, 65535, NULL, IN_LOCAL_SPEC(udp_port), NULL,
 	  "Where it takes UDP, if not at local_port." },
+	{ "udp_associate_addr", NULL, 0, NULL, OPTION_TEXT, IN_LOCAL, 0, 0, NULL, IN_LOCAL_SPEC(udp_told), NULL,
+	  "socks: the address, or IP:PORT, that clients are told to send their datagrams to, where they come through NAT or a "
+	  "load balancer. Else it is the one by which they reached gatun." },
+	{ "local_udp_associate_address", NULL, 0, NULL, OPTION_TEXT, IN_LOCAL, 0, 0, NULL, IN_LOCAL_SPEC(udp_told), NULL,
+	  "Another name of \"udp_associate_addr\"." },
+	{ "local_udp_associate_port", NULL, 0, NULL, OPTION_PORT, IN_LOCAL, 1, 65535, NULL, IN_LOCAL_SPEC(udp_told_port), NULL,
+	  "Its port, if it names none." },
 	{ "mode", NULL, 0, NULL, OPTION_WORD, IN_LOCAL, 1, 3, "tcp_only|udp_only|tcp_and_udp", IN_LOCAL_SPEC(mode),
 	  "tcp_and_udp", "What the inbound carries." },
 	{ "forward_address", NULL, 0, NULL, OPTION_TEXT, IN_LOCAL, 0, 0, NULL, IN_LOCAL_SPEC(forward), NULL,

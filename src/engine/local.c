@@ -83,6 +83,7 @@ static int open_mixed(struct local *l, struct endpoint *e, const struct config_l
 		.socks = c->protocol != LOCAL_HTTP,
 		.http = c->protocol != LOCAL_SOCKS,
 		.tcp = c->mode & MODE_TCP_ONLY,
+		.udp_told = c->udp_told,
 		.socks_users = &c->socks_users,
 		.http_users = &c->http_users,
 		.handshake_s = l->config->timeout,

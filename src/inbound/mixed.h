@@ -15,6 +15,7 @@ struct mixed_options {
 	bool tcp;	  /* false: CONNECT is not supported, UDP ASSOCIATE alone */
 	const struct config_users *socks_users, *http_users; /* borrowed; none: everybody may */
 	struct socks_udp *udp;	  /* for UDP ASSOCIATE, borrowed; or NULL: not supported */
+	struct addr udp_told;	  /* what clients are told instead of its address (NAT, balancers); port 0: its port; family 0: nothing */
 	uint32_t handshake_s;	  /* how long a client may take to say what it wants */
 };
 

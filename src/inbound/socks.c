@@ -87,8 +87,13 @@ static bool is_any(const struct addr *a)
 /* Where the client sends its datagrams: an address that it can reach. */
 static struct addr relay_address(const struct guest *g)
 {
-	struct addr udp = socks_udp_addr(g->options->udp), self;
+	struct addr udp = socks_udp_addr(g->options->udp), self = g->options->udp_told;
 
+	if (self.family) {
+		if (!self.port)
+			self.port = udp.port;
+		return self;
+	}
 	if (!is_any(&udp))
 		return udp;
 	self = tcp_socket_self(g->under);

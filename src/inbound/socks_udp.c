@@ -2,20 +2,26 @@
  * Datagrams of SOCKS5 associations.
  *
  * An association is made by a control connection and knows its client's host.
- * Its port is known at once when the request named the client's own address and
- * a port; else the first datagram from that host which belongs to no other
- * association fixes it (many clients put the target, or zeros, into the
- * request). So several associations of one host share the socket, and a
- * datagram from a host without an open association goes nowhere: this is no
- * open relay.
+ * What sends datagrams is a peer: a host and a port. Whose peer it is is known
+ * when the request named the client's own address and a port. Many clients put
+ * the target, or zeros, into the request; then nothing tells which of a host's
+ * associations a new port belongs to, and a guess that is wrong would cost one
+ * client its port when the other leaves. So such ports belong to the host:
  *
- *	unbound (found by the host) ──first datagram──► bound (found by host and port)
+ *	association ──announced──► its peer, and dies with it
+ *	     └─────otherwise─────► the host: each association is good for one new
+ *	                           port, and all die with the host's last one
  *
- * The table's key is the client's address and the association's number, so that
- * a late reply never reaches a later association of the same port.
+ * With one association at a time, which is the rule, that is the same. With
+ * several, a port outlives its own association until the table finds it idle.
+ * A datagram from a host without an open association, or from more ports than
+ * it has associations, goes nowhere: this is no open relay.
  *
- * Fragments: one queue per association, made when one comes, 10 s of life, at
- * most FRAGS_MAX of them at a time.
+ * The table's key is the peer's address and number, so that a late reply never
+ * reaches a later user of the same port.
+ *
+ * Fragments: one queue per peer, made when one comes, 10 s of life, at most
+ * FRAGS_MAX of them at a time.
  */
 #include "inbound/socks_udp.h"
 
@@ -33,16 +39,27 @@
 
 #define SOCKET_BUFFER (4u * 1024 * 1024)
 #define ASSOCIATIONS_MAX 16384u
+#define PEERS_MAX (2 * ASSOCIATIONS_MAX)
 #define FRAG_MS 10000u
 #define FRAGS_MAX 64u
 #define SWEEP_MS 1000u
 
-struct socks_association {
+struct socks_host {
+	struct hash_node node; /* in `hosts` */
+	struct addr client;    /* port 0 */
+	unsigned open, vacant; /* associations that announced nothing; new ports that they are good for */
+	unsigned n_peers;
+	struct list peers;
+};
+
+struct peer {
 	struct socks_udp *udp;
-	struct hash_node node; /* in `bound`, or in `unbound` */
-	struct addr client;    /* port 0 while unbound */
-	struct addr local;     /* the address of ours that it sent to */
+	struct hash_node node; /* in `peers` */
+	struct addr client;
+	struct addr local; /* the address of ours that it sent to */
 	uint64_t number;
+	struct socks_host *host; /* NULL: it was announced */
+	struct list host_node;
 	bool used; /* the table has heard of it */
 	struct buf *frag_buf;
 	struct socks_frag frag;
@@ -50,10 +67,17 @@ struct socks_association {
 	struct list frag_node; /* in the order of frag_due_ms */
 };
 
+struct socks_association {
+	struct socks_udp *udp;
+	struct peer *peer;	 /* announced, else */
+	struct socks_host *host; /* of the host */
+};
+
 struct socks_udp {
 	struct datagram_port port;
 	struct udp_socket *socket;
-	struct hash bound, unbound;
+	struct hash peers, hosts;
+	unsigned n_associations;
 	uint64_t last_number;
 	void (*closed)(void *owner, const struct assoc_key *);
 	void *closed_owner;
@@ -69,61 +93,81 @@ static struct socks_udp *of(struct datagram_port *p)
 
 /* ---- who sends ---- */
 
-static struct socks_association *find(const struct hash *h, const struct addr *a)
+static struct peer *find_peer(const struct socks_udp *u, const struct addr *a)
 {
 	uint64_t value = addr_hash(a);
 
-	for (struct hash_node *n = hash_first(h, value); n; n = hash_next(n, value)) {
-		struct socks_association *s = container_of(n, struct socks_association, node);
-		if (addr_equal(&s->client, a))
-			return s;
+	for (struct hash_node *n = hash_first(&u->peers, value); n; n = hash_next(n, value)) {
+		struct peer *p = container_of(n, struct peer, node);
+		if (addr_equal(&p->client, a))
+			return p;
 	}
 	return NULL;
 }
 
-static struct hash *table_of(struct socks_association *a)
+static struct socks_host *find_host(const struct socks_udp *u, struct addr a)
 {
-	return a->client.port ? &a->udp->bound : &a->udp->unbound;
+	uint64_t value;
+
+	a.port = 0;
+	value = addr_hash(&a);
+	for (struct hash_node *n = hash_first(&u->hosts, value); n; n = hash_next(n, value)) {
+		struct socks_host *h = container_of(n, struct socks_host, node);
+		if (addr_equal(&h->client, &a))
+			return h;
+	}
+	return NULL;
 }
 
-static void fix_port(struct socks_association *a, uint16_t port)
+static struct peer *add_peer(struct socks_udp *u, const struct addr *client)
 {
-	hash_remove(&a->udp->unbound, &a->node);
-	a->client.port = port;
-	hash_insert(&a->udp->bound, &a->node, addr_hash(&a->client));
+	struct peer *p = u->peers.count < PEERS_MAX ? calloc(1, sizeof(*p)) : NULL;
+
+	if (!p)
+		return NULL;
+	p->udp = u;
+	p->client = *client;
+	p->number = ++u->last_number;
+	list_init(&p->host_node);
+	list_init(&p->frag_node);
+	hash_insert(&u->peers, &p->node, addr_hash(client));
+	return p;
 }
 
-static struct socks_association *association_of(struct socks_udp *u, const struct addr *peer)
+static struct peer *peer_of(struct socks_udp *u, const struct addr *client)
 {
-	struct socks_association *a = find(&u->bound, peer);
-	struct addr host = *peer;
+	struct peer *p = find_peer(u, client);
+	struct socks_host *h = p ? NULL : find_host(u, *client);
 
-	if (a)
-		return a;
-	host.port = 0;
-	a = find(&u->unbound, &host);
-	if (a)
-		fix_port(a, peer->port);
-	return a;
+	if (p || !h || !h->vacant)
+		return p;
+	p = add_peer(u, client);
+	if (!p)
+		return NULL;
+	p->host = h;
+	h->vacant--;
+	h->n_peers++;
+	list_append(&h->peers, &p->host_node);
+	return p;
 }
 
-static struct assoc_key key_of(const struct socks_association *a)
+static struct assoc_key key_of(const struct peer *p)
 {
-	return (struct assoc_key){ .addr = a->client, .session = a->number };
+	return (struct assoc_key){ .addr = p->client, .session = p->number };
 }
 
 /* ---- fragments ---- */
 
-static void drop_frags(struct socks_association *a)
+static void drop_frags(struct peer *p)
 {
-	if (!a->frag_buf)
+	if (!p->frag_buf)
 		return;
-	if (socks_frag_reset(&a->frag))
+	if (socks_frag_reset(&p->frag))
 		datagram_counters.fragment_timeouts++;
-	buf_unref(a->frag_buf);
-	a->frag_buf = NULL;
-	list_remove(&a->frag_node);
-	a->udp->n_frags--;
+	buf_unref(p->frag_buf);
+	p->frag_buf = NULL;
+	list_remove(&p->frag_node);
+	p->udp->n_frags--;
 }
 
 static void on_sweep(struct loop_timer *t)
@@ -131,62 +175,62 @@ static void on_sweep(struct loop_timer *t)
 	struct socks_udp *u = container_of(t, struct socks_udp, sweep);
 
 	list_for_each_safe (it, &u->frags) {
-		struct socks_association *a = container_of(it, struct socks_association, frag_node);
+		struct peer *p = container_of(it, struct peer, frag_node);
 
-		if (a->frag_due_ms > loop_now())
+		if (p->frag_due_ms > loop_now())
 			break;
-		drop_frags(a);
+		drop_frags(p);
 	}
 	if (u->n_frags)
 		loop_timer_start(t, SWEEP_MS, on_sweep);
 }
 
-static bool want_frags(struct socks_association *a)
+static bool want_frags(struct peer *p)
 {
-	struct socks_udp *u = a->udp;
+	struct socks_udp *u = p->udp;
 
-	if (a->frag_buf)
+	if (p->frag_buf)
 		return true;
 	if (u->n_frags >= FRAGS_MAX)
-		drop_frags(container_of(u->frags.next, struct socks_association, frag_node));
-	a->frag_buf = buf_get(SOCKS_FRAG_DATA_MAX);
-	if (!a->frag_buf)
+		drop_frags(container_of(u->frags.next, struct peer, frag_node));
+	p->frag_buf = buf_get(SOCKS_FRAG_DATA_MAX);
+	if (!p->frag_buf)
 		return false;
-	a->frag = (struct socks_frag){ .data = a->frag_buf->data };
-	a->frag_due_ms = loop_now() + FRAG_MS;
-	list_append(&u->frags, &a->frag_node);
+	p->frag = (struct socks_frag){ .data = p->frag_buf->data };
+	p->frag_due_ms = loop_now() + FRAG_MS;
+	list_append(&u->frags, &p->frag_node);
 	u->n_frags++;
 	if (!loop_timer_armed(&u->sweep))
 		loop_timer_start(&u->sweep, SWEEP_MS, on_sweep);
 	return true;
 }
 
-static void hand_up(struct socks_association *a, const struct target *target, struct slice payload)
+static void hand_up(struct peer *p, const struct target *target, struct slice payload)
 {
-	struct datagram d = { .key = key_of(a), .remote = target, .local = a->local.family ? &a->local : NULL, .payload = payload };
+	struct datagram d = { .key = key_of(p), .remote = target, .local = p->local.family ? &p->local : NULL, .payload = payload };
 
-	a->used = true;
-	a->udp->port.events->receive(a->udp->port.owner, &d, 1);
+	p->used = true;
+	p->udp->port.events->receive(p->udp->port.owner, &d, 1);
 }
 
-static void take_fragment(struct socks_association *a, const struct socks_datagram *h, const uint8_t *data, size_t len)
+static void take_fragment(struct peer *p, const struct socks_datagram *h, const uint8_t *data, size_t len)
 {
 	datagram_counters.fragments++;
-	if (!want_frags(a)) {
+	if (!want_frags(p)) {
 		datagram_counters.dropped_queue++;
 		return;
 	}
-	switch (socks_frag_add(&a->frag, h->frag, &h->target, data, len)) {
+	switch (socks_frag_add(&p->frag, h->frag, &h->target, data, len)) {
 	case SOCKS_FRAG_MORE:
 		break;
 	case SOCKS_FRAG_ABANDONED:
 		datagram_counters.fragment_timeouts++;
-		drop_frags(a);
+		drop_frags(p);
 		break;
 	case SOCKS_FRAG_WHOLE:
-		hand_up(a, &a->frag.target, (struct slice){ a->frag_buf, 0, a->frag.len });
-		socks_frag_reset(&a->frag); /* it is complete: nothing was lost */
-		drop_frags(a);
+		hand_up(p, &p->frag.target, (struct slice){ p->frag_buf, 0, p->frag.len });
+		socks_frag_reset(&p->frag); /* it is complete: nothing was lost */
+		drop_frags(p);
 		break;
 	}
 }
@@ -196,23 +240,23 @@ static void take_fragment(struct socks_association *a, const struct socks_datagr
 static void take(struct socks_udp *u, const struct udp_message *m, uint32_t off, uint32_t len)
 {
 	const uint8_t *in = slice_data(&m->payload) + off;
-	struct socks_association *a;
+	struct peer *p;
 	struct socks_datagram h;
 
 	if (socks_read_datagram(in, len, &h) != 0 || !target_port(&h.target)) {
 		datagram_counters.malformed++;
 		return;
 	}
-	a = association_of(u, &m->peer);
-	if (!a) {
+	p = peer_of(u, &m->peer);
+	if (!p) {
 		datagram_counters.dropped_acl++;
 		return;
 	}
-	a->local = m->local;
+	p->local = m->local;
 	if (h.frag)
-		take_fragment(a, &h, in + h.header_len, len - h.header_len);
+		take_fragment(p, &h, in + h.header_len, len - h.header_len);
 	else
-		hand_up(a, &h.target, (struct slice){ m->payload.buf, m->payload.off + off + (uint32_t)h.header_len,
+		hand_up(p, &h.target, (struct slice){ m->payload.buf, m->payload.off + off + (uint32_t)h.header_len,
 						      len - (uint32_t)h.header_len });
 }
 
@@ -260,11 +304,11 @@ static uint32_t pack(const struct datagram *d, uint32_t from, const uint8_t *hea
 	return at - from;
 }
 
-static void reply(struct socks_udp *u, const struct socks_association *a, const struct datagram *d)
+static void reply(struct socks_udp *u, const struct peer *p, const struct datagram *d)
 {
 	uint8_t header[SOCKS_UDP_HEADER_MAX];
 	uint32_t header_len = (uint32_t)socks_write_datagram_header(header, d->remote), at = 0;
-	struct udp_outgoing o = { .remote = &a->client, .local = a->local.family ? &a->local : NULL, .flow = (uint32_t)a->number };
+	struct udp_outgoing o = { .remote = &p->client, .local = p->local.family ? &p->local : NULL, .flow = (uint32_t)p->number };
 
 	do {
 		uint32_t taken = pack(d, at, header, header_len, &o.payload);
@@ -285,10 +329,10 @@ static void socks_send(struct datagram_port *port, const struct datagram *d, int
 	struct socks_udp *u = of(port);
 
 	for (int i = 0; i < n; i++) {
-		struct socks_association *a = find(&u->bound, &d[i].key.addr);
+		struct peer *p = find_peer(u, &d[i].key.addr);
 
-		if (a && a->number == d[i].key.session)
-			reply(u, a, &d[i]);
+		if (p && p->number == d[i].key.session)
+			reply(u, p, &d[i]);
 	}
 }
 
@@ -297,42 +341,111 @@ static void socks_end(struct datagram_port *port, enum flow_end why)
 	(void)port, (void)why; /* an inbound is freed by its owner */
 }
 
-/* An association that the table forgot comes back with its next datagram:
- * as long as the control connection stands the client may send. */
-static const struct datagram_port_ops socks_ops = { .send = socks_send, .end = socks_end };
+/* ---- the end of a peer ---- */
+
+static void free_peer(struct peer *p)
+{
+	drop_frags(p);
+	hash_remove(&p->udp->peers, &p->node);
+	if (p->host) {
+		list_remove(&p->host_node);
+		p->host->n_peers--;
+	}
+	free(p);
+}
+
+static void end_peer(struct peer *p)
+{
+	struct assoc_key key = key_of(p);
+	struct socks_udp *u = p->udp;
+	bool used = p->used;
+
+	free_peer(p); /* first: the table will ask us to forget it, too */
+	if (used && u->closed)
+		u->closed(u->closed_owner, &key);
+}
+
+/* The table found it idle. A client whose control connection stands may send
+ * again, from the same port. Where its host has several, the port may have
+ * outlived its own association: it makes room, and any of them may be next. */
+static void socks_forget(struct datagram_port *port, const struct assoc_key *key)
+{
+	struct peer *p = find_peer(of(port), &key->addr);
+	struct socks_host *h;
+
+	if (!p || p->number != key->session)
+		return;
+	p->used = false;
+	h = p->host;
+	if (!h || (h->open == 1 && h->n_peers == 1))
+		return;
+	free_peer(p);
+	if (h->n_peers + h->vacant < h->open)
+		h->vacant = h->open - h->n_peers;
+}
+
+static const struct datagram_port_ops socks_ops = { .send = socks_send, .end = socks_end, .forget = socks_forget };
 
 /* ---- associations ---- */
+
+static struct socks_host *join_host(struct socks_udp *u, const struct addr *client)
+{
+	struct socks_host *h = find_host(u, *client);
+
+	if (!h) {
+		h = calloc(1, sizeof(*h));
+		if (!h)
+			return NULL;
+		h->client = *client;
+		h->client.port = 0;
+		list_init(&h->peers);
+		hash_insert(&u->hosts, &h->node, addr_hash(&h->client));
+	}
+	h->open++;
+	h->vacant++;
+	return h;
+}
+
+static void leave_host(struct socks_udp *u, struct socks_host *h)
+{
+	h->open--;
+	if (h->vacant > h->open)
+		h->vacant = h->open;
+	if (h->open)
+		return;
+	while (!list_empty(&h->peers))
+		end_peer(container_of(h->peers.next, struct peer, host_node));
+	hash_remove(&u->hosts, &h->node);
+	free(h);
+}
 
 struct socks_association *socks_udp_open(struct socks_udp *u, const struct addr *client, const struct target *announced)
 {
 	bool own = !target_is_name(announced) && announced->ip.port && addr_ip_equal(&announced->ip, client);
-	struct socks_association *a;
+	struct socks_association *a = u->n_associations < ASSOCIATIONS_MAX ? calloc(1, sizeof(*a)) : NULL;
 
-	if (u->bound.count + u->unbound.count >= ASSOCIATIONS_MAX)
-		return NULL;
-	a = calloc(1, sizeof(*a));
 	if (!a)
 		return NULL;
 	a->udp = u;
-	a->client = *client;
-	a->client.port = 0;
-	a->number = ++u->last_number;
-	list_init(&a->frag_node);
-	if (own && !find(&u->bound, &announced->ip))
-		a->client.port = announced->ip.port;
-	hash_insert(table_of(a), &a->node, addr_hash(&a->client));
+	if (own && !find_peer(u, &announced->ip))
+		a->peer = add_peer(u, &announced->ip);
+	else
+		a->host = join_host(u, client);
+	if (!a->peer && !a->host) {
+		free(a);
+		return NULL;
+	}
+	u->n_associations++;
 	return a;
 }
 
 void socks_udp_close(struct socks_association *a)
 {
-	struct assoc_key key = key_of(a);
-	struct socks_udp *u = a->udp;
-
-	drop_frags(a);
-	hash_remove(table_of(a), &a->node);
-	if (a->used && u->closed)
-		u->closed(u->closed_owner, &key);
+	a->udp->n_associations--;
+	if (a->peer)
+		end_peer(a->peer);
+	else
+		leave_host(a->udp, a->host);
 	free(a);
 }
 
@@ -347,10 +460,10 @@ void socks_udp_on_close(struct socks_udp *u, void (*closed)(void *owner, const s
 static int open_all(struct socks_udp *u, const struct addr *listen)
 {
 	struct udp_socket_options o = { .bind = listen, .listens = true, .pktinfo = true, .buffer = SOCKET_BUFFER };
-	int err = hash_init(&u->bound);
+	int err = hash_init(&u->peers);
 
 	if (!err)
-		err = hash_init(&u->unbound);
+		err = hash_init(&u->hosts);
 	if (err)
 		return err;
 	u->socket = udp_socket_open(&o, &socket_events, u, &err);
@@ -379,8 +492,8 @@ void socks_udp_free(struct socks_udp *u)
 	loop_timer_stop(&u->sweep);
 	if (u->socket)
 		udp_socket_close(u->socket);
-	hash_free(&u->bound);
-	hash_free(&u->unbound);
+	hash_free(&u->peers);
+	hash_free(&u->hosts);
 	free(u);
 }
 

@@ -19,6 +19,8 @@ start_local()
 			{ "protocol": "socks", "local_port": 1081, "socks5_auth_config_path": "$LAB_LOGS/users.json" },
 			{ "protocol": "socks", "local_port": 1082, "mode": "tcp_only" },
 			{ "protocol": "socks", "local_address": "0.0.0.0", "local_port": 1083 },
+			{ "protocol": "socks", "local_port": 1086, "udp_associate_addr": "192.0.2.7:5353" },
+			{ "protocol": "mixed", "local_port": 1087, "local_udp_associate_address": "192.0.2.8" },
 			{ "protocol": "tunnel", "local_port": 1084, "forward_address": "$WORLD4", "forward_port": 7001 },
 		]
 	}
@@ -70,11 +72,13 @@ refused "nobody gets in without one" "No authentication method was acceptable" -
 refused "nor by SOCKS4, which has none" "rejected or failed" --socks4 127.0.0.1:1081 "http://$WORLD4/3mb"
 
 for target in "$WORLD4" "$WORLD6"; do
-	equal "UDP ASSOCIATE to $target: sizes, fragments, strangers, life, junk, many at once" \
-		"echo:ok fragments:ok stranger:ok host:ok announced:ok life:ok malformed:ok many:ok" \
-		"$(socks 1080 7001 "$target" echo fragments stranger host announced life malformed many)"
+	equal "UDP ASSOCIATE to $target: sizes, fragments, strangers, life, junk, many at once, crossed" \
+		"echo:ok fragments:ok stranger:ok host:ok announced:ok life:ok malformed:ok many:ok crossed:ok" \
+		"$(socks 1080 7001 "$target" echo fragments stranger host announced life malformed many crossed)"
 done
 equal "an inbound on all addresses names the one that the client reached" echo:ok "$(socks 1083 7001 "$WORLD4" echo)"
+equal "udp_associate_addr is what clients are told" "told:192.0.2.7:5353 told:192.0.2.8:1087" \
+	"$(socks 1086 7001 "$WORLD4" told) $(socks 1087 7001 "$WORLD4" told)"
 equal "BIND, unknown commands and address types get their reply" refuses:ok "$(socks 1080 80 "$WORLD4" refuses)"
 equal "tcp_only: UDP ASSOCIATE is refused" "echo:AssertionError b'\\x05\\x07\\x00\\x01\\x00\\x00\\x00\\x00\\x00\\x00'" "$(socks 1082 7001 "$WORLD4" echo)"
 equal "a tunnel's UDP" "1 2" "$(exec_in client "$PYTHON" -c '

@@ -146,6 +146,39 @@ def many(port, target):
     return "ok"
 
 
+def crossed(port, target):
+    """Associations that announce nothing, made before any of them sends, which then begin in another order: whoever
+    leaves, the others' ports go on; and those whom they make room for get in."""
+    made = [Association(port) for _ in range(6)]
+    for i in (3, 1, 5, 0, 4, 2):
+        made[i].send(target, b"first %d" % i)
+        if made[i].answer() != b"\0\0\0" + target + b"first %d" % i:
+            return f"lost-{i}"
+    for left in (5, 0, 3):
+        made[left].tcp.shutdown(socket.SHUT_WR)
+        read(made[left].tcp, 1)
+        made[left] = None
+        made.append(Association(port))
+        for i, a in enumerate(made):
+            if a is None:
+                continue
+            a.send(target, b"%d" % i)
+            if a.answer() != b"\0\0\0" + target + b"%d" % i:
+                return f"after-{left}-lost-{i}"
+    for a in made:
+        if a is not None:
+            a.tcp.shutdown(socket.SHUT_WR)
+            read(a.tcp, 1)
+    made[-1].send(target, b"late")
+    return "ok" if made[-1].answer(timeout=0.5) is None else "late"
+
+
+def told(port, target):
+    """What the inbound says where to send."""
+    host, number = Association(port).relay
+    return f"{host}:{number}"
+
+
 def refuses(port, target):
     """BIND, commands and address types that do not exist; the request comes byte by byte."""
     outcomes = []
