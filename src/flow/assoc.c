@@ -46,6 +46,7 @@ struct assoc {
 	struct assoc_table *table;
 	struct assoc_key key;
 	struct datagram_port *port;
+	struct limits_flow *limit; /* or NULL */
 	uint64_t last_ms;
 	uint8_t class;
 	bool names_only, replied, dead;
@@ -59,6 +60,9 @@ struct assoc_table {
 	uint32_t max, peak;
 	struct datagram_port *in;
 	struct outbound *out;
+	struct limits *limits; /* or NULL */
+	void (*party)(void *owner, const struct assoc_key *, struct limits_party *);
+	void *party_owner;
 	struct loop_timer sweep;
 	struct loop_work free_work;
 };
@@ -152,6 +156,7 @@ static void end_assoc(struct assoc *a, enum flow_end why)
 	list_append(&t->dead, &a->use);
 	loop_defer(&t->free_work, free_dead);
 	datagram_end(a->port, why);
+	limits_close(a->limit);
 	if (t->in->ops->forget)
 		t->in->ops->forget(t->in, &a->key);
 	flow_counters.udp.sessions_active--;
@@ -215,6 +220,30 @@ static void on_sweep(struct loop_timer *timer)
 		loop_timer_start(&t->sweep, SWEEP_MS, on_sweep);
 }
 
+/* ---- limits ---- */
+
+/* False: it may not begin. */
+static bool open_limit(struct assoc_table *t, const struct assoc_key *key, struct limits_flow **limit)
+{
+	struct limits_party p = { .client = key->addr };
+
+	*limit = NULL;
+	if (!t->limits)
+		return true;
+	if (t->party)
+		t->party(t->party_owner, key, &p);
+	return limits_open(t->limits, &p, limit) == END_DONE;
+}
+
+/* Drops and counts what is over the rate. True: it passes. */
+static bool passes(struct assoc *a, const struct datagram *d)
+{
+	if (!a->limit || limits_pass(a->limit, d->payload.len))
+		return true;
+	flow_counters.udp.dropped_rate += datagrams_in(d);
+	return false;
+}
+
 /* ---- replies: outbound to inbound ---- */
 
 static void on_replies(void *owner, const struct datagram *batch, int n)
@@ -225,15 +254,19 @@ static void on_replies(void *owner, const struct datagram *batch, int n)
 	if (a->dead)
 		return;
 	for (int at = 0; at < n; at += DATAGRAM_BATCH) {
-		int part = n - at < DATAGRAM_BATCH ? n - at : DATAGRAM_BATCH;
+		int part = n - at < DATAGRAM_BATCH ? n - at : DATAGRAM_BATCH, count = 0;
 
 		for (int i = 0; i < part; i++) {
-			back[i] = batch[at + i];
-			back[i].key = a->key;
-			flow_counters.udp.packets_down += datagrams_in(&back[i]);
-			flow_counters.udp.bytes_down += back[i].payload.len;
+			if (!passes(a, &batch[at + i]))
+				continue;
+			back[count] = batch[at + i];
+			back[count].key = a->key;
+			flow_counters.udp.packets_down += datagrams_in(&back[count]);
+			flow_counters.udp.bytes_down += back[count].payload.len;
+			count++;
 		}
-		datagram_send(a->table->in, back, part);
+		if (count)
+			datagram_send(a->table->in, back, count);
 	}
 	a->replied = true;
 	touch(a);
@@ -253,19 +286,23 @@ static const struct datagram_events port_events = { on_replies, on_port_ended };
 
 static struct assoc *open_assoc(struct assoc_table *t, const struct datagram *d, uint64_t hash)
 {
+	struct limits_flow *limit;
 	struct assoc *a;
 
+	if (!open_limit(t, &d->key, &limit))
+		return NULL;
 	if (t->associations.count >= t->max)
 		evict_one(t);
 	a = calloc(1, sizeof(*a));
-	if (!a)
-		return NULL;
-	a->port = outbound_port(t->out, &d->key.addr);
-	if (!a->port) {
+	if (a)
+		a->port = outbound_port(t->out, &d->key.addr);
+	if (!a || !a->port) {
+		limits_close(limit);
 		free(a);
 		return NULL;
 	}
 	datagram_bind(a->port, &port_events, a);
+	a->limit = limit;
 	a->table = t;
 	a->key = d->key;
 	a->last_ms = loop_now();
@@ -296,10 +333,8 @@ static struct assoc *assoc_for(struct assoc_table *t, const struct datagram *d)
 	return a;
 }
 
-static void send_group(struct assoc *a, const struct datagram *d, int n)
+static void send_all(struct assoc *a, const struct datagram *d, int n)
 {
-	if (a->dead)
-		return;
 	for (int i = 0; i < n; i++) {
 		flow_counters.udp.packets_up += datagrams_in(&d[i]);
 		flow_counters.udp.bytes_up += d[i].payload.len;
@@ -307,6 +342,28 @@ static void send_group(struct assoc *a, const struct datagram *d, int n)
 	}
 	touch(a);
 	datagram_send(a->port, d, n);
+}
+
+static void send_within_rate(struct assoc *a, const struct datagram *d, int n)
+{
+	struct datagram left[DATAGRAM_BATCH];
+	int count = 0;
+
+	for (int i = 0; i < n; i++)
+		if (passes(a, &d[i]))
+			left[count++] = d[i];
+	if (count)
+		send_all(a, left, count);
+}
+
+static void send_group(struct assoc *a, const struct datagram *d, int n)
+{
+	if (a->dead)
+		return;
+	if (a->limit)
+		send_within_rate(a, d, n);
+	else
+		send_all(a, d, n);
 }
 
 /* Sends what belongs to `whose` from i on, in order, and blanks it. */
@@ -419,6 +476,14 @@ struct assoc_table *assoc_table_new(struct datagram_port *in, struct outbound *o
 	t->out = out;
 	datagram_bind(in, &inbound_events, t);
 	return t;
+}
+
+void assoc_table_limit(struct assoc_table *t, struct limits *limits,
+		       void (*party)(void *owner, const struct assoc_key *, struct limits_party *), void *owner)
+{
+	t->limits = limits;
+	t->party = party;
+	t->party_owner = owner;
 }
 
 void assoc_table_end(struct assoc_table *t, const struct assoc_key *key, enum flow_end why)

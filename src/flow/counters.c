@@ -39,6 +39,10 @@ static const struct flow_counter_row rows[] = {
 
 	ROW(socks, control_active, FLOW_GAUGE, "SOCKS5 control connections (UDP ASSOCIATE) that stand now."),
 	ROW(socks, control_opened, FLOW_TROUBLE, "SOCKS5 control connections that began."),
+
+	ROW(limits, client_flows, FLOW_TROUBLE, "Flows refused because their client has as many as it may (client_flows)."),
+	ROW(limits, client_flow_rate, FLOW_TROUBLE, "Flows refused because their client begins too many (client_flows_per_s)."),
+	ROW(limits, user_flow_rate, FLOW_TROUBLE, "Flows refused because their user begins too many (user_flows_per_s)."),
 	{ 0 },
 };
 

@@ -31,6 +31,9 @@ struct flow_counters {
 	struct {
 		uint64_t control_active, control_opened;
 	} socks;
+	struct { /* flows that flow/limits refused, by reason */
+		uint64_t client_flows, client_flow_rate, user_flow_rate;
+	} limits;
 };
 
 /* What this process counted in flow/ and above; for whoever counts. */

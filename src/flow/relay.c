@@ -24,6 +24,9 @@
  * to the second), one for open and one for half-closed flows, so a sweep looks
  * only at those that are due.
  *
+ * A flow with limits takes no more of what is offered than they let pass, and
+ * wants no data on that side until its turn comes (limits.c).
+ *
  * The relay does not know which inbound or outbound it serves.
  */
 #include "flow/relay.h"
@@ -35,6 +38,7 @@
 #include "loop/loop.h"
 
 #define SWEEP_MS 1000
+#define CUT_MAX 64 /* slices that a limited flow hands on at once */
 
 enum side_name { IN, OUT };
 
@@ -49,6 +53,7 @@ struct relay {
 	struct side side[2];
 	struct dial *dial; /* DIALING only */
 	struct outbound *outbound;
+	struct limits_flow *limit; /* or NULL */
 	struct loop_work free_work;
 	struct list node; /* in open_flows or half_closed */
 	uint64_t active_ms;
@@ -71,6 +76,7 @@ static void finish(struct relay *r, enum flow_end why)
 	if (r->dial)
 		r->outbound->ops->cancel(r->dial);
 	r->dial = NULL;
+	limits_close(r->limit);
 	for (int i = IN; i <= OUT; i++) {
 		struct stream *s = r->side[i].stream;
 
@@ -150,6 +156,46 @@ static size_t on_data(struct relay *r, enum side_name from, const struct slice *
 	return (size_t)taken;
 }
 
+/* The first `len` bytes of v; returns how many slices that are. */
+static int cut(const struct slice *v, int n, size_t len, struct slice out[CUT_MAX])
+{
+	int i = 0;
+
+	for (; i < n && i < CUT_MAX && len; i++) {
+		out[i] = v[i];
+		if (out[i].len > len)
+			out[i].len = (uint32_t)len;
+		len -= out[i].len;
+	}
+	return i;
+}
+
+static size_t on_limited_data(struct relay *r, enum side_name from, const struct slice *v, int n)
+{
+	size_t offered = slices_len(v, n), allowed = limits_ask(r->limit, from, offered), taken;
+	struct slice part[CUT_MAX];
+	int count;
+
+	if (allowed == offered) {
+		taken = on_data(r, from, v, n);
+	} else {
+		/* The limit calls when there is more to have. */
+		r->side[from].want_data = false;
+		count = cut(v, n, allowed, part);
+		taken = count ? on_data(r, from, part, count) : 0;
+	}
+	limits_charge(r->limit, taken);
+	return taken;
+}
+
+static void on_turn(void *owner, int from)
+{
+	struct relay *r = owner;
+
+	if (!r->side[from].fin)
+		want_data(&r->side[from]);
+}
+
 static void on_room(struct relay *r, enum side_name where)
 {
 	struct side *source = &r->side[!where];
@@ -172,8 +218,13 @@ static void on_fin(struct relay *r, enum side_name from)
 	stream_shut(r->side[!from].stream);
 }
 
-static size_t in_data(void *owner, const struct slice *v, int n) { return on_data(owner, IN, v, n); }
-static size_t out_data(void *owner, const struct slice *v, int n) { return on_data(owner, OUT, v, n); }
+static size_t data_of(struct relay *r, enum side_name from, const struct slice *v, int n)
+{
+	return r->limit ? on_limited_data(r, from, v, n) : on_data(r, from, v, n);
+}
+
+static size_t in_data(void *owner, const struct slice *v, int n) { return data_of(owner, IN, v, n); }
+static size_t out_data(void *owner, const struct slice *v, int n) { return data_of(owner, OUT, v, n); }
 static void in_room(void *owner) { on_room(owner, IN); }
 static void out_room(void *owner) { on_room(owner, OUT); }
 static void in_fin(void *owner) { on_fin(owner, IN); }
@@ -222,23 +273,17 @@ static void log_opened(const struct relay *r, const struct addr *client, const s
 			  target_format(target, to), r->outbound->name);
 }
 
-void relay_start(struct stream *in, const struct addr *client, const struct target *target, struct outbound *out)
+static struct relay *new_relay(struct stream *in, struct outbound *out, struct limits_flow *limit)
 {
-	struct relay *r;
+	struct relay *r = calloc(1, sizeof(*r));
 
-	if (limits.max_flows && flow_counters.tcp.flows_active >= limits.max_flows) {
-		flow_counters.tcp.ended[END_LIMIT]++;
-		log_warn("too many flows: refused one active=%llu", (unsigned long long)flow_counters.tcp.flows_active);
-		stream_end(in, END_LIMIT);
-		return;
-	}
-	r = calloc(1, sizeof(*r));
-	if (!r) {
-		stream_end(in, END_LIMIT);
-		return;
-	}
+	if (!r)
+		return NULL;
 	r->id = ++last_id;
 	r->outbound = out;
+	r->limit = limit;
+	if (limit)
+		limits_bind(limit, on_turn, r);
 	r->active_ms = loop_now();
 	r->side[IN].stream = in;
 	stream_bind(in, &in_events, r);
@@ -246,12 +291,51 @@ void relay_start(struct stream *in, const struct addr *client, const struct targ
 	list_append(&open_flows, &r->node);
 	flow_counters.tcp.flows_active++;
 	flow_counters.tcp.flows_opened++;
+	return r;
+}
+
+static void start(struct stream *in, const struct addr *client, const struct target *target, struct outbound *out,
+		  struct limits_flow *limit)
+{
+	struct relay *r = new_relay(in, out, limit);
+
+	if (!r) {
+		limits_close(limit);
+		stream_end(in, END_LIMIT);
+		return;
+	}
 	log_opened(r, client, target);
 	if (!loop_timer_armed(&sweep_timer))
 		loop_timer_start(&sweep_timer, SWEEP_MS, on_sweep);
 	r->dial = outbound_connect(out, client, target, &dial_events, r);
 	if (!r->dial)
 		finish(r, END_LIMIT);
+}
+
+static bool too_many(void)
+{
+	if (!limits.max_flows || flow_counters.tcp.flows_active < limits.max_flows)
+		return false;
+	log_warn("too many flows: refused one active=%llu", (unsigned long long)flow_counters.tcp.flows_active);
+	return true;
+}
+
+void relay_start_limited(struct stream *in, const struct addr *client, const struct target *target, struct outbound *out,
+			 struct limits *l, const struct limits_party *party)
+{
+	struct limits_flow *limit = NULL;
+
+	if (too_many() || (l && limits_open(l, party, &limit) != END_DONE)) {
+		flow_counters.tcp.ended[END_LIMIT]++;
+		stream_end(in, END_LIMIT);
+		return;
+	}
+	start(in, client, target, out, limit);
+}
+
+void relay_start(struct stream *in, const struct addr *client, const struct target *target, struct outbound *out)
+{
+	relay_start_limited(in, client, target, out, NULL, NULL);
 }
 
 /* A flow that still dials has taken nothing from its client, and does not count. */

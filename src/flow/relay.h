@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "flow/counters.h"
+#include "flow/limits.h"
 #include "outbound/outbound.h"
 
 struct relay_limits {
@@ -26,5 +27,9 @@ void relay_free(void);
 bool relay_end_deserted(void);
 /* Takes `in`, dials `target` through `out`, joins them. */
 void relay_start(struct stream *in, const struct addr *client, const struct target *target, struct outbound *out);
+/* The same within what `limits` (or NULL) grant to `party`; over it the flow is refused
+ * with END_LIMIT. */
+void relay_start_limited(struct stream *in, const struct addr *client, const struct target *target, struct outbound *out,
+			 struct limits *limits, const struct limits_party *party);
 
 #endif

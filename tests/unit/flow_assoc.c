@@ -328,6 +328,50 @@ static void test_nothing_is_served_after_the_end(void **state)
 	loop_free();
 }
 
+static void name_party(void *owner, const struct assoc_key *k, struct limits_party *p)
+{
+	assert_ptr_equal(owner, &usual);
+	assert_true(addr_equal(&p->client, &k->addr));
+	p->has_user = true;
+	p->user = k->addr.port; /* who he is, the address does not tell */
+}
+
+/* Over the rate of a user datagrams are dropped and counted, both ways; his associations are capped by his client. */
+static void test_limits(void **state)
+{
+	static const uint16_t keys[] = { 1, 1, 1, 2, 2, 3 };
+	struct limits *l = limits_new(&(struct limits_rates){ .user_bytes_per_s = 1, .client_flows = 2 });
+	struct datagram big = { .key = key(1), .remote = &remotes[0], .payload = pattern_slice(16384, 0) };
+	uint64_t dropped;
+
+	(void)state;
+	begin(usual);
+	assoc_table_limit(table, l, name_party, (void *)(uintptr_t)&usual);
+	arrive(keys, 6, 1, 80);
+	assert_int_equal(n_ports, 2); /* the third source is one too many for its address */
+	assert_int_equal(refused, 1);
+	assert_int_equal(refused_why, END_LIMIT);
+	assert_int_equal(flow_counters.limits.client_flows, 1);
+	assert_int_equal(flow_counters.udp.dropped_limit, 1);
+	assert_int_equal(ports[0].datagrams, 3);
+	big.payload.buf->data[0] = 10;
+	in.events->receive(in.owner, &big, 1); /* all that he has */
+	assert_int_equal(ports[0].datagrams, 4);
+	arrive(keys, 5, 20, 80);
+	assert_int_equal(flow_counters.udp.dropped_rate, 3);
+	assert_int_equal(ports[0].datagrams, 4);
+	assert_int_equal(ports[1].datagrams, 4); /* another user */
+	dropped = flow_counters.udp.dropped_rate;
+	answer(&ports[0]);
+	assert_int_equal(back_n, 0);
+	assert_int_equal(flow_counters.udp.dropped_rate, dropped + 1);
+	answer(&ports[1]);
+	assert_int_equal(back_n, 1);
+	slice_unref(big.payload);
+	limits_free(l); /* its flows keep it */
+	end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -341,6 +385,7 @@ int main(void)
 		cmocka_unit_test(test_a_full_table_makes_room),
 		cmocka_unit_test(test_a_batch_larger_than_the_table),
 		cmocka_unit_test(test_nothing_is_served_after_the_end),
+		cmocka_unit_test(test_limits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

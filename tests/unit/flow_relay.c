@@ -189,6 +189,72 @@ static void back_pressure_both_ways_at_once(void **state)
 	assert_false(out.want_room);
 }
 
+/* What the limit does not let pass is not taken; its turn asks for data again. */
+static void a_limited_flow_takes_what_it_may(void **state)
+{
+	struct limits *l = limits_new(&(struct limits_rates){ .client_bytes_per_s = 100000 });
+	struct limits_party p = { .client = { .family = AF_INET } };
+	struct target t;
+	size_t taken;
+
+	(void)state;
+	in.room = out.room = 100000;
+	target_parse("example.org:80", &t);
+	relay_start_limited(&in.stream, &p.client, &t, &outbound, l, &p);
+	dialer->opened(dialing, &out.stream);
+	taken = offer(&in, 40000);
+	assert_in_range(taken, 25000, 30000); /* a quarter of a second's worth, and no more */
+	assert_int_equal(out.written, taken);
+	in.want_data = false; /* as a stream does by itself */
+	assert_false(out.want_room);
+	assert_in_range(offer(&out, 40000), 0, 2000); /* both directions draw on one rate */
+	out.want_data = false;
+	while (!in.want_data || !out.want_data)
+		loop_turn();
+	assert_true(offer(&in, 40000) > 0);
+	assert_int_equal(flow_counters.tcp.bytes_up, out.written);
+	in.stream.events->ended(in.stream.owner, END_REMOTE_RESET); /* while it waits */
+	for (int i = 0; i < 20; i++)
+		loop_turn();
+	limits_free(l);
+}
+
+static void a_limited_flow_heeds_its_target_too(void **state)
+{
+	struct limits *l = limits_new(&(struct limits_rates){ .client_bytes_per_s = 100000 });
+	struct limits_party p = { .client = { .family = AF_INET } };
+	struct target t;
+
+	(void)state;
+	target_parse("example.org:80", &t);
+	relay_start_limited(&in.stream, &p.client, &t, &outbound, l, &p);
+	dialer->opened(dialing, &out.stream);
+	assert_int_equal(offer(&in, 5000), 1000);
+	assert_true(out.want_room);
+	assert_int_equal(offer(&out, 500), 500);
+	limits_free(l);
+}
+
+static void a_flow_over_the_cap_is_refused(void **state)
+{
+	struct limits *l = limits_new(&(struct limits_rates){ .client_flows = 1 });
+	struct limits_party p = { .client = { .family = AF_INET } };
+	struct limits_flow *first;
+	struct target t;
+
+	(void)state;
+	assert_int_equal(limits_open(l, &p, &first), END_DONE);
+	target_parse("example.org:80", &t);
+	dialer = NULL;
+	relay_start_limited(&in.stream, &p.client, &t, &outbound, l, &p);
+	assert_int_equal(in.ended, END_LIMIT);
+	assert_null(dialer);
+	assert_int_equal(flow_counters.tcp.ended[END_LIMIT], 1);
+	assert_int_equal(flow_counters.limits.client_flows, 1);
+	limits_close(first);
+	limits_free(l);
+}
+
 static void half_close_each_way(void **state)
 {
 	(void)state;
@@ -254,6 +320,9 @@ int main(void)
 		TEST(client_that_leaves_cancels_the_dial),
 		TEST(back_pressure),
 		TEST(back_pressure_both_ways_at_once),
+		TEST(a_limited_flow_takes_what_it_may),
+		TEST(a_limited_flow_heeds_its_target_too),
+		TEST(a_flow_over_the_cap_is_refused),
 		TEST(half_close_each_way),
 		TEST(reset_goes_to_both),
 		TEST(half_closed_silence_is_bounded),
