@@ -224,6 +224,7 @@ lab_find()
 }
 
 # lab_start_server KIND ADDRESS METHOD KEY [gatun's options]: PID in SERVER_PID
+# $GATUN_SERVER_FLAGS are options of every server of ours.
 # KIND: gatun, ss-server, ssserver, sing-box
 lab_start_server()
 {
@@ -232,7 +233,7 @@ lab_start_server()
 	if [ "$kind" = gatun ]; then program=$GATUN; else program=$(lab_find "$kind") || lab_die "$kind is not installed"; fi
 	case $kind in
 	gatun)
-		lab_start server server "$program" server -v -s "$(lab_host_port "$address" "$SERVER_PORT")" -m "$method" -k "$key" "$@" ;;
+		lab_start server server "$program" server -v -s "$(lab_host_port "$address" "$SERVER_PORT")" -m "$method" -k "$key" ${GATUN_SERVER_FLAGS:-} "$@" ;;
 	ss-server)
 		lab_start server server "$program" -s "$address" -p "$SERVER_PORT" -k "$key" -m "$method" -u -t 600 ;;
 	ssserver)

@@ -18,6 +18,7 @@
 static enum log_level max_level = LOG_LEVEL_WARN;
 static bool as_json;
 static int out_fd = STDERR_FILENO;
+static int worker = -1;
 
 static const char *const level_names[] = { "error", "warn", "info", "debug" };
 
@@ -31,6 +32,16 @@ void log_setup(enum log_level level, bool json, int fd)
 enum log_level log_level(void)
 {
 	return max_level;
+}
+
+void log_set_level(enum log_level level)
+{
+	max_level = level;
+}
+
+void log_set_worker(int n)
+{
+	worker = n;
 }
 
 char *log_escape(const void *data, size_t len, char *buf, size_t size)
@@ -111,12 +122,16 @@ void log_at(struct log_site *site, enum log_level level, const char *fmt, ...)
 			 level_names[level]);
 		at = put_json_string(line, at, message);
 		at = put(line, at, "\"");
+		if (worker >= 0)
+			at = put(line, at, ",\"worker\":%d", worker);
 		if (held)
 			at = put(line, at, ",\"held_back\":%u", held);
 		at = put(line, at, "}");
 	} else {
 		at = put(line, at, "gatun: %s%s%s", level == LOG_LEVEL_INFO ? "" : level_names[level],
 			 level == LOG_LEVEL_INFO ? "" : ": ", message);
+		if (worker >= 0)
+			at = put(line, at, " worker=%d", worker);
 		if (held)
 			at = put(line, at, " held_back=%u", held);
 	}

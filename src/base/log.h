@@ -23,6 +23,9 @@ struct log_site {
 /* level: lines above it are dropped. json: one JSON object per line. fd: where to (2). */
 void log_setup(enum log_level level, bool json, int fd);
 enum log_level log_level(void);
+void log_set_level(enum log_level);
+/* Lines of this process end with worker=N. */
+void log_set_worker(int n);
 
 void log_at(struct log_site *site, enum log_level level, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 

@@ -50,6 +50,9 @@ char *option_describe_type(const struct option_row *r, char *buf, size_t size)
 	case OPTION_NAMESERVERS:
 		snprintf(buf, size, "IP addresses with commas between, or system, google, cloudflare or quad9");
 		break;
+	case OPTION_WORKERS:
+		snprintf(buf, size, "auto, or a number from %" PRIu32 " to %" PRIu32, r->min, r->max);
+		break;
 	case OPTION_SERVERS:
 	case OPTION_USERS:
 	case OPTION_LOCALS:
@@ -389,6 +392,20 @@ static bool assign_protocol(const struct assignment *a, const struct option_row 
 	return false;
 }
 
+static bool assign_workers(const struct assignment *a, const struct option_row *r, const struct option_value *v)
+{
+	struct option_value number = *v;
+	size_t len = v->kind == VALUE_TEXT ? strlen(v->text) : 0;
+
+	if (v->kind == VALUE_TEXT && strcmp(v->text, "auto") == 0)
+		return set_number(a, r, v, 0);
+	if (len && len < 9 && strspn(v->text, "0123456789") == len) {
+		number.kind = VALUE_NUMBER;
+		number.number = strtoll(v->text, NULL, 10);
+	}
+	return assign_number(a, r, &number);
+}
+
 static bool assign_listen(const struct assignment *a, const struct option_row *r, const struct option_value *v)
 {
 	if (v->kind != VALUE_TEXT)
@@ -426,6 +443,8 @@ static bool assign(const struct assignment *a, const struct option_row *r, const
 		return assign_endpoint(a, r, v);
 	case OPTION_NAMESERVERS:
 		return assign_nameservers(a, r, v);
+	case OPTION_WORKERS:
+		return assign_workers(a, r, v);
 	case OPTION_SERVER:
 		return assign_server(a, r, v);
 	case OPTION_WEIGHT:

@@ -20,6 +20,7 @@ void config_init(struct config *c)
 		.balancer_max_rtt = 5,
 		.balancer_interval = 10,
 		.dns_cache_size = 4096,
+		.workers = 1,
 		.timeout = 10,
 		.half_close_idle = 600,
 		.udp_timeout = 300,

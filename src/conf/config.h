@@ -107,6 +107,10 @@ struct config {
 	const char *probe_path;
 	struct target probe_dns;	/* port 0 = UDP is not probed */
 
+	/* processes */
+	uint32_t workers;    /* 1 = this one alone; 0 = one for each processor */
+	bool runtime_given; /* "runtime", whose keys stand above */
+
 	/* limits and times, seconds */
 	uint32_t timeout;	   /* TCP connect and handshake: 10 */
 	uint32_t tcp_idle;	   /* both directions silent: 0 = never */

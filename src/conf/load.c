@@ -173,6 +173,8 @@ bool load_finish(struct loading *l, uint32_t command)
 	}
 	if (command == FOR_LOCAL || command == FOR_CHECK)
 		check_locals(l);
+	if (command == FOR_RUN && c->workers != 1)
+		problem_add(&l->problems, PROBLEM_ADVICE, 0, "\"workers\" are for `gatun server` and `gatun local`; `gatun run` has one");
 	if ((command == FOR_RUN || command == FOR_SERVER) && l->locals.n)
 		problem_add(&l->problems, PROBLEM_ADVICE, l->locals.items[0].at, "inbounds are opened by `gatun local`, not by this command");
 	if (command == FOR_LOCAL && !c->n_locals && !l->problems.n_errors)

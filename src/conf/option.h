@@ -17,7 +17,8 @@ enum option_where {
 	IN_SERVER = 1 << 1,	/* an element of servers[] */
 	IN_LOCAL = 1 << 2,	/* an element of locals[] */
 	IN_BALANCER = 1 << 3,	/* in the object "balancer" */
-	IN_FILE = IN_TOP | IN_SERVER | IN_LOCAL | IN_BALANCER,
+	IN_RUNTIME = 1 << 4,	/* in the object "runtime" */
+	IN_FILE = IN_TOP | IN_SERVER | IN_LOCAL | IN_BALANCER | IN_RUNTIME,
 	/* on the command line of */
 	FOR_RUN = 1 << 8,
 	FOR_SERVER = 1 << 9,
@@ -43,6 +44,7 @@ enum option_type {
 	OPTION_DEVICE,	    /* a network interface's name */
 	OPTION_ENDPOINT,    /* IP or IP:PORT, 53 by default */
 	OPTION_NAMESERVERS, /* addresses with commas, or a preset's name */
+	OPTION_WORKERS,	    /* min..max, or auto, stored as 0 */
 	OPTION_SERVER,	    /* host, or ss:// URL, or (libev) an array of hosts */
 	OPTION_ADDRESS,	    /* command line only: HOST:PORT */
 	OPTION_SOURCE,	    /* command line only: the config file */

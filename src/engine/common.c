@@ -14,6 +14,7 @@
 #include "crypto/aead.h"
 #include "engine/engine.h"
 #include "engine/status.h"
+#include "engine/worker.h"
 #include "flow/counters.h"
 #include "flow/relay.h"
 #include "io/slice.h"
@@ -38,6 +39,7 @@ static void on_trim(struct loop_timer *t)
 	tcp_socket_trim();
 	aead_cache_trim();
 	buf_pool_trim();
+	worker_report_counters();
 	if (upkeep)
 		upkeep(upkeep_owner);
 	malloc_trim(0);
@@ -98,7 +100,9 @@ static void tell_ending(void)
 
 void engine_loop(void)
 {
-	loop_run();
+	if (worker_ready() == 0)
+		loop_run();
+	worker_ending();
 	tell_ending();
 }
 
@@ -164,7 +168,10 @@ static void on_stop(struct loop_signal *s)
 
 void engine_stop_on_signals(void)
 {
-	loop_signal_start(&sigint, SIGINT, on_stop);
+	if (worker_is())
+		signal(SIGINT, SIG_IGN); /* a terminal's Ctrl-C is for the supervisor */
+	else
+		loop_signal_start(&sigint, SIGINT, on_stop);
 	loop_signal_start(&sigterm, SIGTERM, on_stop);
 }
 
@@ -215,6 +222,8 @@ void engine_log_summary(void)
 	struct flow_counters f;
 	char tcp[256], ends[512], udp[768], socks[96];
 
+	if (worker_report_counters())
+		return;
 	flow_counters_read(&f);
 	format_counters(&f, "tcp", tcp, sizeof(tcp));
 	format_counters(&f, "udp", udp, sizeof(udp));

@@ -17,21 +17,27 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "engine/common.h"
+#include "engine/worker.h"
 
 /* ---- in the log ---- */
 
-static void log_user(const struct ss_user *u, const char *where)
+void endpoints_log_user(const char *name, const char *where, const struct ss_user_counters *n)
 {
 	struct log_site own = { 0 }; /* one line each, however many come in this second */
-	const struct ss_user_counters *n = &u->counters;
 
 	if (log_level() < LOG_LEVEL_INFO || !(n->tcp_flows || n->udp_sessions))
 		return;
 	log_at(&own, LOG_LEVEL_INFO,
 	       "%s%s of %s tcp=%llu up=%llu down=%llu udp=%llu up=%llu down=%llu packets_up=%llu packets_down=%llu",
-	       *u->name ? "user " : "everybody", u->name, where, (unsigned long long)n->tcp_flows, (unsigned long long)n->tcp_up,
+	       *name ? "user " : "everybody", name, where, (unsigned long long)n->tcp_flows, (unsigned long long)n->tcp_up,
 	       (unsigned long long)n->tcp_down, (unsigned long long)n->udp_sessions, (unsigned long long)n->udp_up,
 	       (unsigned long long)n->udp_down, (unsigned long long)n->datagrams_up, (unsigned long long)n->datagrams_down);
+}
+
+static void log_user(const struct ss_user *u, const char *where)
+{
+	if (!worker_report_user(where, u->name, &u->counters))
+		endpoints_log_user(u->name, where, &u->counters);
 }
 
 void endpoint_log_users(const struct endpoint *e)

@@ -44,6 +44,9 @@ int endpoints_add_managed(struct endpoints *, const struct config_server *);
 /* Closes it and ends its flows. -ENOENT: there is none, or a config names it. */
 int endpoints_remove_managed(struct endpoints *, const struct addr *listen);
 
+/* A line about what a user did (""; everybody), if he did anything. */
+void endpoints_log_user(const char *name, const char *where, const struct ss_user_counters *);
+
 /* What there is, in the order of coming; the pointers are valid until the next change. */
 struct endpoint_view {
 	const struct addr *listen;

@@ -21,6 +21,8 @@
 #include "engine/engine.h"
 #include "engine/status.h"
 #include "engine/outbounds.h"
+#include "engine/worker.h"
+#include "engine/workers.h"
 #include "flow/assoc.h"
 #include "flow/relay.h"
 #include "inbound/mixed.h"
@@ -63,11 +65,23 @@ static int open_associations(struct local *l, struct endpoint *e, struct datagra
 	return e->associations ? 0 : ENOMEM;
 }
 
+/* Datagrams must come to the worker that has their control connection: each has a
+ * port of its own, of which clients are told; the first has the one of the config. */
+static struct addr socks_udp_address(const struct config_local *c)
+{
+	struct addr at = c->listen_udp;
+
+	if (worker_index() > 0)
+		at.port = 0;
+	return at;
+}
+
 static int open_socks_udp(struct local *l, struct endpoint *e, const struct config_local *c)
 {
+	struct addr at = socks_udp_address(c);
 	int err;
 
-	e->socks_udp = socks_udp_new(&c->listen_udp, &err);
+	e->socks_udp = socks_udp_new(&at, &err);
 	if (!e->socks_udp)
 		return err;
 	err = open_associations(l, e, socks_udp_port(e->socks_udp));
@@ -185,7 +199,7 @@ void local_close(struct local *l)
 	free(l);
 }
 
-int engine_local(const struct config *config)
+static int run_local(const struct config *config)
 {
 	struct local *l;
 	int err = engine_start(config);
@@ -204,4 +218,11 @@ int engine_local(const struct config *config)
 		engine_log_summary();
 	engine_end();
 	return err ? 1 : 0;
+}
+
+int engine_local(const struct config *config)
+{
+	static const struct workers_plan plan = { .mode = "local", .run = run_local };
+
+	return workers_wanted(config) > 1 ? workers_run(config, &plan) : run_local(config);
 }

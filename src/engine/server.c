@@ -10,16 +10,14 @@
 #include "engine/endpoints.h"
 #include "engine/engine.h"
 #include "engine/status.h"
+#include "engine/worker.h"
+#include "engine/workers.h"
 #include "flow/assoc.h"
 #include "flow/relay.h"
 #include "inbound/uot.h"
 #include "loop/loop.h"
 #include "outbound/direct.h"
 #include "proto/uot.h"
-
-/* SIP022: a salt is remembered for as long as its timestamp may pass. */
-#define SALT_KEEP_MS 60000
-#define SALT_MAX (1u << 20)
 
 struct server {
 	const struct config *config;
@@ -102,7 +100,7 @@ static int open_all(struct server *s)
 	int err;
 
 	s->direct = direct_new(&direct);
-	s->salts = salt_store_new(SALT_KEEP_MS, SALT_MAX);
+	s->salts = worker_is() ? worker_shared()->salts : worker_salts_new(false);
 	if (!s->direct || !s->salts)
 		return -ENOMEM;
 	err = open_uot(s);
@@ -118,7 +116,7 @@ static void close_all(struct server *s)
 	engine_drain(); /* what ended above is freed by deferred work */
 	if (s->direct)
 		s->direct->ops->free(s->direct);
-	if (s->salts)
+	if (!worker_is())
 		salt_store_free(s->salts);
 }
 
@@ -127,7 +125,7 @@ static void upkeep(void *owner)
 	salt_store_expire(((struct server *)owner)->salts, loop_now());
 }
 
-int engine_server(const struct config *config)
+static int run_server(const struct config *config)
 {
 	struct server server = { .config = config };
 	int err = engine_start(config);
@@ -148,4 +146,11 @@ int engine_server(const struct config *config)
 		engine_log_summary();
 	engine_end();
 	return err ? 1 : 0;
+}
+
+int engine_server(const struct config *config)
+{
+	static const struct workers_plan plan = { .mode = "server", .run = run_server };
+
+	return workers_wanted(config) > 1 ? workers_run(config, &plan) : run_server(config);
 }

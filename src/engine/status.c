@@ -19,6 +19,7 @@ struct entry {
 static struct entry entries[ENTRIES_MAX];
 static int n_entries;
 static const char *mode;
+static json_t *(*relay)(const json_t *request);
 
 static struct entry *find(const char *name, bool request)
 {
@@ -100,6 +101,11 @@ json_t *engine_request_error(const char *fmt, ...)
 	return json_pack("{s:s}", "error", text);
 }
 
+void engine_request_relay(json_t *(*fn)(const json_t *request))
+{
+	relay = fn;
+}
+
 json_t *engine_request(const json_t *request)
 {
 	const char *name = json_string_value(json_object_get(request, "request"));
@@ -108,6 +114,8 @@ json_t *engine_request(const json_t *request)
 
 	if (!name)
 		return engine_request_error("a request is an object with a member \"request\"");
+	if (relay)
+		return relay(request);
 	e = find(name, true);
 	if (!e)
 		return engine_request_error("there is no request \"%s\"", log_escape(name, strlen(name), shown, sizeof(shown)));

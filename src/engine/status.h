@@ -40,6 +40,9 @@ typedef json_t *engine_request_fn(void *owner, const json_t *request);
 void engine_request_add(const char *name, engine_request_fn *fn, void *owner);
 /* Never NULL but without memory: who cannot be answered gets {"error": "..."}. */
 json_t *engine_request(const json_t *request);
+/* Every request goes to fn instead, which answers like engine_request(): a
+ * supervisor asks its workers. NULL: no more. */
+void engine_request_relay(json_t *(*fn)(const json_t *request));
 /* {"error": "..."}, the sentence printed. */
 json_t *engine_request_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

@@ -10,7 +10,7 @@ ALICE=$(make_key "$METHOD") BOB=$(make_key "$METHOD") STRANGER=$(make_key "$METH
 # with_users KIND: (re)starts the far end with alice and bob as its users
 with_users()
 {
-	local program=$GATUN words=(server -v)
+	local program=$GATUN words=(server -v ${GATUN_SERVER_FLAGS:-})
 	if [ "$1" != gatun ]; then program=$(lab_find "$1") words=(); fi
 	lab_end "$SERVER_PID"
 	cat >"$LAB_LOGS/users.json" <<-END

@@ -1,0 +1,208 @@
+/*
+ * Lines over a stream socketpair. The supervisor waits for an answer: it carries
+ * no traffic, and a worker answers between two turns of its loop. A worker
+ * writes its answer at once, too, as the supervisor is there to read it. See
+ * worker_link.h.
+ */
+#include "engine/worker_link.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "engine/status.h"
+#include "loop/loop.h"
+
+#define WAIT_MS 2000
+#define LINE_MAX_BYTES (64u * 1024 * 1024)
+
+/* What has come of a line. */
+struct line {
+	char *text;
+	size_t len, size;
+};
+
+static void line_clear(struct line *l)
+{
+	if (l->text)
+		explicit_bzero(l->text, l->size); /* a request may add a user, with his key */
+	free(l->text);
+	*l = (struct line){ 0 };
+}
+
+/* Reads what is there. 1: something; 0: nothing now; -errno. */
+static int line_read(struct line *l, int fd)
+{
+	ssize_t n;
+
+	if (l->size - l->len < 4096) {
+		size_t size = l->size ? 2 * l->size : 16384;
+		char *more = size > LINE_MAX_BYTES ? NULL : realloc(l->text, size);
+
+		if (!more)
+			return -ENOMEM;
+		l->text = more;
+		l->size = size;
+	}
+	n = recv(fd, l->text + l->len, l->size - l->len, MSG_DONTWAIT);
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	l->len += (size_t)n;
+	return n ? 1 : -EPIPE;
+}
+
+/* Takes the first whole line off, as JSON. NULL with *whole: it is none. */
+static json_t *line_take(struct line *l, bool *whole)
+{
+	char *end = l->len ? memchr(l->text, '\n', l->len) : NULL;
+	json_error_t error;
+	json_t *v;
+	size_t len;
+
+	*whole = end != NULL;
+	if (!end)
+		return NULL;
+	len = (size_t)(end - l->text) + 1;
+	v = json_loadb(l->text, len, 0, &error);
+	memmove(l->text, l->text + len, l->len - len);
+	l->len -= len;
+	return v;
+}
+
+static bool wait_for(int fd, short events, uint64_t until)
+{
+	struct pollfd p = { .fd = fd, .events = events };
+	uint64_t now = clock_ms();
+
+	return now < until && (poll(&p, 1, (int)(until - now)) >= 0 || errno == EINTR);
+}
+
+static int write_all(int fd, const char *data, size_t len, uint64_t until)
+{
+	while (len) {
+		ssize_t n = send(fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n < 0 && errno != EAGAIN && errno != EINTR)
+			return -errno;
+		if (n < 0 && !wait_for(fd, POLLOUT, until))
+			return -ETIMEDOUT;
+		if (n > 0) {
+			data += n;
+			len -= (size_t)n;
+		}
+	}
+	return 0;
+}
+
+/* v: stolen. */
+static int write_line(int fd, json_t *v, uint64_t until)
+{
+	char *text = v ? json_dumps(v, JSON_COMPACT) : NULL;
+	size_t len = text ? strlen(text) : 0;
+	int err = -ENOMEM;
+
+	json_decref(v);
+	if (text) {
+		text[len] = '\n'; /* in place of the NUL */
+		err = write_all(fd, text, len + 1, until);
+		explicit_bzero(text, len + 1);
+	}
+	free(text);
+	return err;
+}
+
+/* ---- the supervisor ---- */
+
+static json_t *take_answer(struct line *l, json_int_t number)
+{
+	for (;;) {
+		bool whole;
+		json_t *v = line_take(l, &whole), *answer = json_object_get(v, "answer");
+
+		if (!whole)
+			return NULL;
+		if (answer && json_integer_value(json_object_get(v, "number")) == number)
+			json_incref(answer);
+		else
+			answer = NULL;
+		json_decref(v);
+		if (answer)
+			return answer;
+	}
+}
+
+json_t *worker_link_ask(int fd, const json_t *request)
+{
+	static json_int_t last;
+	uint64_t until = clock_ms() + WAIT_MS;
+	json_int_t number = ++last;
+	struct line line = { 0 };
+	json_t *answer = NULL;
+
+	if (write_line(fd, json_pack("{s:I,s:O}", "number", number, "request", request), until) < 0)
+		return NULL;
+	while (!answer && wait_for(fd, POLLIN, until)) {
+		if (line_read(&line, fd) < 0)
+			break;
+		answer = take_answer(&line, number);
+	}
+	line_clear(&line);
+	return answer;
+}
+
+/* ---- a worker ---- */
+
+static struct loop_watch watch;
+static struct line incoming;
+static int served_fd = -1;
+
+static void answer_line(json_t *v)
+{
+	json_t *request = json_object_get(v, "request");
+	json_t *number = json_object_get(v, "number");
+
+	if (request && number)
+		write_line(served_fd, json_pack("{s:O,s:o}", "number", number, "answer", engine_request(request)),
+			   clock_ms() + WAIT_MS);
+}
+
+static void on_ready(struct loop_watch *w, unsigned events)
+{
+	int rc = line_read(&incoming, served_fd);
+	bool whole = rc > 0;
+
+	(void)w, (void)events;
+	if (rc < 0) {
+		log_error("the supervisor is gone");
+		worker_link_close();
+		loop_stop();
+	}
+	while (whole) {
+		json_t *v = line_take(&incoming, &whole);
+
+		if (v)
+			answer_line(v);
+		json_decref(v);
+	}
+}
+
+int worker_link_serve(int fd)
+{
+	served_fd = fd;
+	return loop_watch_start(&watch, fd, LOOP_READ, on_ready);
+}
+
+void worker_link_close(void)
+{
+	if (served_fd < 0)
+		return;
+	loop_watch_stop(&watch);
+	close(served_fd);
+	served_fd = -1;
+	line_clear(&incoming);
+}

@@ -1,0 +1,41 @@
+/* See worker_shared.h. */
+#include "engine/worker_shared.h"
+
+#include <stdlib.h>
+
+#include "base/shared.h"
+
+/* SIP022: a salt is remembered for as long as its timestamp may pass. */
+#define SALT_KEEP_MS 60000
+#define SALT_MAX (1u << 20)
+
+struct salt_store *worker_salts_new(bool shared)
+{
+	return shared ? salt_store_new_shared(SALT_KEEP_MS, SALT_MAX) : salt_store_new(SALT_KEEP_MS, SALT_MAX);
+}
+
+struct worker_shared *worker_shared_new(int n)
+{
+	struct worker_shared *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->n = n;
+	s->salts = worker_salts_new(true);
+	s->counters = shared_map((size_t)n * sizeof(*s->counters), true);
+	if (!s->salts || !s->counters) {
+		worker_shared_free(s);
+		return NULL;
+	}
+	return s;
+}
+
+void worker_shared_free(struct worker_shared *s)
+{
+	if (!s)
+		return;
+	salt_store_free(s->salts);
+	if (s->counters)
+		shared_unmap(s->counters, (size_t)s->n * sizeof(*s->counters));
+	free(s);
+}

@@ -1,0 +1,28 @@
+/*
+ * What workers must have in common, in memory that the supervisor maps before it
+ * forks: the salts that were seen (a replay may land at another worker), and a
+ * page of counters each, where a worker leaves its numbers when it ends. It
+ * outlives every worker.
+ */
+#ifndef GATUN_ENGINE_WORKER_SHARED_H
+#define GATUN_ENGINE_WORKER_SHARED_H
+
+#include <stdbool.h>
+
+#include "crypto/salt_store.h"
+#include "flow/counters.h"
+
+struct worker_shared {
+	int n; /* workers */
+	struct salt_store *salts;
+	struct flow_counters *counters; /* [n], as last told */
+};
+
+/* The salts that a server remembers. NULL: no memory. */
+struct salt_store *worker_salts_new(bool shared);
+
+/* NULL: no memory. */
+struct worker_shared *worker_shared_new(int n);
+void worker_shared_free(struct worker_shared *);
+
+#endif
