@@ -8,24 +8,44 @@
 
 #include <errno.h>
 #include <linux/securebits.h>
+#include <stdbool.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
 
-/* The permitted, effective, inheritable and ambient sets, but for `keep` (or
- * -1) in the first two. */
-static int clear_sets_but(cap_value_t keep)
+static bool is_ours(cap_value_t c)
+{
+	cap_t sets = cap_get_proc();
+	cap_flag_value_t ours = CAP_CLEAR;
+
+	if (!sets)
+		return false;
+	cap_get_flag(sets, c, CAP_PERMITTED, &ours);
+	cap_free(sets);
+	return ours == CAP_SET;
+}
+
+/* The permitted, effective and inheritable sets, but for `keep` in the first
+ * two and `pass_on` in all, where we have them (or -1); the ambient set, but for
+ * what is left in both permitted and inheritable. */
+static int clear_sets_but(cap_value_t keep, cap_value_t pass_on)
 {
 	cap_t none = cap_init();
 	int err = 0;
 
 	if (!none)
 		return -ENOMEM;
-	if (keep >= 0) {
+	if (keep >= 0 && is_ours(keep)) {
 		cap_set_flag(none, CAP_PERMITTED, 1, &keep, CAP_SET);
 		cap_set_flag(none, CAP_EFFECTIVE, 1, &keep, CAP_SET);
 	}
+	if (pass_on >= 0 && is_ours(pass_on)) {
+		cap_set_flag(none, CAP_PERMITTED, 1, &pass_on, CAP_SET);
+		cap_set_flag(none, CAP_EFFECTIVE, 1, &pass_on, CAP_SET);
+		cap_set_flag(none, CAP_INHERITABLE, 1, &pass_on, CAP_SET);
+	}
 	/* Kernels before 4.3 have no ambient set; then there is none to clear. */
-	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	if (pass_on < 0)
+		prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 	if (cap_set_proc(none) < 0)
 		err = -errno;
 	cap_free(none);
@@ -40,22 +60,46 @@ static void clear_bounding(void)
 		prctl(PR_CAPBSET_DROP, c, 0, 0, 0);
 }
 
-static int drop_but(cap_value_t keep)
+static int drop_but(cap_value_t keep, cap_value_t pass_on)
 {
-	clear_bounding();
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -errno;
-	return clear_sets_but(keep);
+	return clear_sets_but(keep, pass_on);
 }
 
 int sys_caps_drop_all(void)
 {
-	return drop_but(-1);
+	clear_bounding();
+	return drop_but(-1, -1);
 }
 
 int sys_caps_drop_but_marks(void)
 {
-	return drop_but(CAP_NET_RAW);
+	clear_bounding();
+	return drop_but(CAP_NET_RAW, -1);
+}
+
+/* Into the inheritable and the ambient set: the only way past an exec under
+ * no_new_privs. While the bounding set still holds it, or never. */
+static int raise_ambient(cap_value_t c)
+{
+	cap_t sets = cap_get_proc();
+	int err = 0;
+
+	if (!sets)
+		return -ENOMEM;
+	cap_set_flag(sets, CAP_INHERITABLE, 1, &c, CAP_SET);
+	if (cap_set_proc(sets) < 0 || prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, c, 0, 0) < 0)
+		err = -errno;
+	cap_free(sets);
+	return err;
+}
+
+int sys_caps_drop_with_helpers(bool marks, bool low_ports)
+{
+	int err = low_ports && is_ours(CAP_NET_BIND_SERVICE) ? raise_ambient(CAP_NET_BIND_SERVICE) : 0;
+
+	return err ? err : drop_but(marks ? CAP_NET_RAW : -1, low_ports ? CAP_NET_BIND_SERVICE : -1);
 }
 
 int sys_caps_drop_for_command(void)
@@ -65,5 +109,5 @@ int sys_caps_drop_for_command(void)
 
 	if (prctl(PR_SET_SECUREBITS, bits, 0, 0, 0) < 0)
 		return -errno;
-	return clear_sets_but(-1);
+	return clear_sets_but(-1, -1);
 }

@@ -2,6 +2,8 @@
 #ifndef GATUN_SYS_CAPS_H
 #define GATUN_SYS_CAPS_H
 
+#include <stdbool.h>
+
 /*
  * Empties the permitted, effective, inheritable, ambient and (where allowed)
  * bounding sets of this process and sets no_new_privs, so that neither it nor
@@ -15,6 +17,15 @@ int sys_caps_drop_all(void);
 /* As above, but keeps CAP_NET_RAW: SO_MARK on later sockets needs it (or
  * CAP_NET_ADMIN, which is worse), and nothing more. */
 int sys_caps_drop_but_marks(void);
+
+/*
+ * For a process that starts helpers, and for a helper just before its exec: the
+ * bounding set stays, because a program with file capabilities, as Debian's
+ * obfs-server, cannot start otherwise (no_new_privs makes them worthless).
+ * low_ports: CAP_NET_BIND_SERVICE stays and is passed on to what is started;
+ * marks: CAP_NET_RAW stays here. What we do not have is not kept.
+ */
+int sys_caps_drop_with_helpers(bool marks, bool low_ports);
 
 /*
  * What init does for the command of `run`: the permitted, effective,

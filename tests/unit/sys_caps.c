@@ -67,6 +67,50 @@ static void child_drops_for_command(void)
 	_exit(4);
 }
 
+/* As a helper is started: one capability through an exec, and nothing else. */
+static void child_starts_helper(void)
+{
+	if (unshare(CLONE_NEWUSER) < 0)
+		_exit(77);
+	if (sys_caps_drop_with_helpers(true, true) || sys_caps_drop_with_helpers(false, true))
+		_exit(1);
+	if (prctl(PR_CAPBSET_READ, CAP_NET_RAW, 0, 0, 0) != 1 || prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1)
+		_exit(2);
+	/* 0x400: CAP_NET_BIND_SERVICE */
+	execl("/bin/sh", "sh", "-c", "[ \"$(grep -cE '^Cap(Eff|Prm|Inh|Amb):.0000000000000400$' /proc/self/status)\" = 4 ]", NULL);
+	_exit(3);
+}
+
+static void helper_keeps_low_ports(void **state)
+{
+	int code = run(child_starts_helper);
+
+	(void)state;
+	if (code == 77)
+		skip();
+	assert_int_equal(code, 0);
+}
+
+static void child_starts_plain_helper(void)
+{
+	if (unshare(CLONE_NEWUSER) < 0)
+		_exit(77);
+	if (sys_caps_drop_with_helpers(false, false))
+		_exit(1);
+	execl("/bin/sh", "sh", "-c", "! grep -E 'Cap(Eff|Prm|Inh|Amb):.*[1-9a-f]' /proc/self/status >/dev/null", NULL);
+	_exit(4);
+}
+
+static void helper_keeps_no_capability(void **state)
+{
+	int code = run(child_starts_plain_helper);
+
+	(void)state;
+	if (code == 77)
+		skip();
+	assert_int_equal(code, 0);
+}
+
 static void command_keeps_no_capability(void **state)
 {
 	int code = run(child_drops_for_command);
@@ -82,6 +126,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(engine_keeps_no_capability),
 		cmocka_unit_test(command_keeps_no_capability),
+		cmocka_unit_test(helper_keeps_low_ports),
+		cmocka_unit_test(helper_keeps_no_capability),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,17 @@
+/*
+ * Does anybody on this machine hold a local port? Looked up in the kernel's own
+ * tables (/proc/net), so that asking touches nobody: a connection made only to
+ * find out would be carried on to the far end by a plugin.
+ */
+#ifndef GATUN_SYS_LISTENING_H
+#define GATUN_SYS_LISTENING_H
+
+#include <stdbool.h>
+
+#include "base/addr.h"
+
+/* A TCP listener (or a UDP socket) that gets what is sent to `addr`: bound to it
+ * or to all addresses. 1, 0, or -errno where the tables cannot be read. */
+int sys_listening(const struct addr *addr, bool udp);
+
+#endif
