@@ -210,6 +210,14 @@ static void walk(struct args *a)
 	}
 }
 
+static bool gives_password(const struct args *a)
+{
+	for (int i = 0; i < a->n_given; i++)
+		if (a->given[i].row && a->given[i].row->letter == 'k')
+			return true;
+	return false;
+}
+
 /* One source, and nothing twice that cannot add up. */
 static void check_sources(struct args *a)
 {
@@ -220,7 +228,7 @@ static void check_sources(struct args *a)
 		files += a->given[i].row && a->given[i].row->type == OPTION_SOURCE;
 	if (files > 1 || (url && file))
 		a->failed = help_usage_error(a->command, "%s", url ? "give ss:// URLs or -c FILE, not both" : "give one -c FILE");
-	else if (url && (find_given(a, OPTION_ADDRESS) || find_given(a, OPTION_SECRET)))
+	else if (url && (find_given(a, OPTION_ADDRESS) || gives_password(a)))
 		a->failed = help_usage_error(a->command, "an ss:// URL holds address, method and password: leave out -s, -m and -k");
 }
 
@@ -261,7 +269,7 @@ static void assign_secret(struct args *a, struct assignment *to, const struct gi
 	}
 	secret = words_read_secret(g->value + 1);
 	if (!secret) {
-		a->failed = help_usage_error(a->command, "cannot read the password from %s: %s", g->value + 1,
+		a->failed = help_usage_error(a->command, "cannot read the %s from %s: %s", g->row->flag, g->value + 1,
 					     errno == EINVAL ? "its first line is empty or too long" : strerror(errno));
 		return;
 	}

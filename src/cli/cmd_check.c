@@ -27,6 +27,8 @@ static void print_identity(const struct config_server *s)
 		printf(", %d user%s", s->n_users, s->n_users == 1 ? "" : "s");
 	if (s->n_identities)
 		printf(", as a user behind %d key%s", s->n_identities, s->n_identities == 1 ? "" : "s");
+	if (s->plugin.name)
+		printf(", %s through the plugin %s", carried(s->plugin.mode), s->plugin.name);
 	putchar('\n');
 }
 

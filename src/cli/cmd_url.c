@@ -30,6 +30,8 @@ static void print_json(const struct server_spec *s)
 	json_object_set_new(object, "server_port", json_integer(s->port.number));
 	put_text(object, "method", s->method.text);
 	put_text(object, "password", s->password.text);
+	put_text(object, "plugin", s->plugin.text);
+	put_text(object, "plugin_opts", s->plugin_opts.text);
 	put_text(object, "remarks", s->tag.text);
 	json_dumpf(object, stdout, JSON_INDENT(2));
 	putchar('\n');

@@ -70,6 +70,9 @@ char *option_describe_type(const struct option_row *r, char *buf, size_t size)
 	case OPTION_PROBE_URL:
 		snprintf(buf, size, "http://HOST[:PORT][/PATH]");
 		break;
+	case OPTION_STRINGS:
+		snprintf(buf, size, "an array of strings");
+		break;
 	default:
 		snprintf(buf, size, "a string");
 	}
@@ -355,6 +358,8 @@ static bool assign_server(const struct assignment *a, const struct option_row *r
 	take_text(&s->method, &url.method, v->at);
 	take_text(&s->password, &url.password, v->at);
 	take_text(&s->tag, &url.tag, v->at);
+	if (!s->plugin.text && !s->plugin_opts.text)
+		take_text(&s->plugin_opts, &url.plugin_opts, v->at);
 	take_text(&s->plugin, &url.plugin, v->at);
 	if (!s->port.number)
 		s->port = (struct spec_number){ .number = url.port.number, .at = v->at };
@@ -429,7 +434,6 @@ static bool assign(const struct assignment *a, const struct option_row *r, const
 	case OPTION_WORD:
 		return assign_word(a, r, v);
 	case OPTION_TEXT:
-	case OPTION_PLUGIN:
 		return assign_text(a, r, v);
 	case OPTION_SECRET:
 		return assign_secret(a, r, v);
@@ -471,6 +475,7 @@ static bool assign(const struct assignment *a, const struct option_row *r, const
 	case OPTION_USERS:
 	case OPTION_LOCALS:
 	case OPTION_OBJECT:
+	case OPTION_STRINGS:
 		break;
 	}
 	return wants(a, r, v);

@@ -32,7 +32,7 @@ struct assignment {
 	struct local_list *locals; /* for rows of OPTION_LISTEN */
 };
 
-/* False if it added an error. Rows of OPTION_SERVERS, OPTION_USERS and OPTION_LOCALS are the
+/* False if it added an error. Rows of OPTION_SERVERS, OPTION_USERS, OPTION_LOCALS and OPTION_STRINGS are the
  * file reader's, OPTION_SOURCE and OPTION_ADDRESS the command line's. */
 bool option_assign(const struct assignment *, const struct option_row *, const struct option_value *);
 

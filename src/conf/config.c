@@ -45,11 +45,28 @@ const char *config_keep_text(struct config *c, const char *text, size_t len)
 	return copy;
 }
 
+const char *const *config_keep_list(struct config *c, const char *const *texts, size_t n)
+{
+	/* The list's own NULL and the text's NUL lie behind the same bytes. */
+	const char *copy = config_keep_text(c, (const char *)texts, (n + 1) * sizeof(*texts));
+	const char **list = (const char **)(uintptr_t)copy;
+
+	if (list)
+		list[n] = NULL;
+	return (const char *const *)list;
+}
+
 static void free_users(struct config_users *u)
 {
 	for (int i = 0; i < u->n; i++) /* their texts are kept like all others */
 		sodium_memzero((char *)(uintptr_t)u->items[i].password, strlen(u->items[i].password));
 	free(u->items);
+}
+
+static void wipe(const char *text)
+{
+	if (text)
+		sodium_memzero((char *)(uintptr_t)text, strlen(text));
 }
 
 bool config_server_hops_carry_udp(const struct config_server *s)
@@ -72,6 +89,9 @@ static void free_hop(struct config_hop *h)
 
 void config_server_free(struct config_server *s)
 {
+	wipe(s->plugin.options); /* kept like all texts, and freed with them */
+	for (const char *const *arg = s->plugin.args; arg && *arg; arg++)
+		wipe(*arg);
 	if (s->users)
 		sodium_memzero(s->users, sizeof(*s->users) * (size_t)s->n_users);
 	free(s->users);

@@ -34,6 +34,14 @@ struct config_hop {
 	struct config_server *server; /* of HOP_SHADOWSOCKS; without hops of its own */
 };
 
+/* SIP003: the program that stands between us and the other end. */
+struct config_plugin {
+	const char *name;	  /* of the program, or its path; NULL: none */
+	const char *options;	  /* as the plugin wants them: a secret; or NULL */
+	const char *const *args;  /* NULL-terminated; or NULL */
+	enum config_mode mode;	  /* what it carries of what the server does */
+};
+
 struct config_server {
 	struct target address;	     /* where it is (client), or where to listen (server) */
 	const char *tag;	     /* "remarks", the URL's #tag, or host:port; free of control bytes */
@@ -44,6 +52,7 @@ struct config_server {
 	struct config_server_user *users; /* SIP023, server: who may come; none: anyone with the key */
 	int n_users;
 	enum config_mode mode;
+	struct config_plugin plugin;
 	uint32_t timeout;	     /* seconds; 0 = the config's */
 
 	/* client: among several, and what stands before it */
@@ -137,6 +146,8 @@ void config_init(struct config *);
 const char *config_keep_text(struct config *, const char *text, size_t len);
 /* Do all proxies before it carry UDP? An HTTP proxy does not. */
 bool config_server_hops_carry_udp(const struct config_server *);
+/* The same for `n` texts that are kept already: NULL-terminated. */
+const char *const *config_keep_list(struct config *, const char *const *texts, size_t n);
 /* Wipes a server's keys and frees its users; its texts are the config's. */
 void config_server_free(struct config_server *);
 /* Wipes the keys and frees everything. Safe on a config_init'ed or freed config. */

@@ -219,6 +219,43 @@ static void read_object(struct reader *r, const struct option_row *o, const json
 	read_section(r, v, o->min, spec);
 }
 
+static void *home_of(const struct reader *r, const struct option_row *o, struct server_spec *spec)
+{
+	return o->home == HOME_SERVER ? (void *)spec : (void *)r->loading->config;
+}
+
+static void read_strings(struct reader *r, const struct option_row *o, const json_t *array, conf_place at, struct server_spec *spec)
+{
+	struct config *c = r->loading->config;
+	size_t n = json_array_size(array);
+	const char **texts = calloc(n + 1, sizeof(*texts));
+	const json_t *odd = NULL; /* the first that is no string */
+
+	if (!texts)
+		die(1, "out of memory");
+	for (size_t i = 0; i < n && !odd; i++) {
+		const json_t *item = json_array_get(array, i);
+
+		if (!json_is_string(item))
+			odd = item;
+		else if (!(texts[i] = config_keep_text(c, json_string_value(item), json_string_length(item))))
+			die(1, "out of memory");
+	}
+	if (!json_is_array(array)) {
+		wants_type(r, o, array, at);
+	} else if (odd) {
+		problem_add(&r->loading->problems, PROBLEM_ERROR, at, "\"%s\" wants an array of strings, not %s among them", o->key,
+			    kind_name(odd));
+	} else {
+		const char *const *list = config_keep_list(c, texts, n);
+
+		if (!list)
+			die(1, "out of memory");
+		memcpy((char *)home_of(r, o, spec) + o->offset, &list, sizeof(list));
+	}
+	free(texts);
+}
+
 static void read_member(struct reader *r, const struct option_row *o, const json_t *v, conf_place at, struct server_spec *spec)
 {
 	char name[KEY_SHOWN];
@@ -238,6 +275,8 @@ static void read_member(struct reader *r, const struct option_row *o, const json
 		read_hops(r, o, v, spec);
 	else if (o->type == OPTION_LOCALS)
 		read_locals(r, o, v, at);
+	else if (o->type == OPTION_STRINGS)
+		read_strings(r, o, v, at, spec);
 	else
 		option_assign(&a, o, &value);
 }
@@ -276,12 +315,25 @@ static void copy_text(struct spec_text *to, const struct spec_text *from)
 		to->at = from->at;
 }
 
+/* One that has a plugin of its own (or "": none) has all of that to itself. */
+static void inherit_plugin(struct server_spec *s, const struct server_spec *top)
+{
+	if (s->plugin.text)
+		return;
+	copy_text(&s->plugin, &top->plugin);
+	copy_text(&s->plugin_opts, &top->plugin_opts);
+	if (!s->plugin_args)
+		s->plugin_args = top->plugin_args;
+	if (!s->plugin_mode.number)
+		s->plugin_mode = top->plugin_mode;
+}
+
 /* What a server does not say is as the top level says. */
 static void inherit(struct server_spec *s, const struct server_spec *top)
 {
 	copy_text(&s->method, &top->method);
 	copy_text(&s->password, &top->password);
-	copy_text(&s->plugin, &top->plugin);
+	inherit_plugin(s, top);
 	if (!s->n_users)
 		spec_copy_users(s, top);
 	hop_inherit(s, top);

@@ -51,6 +51,16 @@ static const struct option_row rows[] = {
 	{ "mode", NULL, 0, NULL, OPTION_WORD, IN_TOP | IN_SERVER, 1, 3, "tcp_only|udp_only|tcp_and_udp", IN_SPEC(mode),
 	  "tcp_and_udp", "What the server carries." },
 
+	/* plugins (SIP003) */
+	{ "plugin", "plugin", 0, "NAME", OPTION_TEXT, IN_TOP | IN_SERVER | FOR_ALL, 0, 0, NULL, IN_SPEC(plugin), NULL,
+	  "A SIP003 plugin between client and server: a program in $PATH, or its path. Both ends need theirs." },
+	{ "plugin_opts", "plugin-opts", 0, "OPTIONS", OPTION_SECRET, IN_TOP | IN_SERVER | FOR_ALL, 0, 0, NULL,
+	  IN_SPEC(plugin_opts), NULL, "The plugin's options, as it wants them; on the command line @FILE reads them from a file." },
+	{ "plugin_args", NULL, 0, NULL, OPTION_STRINGS, IN_TOP | IN_SERVER, 0, 0, NULL, IN_SPEC(plugin_args), NULL,
+	  "Arguments of the plugin's command line, an array." },
+	{ "plugin_mode", NULL, 0, NULL, OPTION_WORD, IN_TOP | IN_SERVER, 1, 3, "tcp_only|udp_only|tcp_and_udp",
+	  IN_SPEC(plugin_mode), "tcp_only", "What goes through the plugin (SIP003u); the rest goes beside it." },
+
 	/* several servers, and the way to them */
 	{ "outbound_proxy", "outbound-proxy", 0, "URL", OPTION_HOPS, IN_TOP | IN_SERVER | FOR_RUN | FOR_LOCAL, 0, 0, NULL, NOWHERE,
 	  NULL,
@@ -213,10 +223,6 @@ static const struct option_row rows[] = {
 	{ NULL, "log-format", 0, "text|json", OPTION_WORD, FOR_ALL, 0, 1, "text|json", IN_CONFIG(log_format), "text",
 	  "The form of log lines, which go to standard error." },
 
-	/* refused where it would be needed */
-	{ "plugin", NULL, 0, NULL, OPTION_PLUGIN, IN_TOP | IN_SERVER, 0, 0, NULL, IN_SPEC(plugin), NULL,
-	  "SIP003 plugin: not supported yet, refused unless empty." },
-
 	/* known, without meaning for us */
 	INERT("version", IN_TOP, "The schema's version."),
 	INERT("id", IN_SERVER, "The server's UUID."),
@@ -224,9 +230,6 @@ static const struct option_row rows[] = {
 	INERT("ipv6_first", IN_TOP, "IPv6 is always tried first, and IPv4 at once when it is slow (RFC 8305)."),
 	INERT("reuse_port", IN_TOP, "SO_REUSEPORT: gatun decides by itself."),
 	INERT("use_syslog", IN_TOP, "Messages go to standard error."),
-	INERT("plugin_opts", IN_TOP | IN_SERVER, "Options of the plugin."),
-	INERT("plugin_args", IN_TOP | IN_SERVER, "Arguments of the plugin."),
-	INERT("plugin_mode", IN_TOP | IN_SERVER, "What the plugin carries."),
 
 	/* known, not supported yet */
 	LATER("tcp_redir", IN_LOCAL, "How a redir inbound captures TCP."),

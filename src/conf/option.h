@@ -57,7 +57,7 @@ enum option_type {
 	OPTION_HOPS,	    /* URLs of proxies, which may hold passwords: one, or an array; repeatable on the command line */
 	OPTION_WEIGHT,	    /* 0..1, stored in thousandths */
 	OPTION_PROBE_URL,   /* http://HOST[:PORT][/PATH] */
-	OPTION_PLUGIN,	    /* refused unless empty: without it the server is not reachable */
+	OPTION_STRINGS,	    /* an array of strings; in a file only */
 	OPTION_INERT,	    /* accepted, means nothing to us by its nature (version, id) */
 	OPTION_LATER,	    /* known, not supported yet, has no effect: a warning */
 };

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "conf/hop.h"
 #include "conf/nearest.h"
+#include "conf/server_plugin.h"
 #include "conf/server_users.h"
 #include "conf/utf8.h"
 #include "crypto/kdf.h"
@@ -49,6 +50,7 @@ void spec_free(struct server_spec *s)
 	wipe_text(&s->password);
 	wipe_text(&s->tag);
 	wipe_text(&s->plugin);
+	wipe_text(&s->plugin_opts);
 	for (int i = 0; i < s->n_users; i++) {
 		wipe_text(&s->users[i].name);
 		wipe_text(&s->users[i].password);
@@ -348,11 +350,7 @@ bool spec_check(const struct server_spec *s, struct config *c, struct config_ser
 	if (out->method)
 		ok &= server_users_check(s, c, out, p);
 	ok &= hop_check(s, c, out, p);
-	if (s->plugin.text && *s->plugin.text) {
-		problem_add(p, PROBLEM_ERROR, place_of(s->plugin.at, s),
-			    "plugins (SIP003) are not supported yet, and without its plugin this server cannot be reached");
-		ok = false;
-	}
+	ok &= server_plugin_check(s, c, out, p);
 	if (ok)
 		set_tag(s, c, out);
 	return ok;

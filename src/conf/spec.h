@@ -32,8 +32,9 @@ struct user_spec {
 };
 
 struct server_spec {
-	struct spec_text host, method, password, tag, plugin;
-	struct spec_number port, mode, disabled;
+	struct spec_text host, method, password, tag, plugin, plugin_opts;
+	struct spec_number port, mode, disabled, plugin_mode;
+	const char *const *plugin_args; /* kept by the config, NULL-terminated; or NULL */
 	struct spec_number timeout, tcp_weight, udp_weight;
 	struct spec_text *hops; /* URLs of the proxies before it (hop.h) */
 	int n_hops;

@@ -16,6 +16,7 @@
 
 #include "base/err.h"
 #include "crypto/method.h"
+#include "proto/sip003.h"
 
 #define SCHEME "ss://"
 #define URL_MAX 8192
@@ -216,6 +217,21 @@ static int parse_legacy(struct part in, char *scratch, struct server_spec *out, 
 	return result;
 }
 
+/* "name;key=value;flag", decoded. */
+static void take_plugin(const char *text, struct server_spec *out)
+{
+	char *name = malloc(strlen(text) + 1);
+	const char *options;
+
+	if (!name)
+		die(1, "out of memory");
+	options = sip003_split(text, name);
+	spec_set_text(&out->plugin, name, strlen(name), 0);
+	if (*options)
+		spec_set_text(&out->plugin_opts, options, strlen(options), 0);
+	free(name);
+}
+
 /* plugin=... of the query; other arguments are not ours to judge (SIP002). */
 static int parse_query(struct part in, char *scratch, struct server_spec *out, char *err, size_t err_size)
 {
@@ -229,7 +245,7 @@ static int parse_query(struct part in, char *scratch, struct server_spec *out, c
 
 			if (n < 0)
 				return fail(err, err_size, "a percent escape in plugin= is broken");
-			spec_set_text(&out->plugin, scratch, (size_t)n, 0);
+			take_plugin(scratch, out);
 		}
 		in.at += used;
 		in.len -= used;
@@ -328,17 +344,35 @@ static char *put_userinfo(char *out, const struct server_spec *s)
 	return out + strlen(out);
 }
 
+/* "/?plugin=name%3Boptions", both as they are: SIP002. */
+static char *put_plugin(char *out, const struct server_spec *s)
+{
+	const char *options = s->plugin_opts.text ? s->plugin_opts.text : "";
+	char *text = malloc(2 * strlen(s->plugin.text) + strlen(options) + 2);
+
+	if (!text)
+		die(1, "out of memory");
+	sip003_join(s->plugin.text, options, text);
+	out = put_escaped(stpcpy(out, "/?plugin="), text);
+	sodium_memzero(text, strlen(text));
+	free(text);
+	return out;
+}
+
 char *url_format(const struct server_spec *s)
 {
-	const char *tag = s->tag.text ? s->tag.text : "";
-	size_t len = strlen(s->host.text) + strlen(s->method.text) + strlen(s->password.text) + strlen(tag);
-	char *url = malloc(3 * len + 32), *out;
+	const char *tag = s->tag.text ? s->tag.text : "", *plugin = s->plugin.text ? s->plugin.text : "";
+	size_t len = strlen(s->host.text) + strlen(s->method.text) + strlen(s->password.text) + strlen(tag) + 2 * strlen(plugin) +
+		     (s->plugin_opts.text ? strlen(s->plugin_opts.text) : 0);
+	char *url = malloc(3 * len + 48), *out;
 	bool bare6 = strchr(s->host.text, ':') != NULL;
 
 	if (!url)
 		return NULL;
 	out = put_userinfo(stpcpy(url, SCHEME), s);
 	out += sprintf(out, bare6 ? "@[%s]:%u" : "@%s:%u", s->host.text, s->port.number);
+	if (*plugin)
+		out = put_plugin(out, s);
 	if (*tag)
 		put_escaped(stpcpy(out, "#"), tag);
 	return url;

@@ -13,7 +13,7 @@
 #include "conf/spec.h"
 
 bool url_is_ss(const char *text);
-/* Fills host, port, method, password, tag and plugin of *out, which must be
+/* Fills host, port, method, password, tag, plugin and its options of *out, which must be
  * empty. 0, or -EINVAL with a sentence in err; *out is to be freed in any case. */
 int url_parse(const char *text, struct server_spec *out, char *err, size_t err_size);
 /* A new string of the caller's (a secret: wipe it with url_free), or NULL

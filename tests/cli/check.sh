@@ -77,7 +77,9 @@ ok "a name of 256 bytes: exit code 3, one line" eval 'code 3 && err_lines 1 && e
 run check "ss://YWVzLTI1Ni1nY206cTNacDhMdzBWdFl4N0JuMktkSjVSZ1E@${LONG:1}:1"
 ok "one of 255 is taken" code 0
 run check "ss://YWVzLTI1Ni1nY206cEBzcw@h:1/?plugin=v2ray-plugin"
-ok "a plugin is refused by name of the thing" eval 'code 3 && err_has "plugins (SIP003) are not supported yet"'
+ok "a plugin is told, with what goes through it" eval 'code 0 && out_has "TCP only through the plugin v2ray-plugin"'
+run check "ss://YWVzLTI1Ni1nY206cEBzcw@h:1/?plugin=obfs-local%3Bpassword%3Dhunter2"
+ok "its options are not" eval 'code 0 && out_has "through the plugin obfs-local" && ! out_has hunter2 && ! err_has hunter2'
 run check "ss://cmM0LW1kNTpwQHNz@h:1"
 ok "a stream cipher is refused with the reason" eval 'code 3 && err_has "without authentication"'
 run check 'ss://aes-256-gmc:hunter2hunter2@h:1'

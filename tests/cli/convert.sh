@@ -40,6 +40,15 @@ cat >two.json <<'J'
 J
 run url two.json
 ok "several servers: a line each, without the disabled" eval 'code 0 && [ "$(wc -l <out)" = 2 ] && out_has a.example && out_has c.example'
+cat >plugin.json <<'J'
+{ "server": "a.example", "server_port": 1, "method": "aes-256-gcm", "password": "q3Zp8Lw0VtYx7Bn2KdJ5RgQ", "plugin": "obfs-local", "plugin_opts": "obfs=http;obfs-host=b\\;c" }
+J
+chmod 600 plugin.json
+run url plugin.json
+URL=$OUT
+ok "a plugin and its options are in the line, as SIP002 says" eval 'code 0 && [[ $OUT == ss://*@a.example:1/\?plugin=obfs-local%3Bobfs%3Dhttp%3Bobfs-host%3Db%5C%3Bc* ]]'
+run url "$URL"
+ok "and in the file made of it" eval 'code 0 && out_has "\"plugin\": \"obfs-local\"" && grep -qF "\"plugin_opts\": \"obfs=http;obfs-host=b\\\\;c\"" out'
 cat >users.json <<'J'
 { "server": "192.0.2.1", "server_port": 1, "method": "2022-blake3-aes-128-gcm", "password": "AAECAwQFBgcICQoLDA0ODw==",
   "users": [ { "name": "alice b", "password": "EBESExQVFhcYGRobHB0eHw==" }, { "name": "bob", "password": "ICEiIyQlJicoKSorLC0uLw==" } ] }

@@ -329,7 +329,48 @@ static void missing_and_broken_parts_of_a_server(void **state)
 	snprintf(text, sizeof(text), "{ \"server\": \"%s\", \"server_port\": 1, \"method\": \"2022-blake3-aes-128-gcm\", \"password\": \"AAECAwQFBgcICQoLDA0ODw==\" }", name);
 	expect(text, FOR_CHECK, "t:1:13: error: the server's name has 256 bytes, a domain has at most 255\n");
 	expect("{ \"server\": \"h\", \"server_port\": 1, \"method\": \"2022-blake3-aes-128-gcm\", \"password\": \"AAECAwQFBgcICQoLDA0ODw==\", \"plugin\": \"v2ray\" }",
-	       FOR_CHECK, "t:1:123: error: plugins (SIP003) are not supported yet, and without its plugin this server cannot be reached\n");
+	       FOR_CHECK, "");
+}
+
+#define PLUGGED(keys) "{ \"server\": \"h\", \"server_port\": 1, \"method\": \"2022-blake3-aes-128-gcm\", \"password\": \"AAECAwQFBgcICQoLDA0ODw==\"," keys " }"
+
+static void plugins_are_checked(void **state)
+{
+	(void)state;
+	expect(PLUGGED("\"plugin\": \"p\", \"plugin_opts\": \"a=b\", \"plugin_args\": [\"x\", \"y\"], \"plugin_mode\": \"tcp_and_udp\""), FOR_CHECK, "");
+	expect(PLUGGED("\n\"plugin\": \"p\", \"plugin_args\": [\"x\", 1]"), FOR_CHECK,
+	       "t:2:31: error: \"plugin_args\" wants an array of strings, not a number among them\n");
+	expect(PLUGGED("\n\"plugin\": \"p\", \"plugin_args\": \"x\""), FOR_CHECK,
+	       "t:2:31: error: \"plugin_args\" wants an array of strings, not a string\n");
+	expect(PLUGGED("\n\"plugin\": \"p\\u001b\""), FOR_CHECK, "t:2:11: error: the plugin's name holds what is no printable text\n");
+	expect(PLUGGED("\n\"plugin\": \"\", \"plugin_opts\": \"hunter2\""), FOR_CHECK,
+	       "t:2:30: warning: options of a plugin without \"plugin\": they have no effect\n");
+	expect(PLUGGED("\n\"plugin\": \"p\", \"mode\": \"udp_only\""), FOR_CHECK,
+	       "t:2:11: error: the plugin carries TCP and the server does not: nothing would go through it\n");
+}
+
+static void a_server_has_its_own_plugin_or_the_tops(void **state)
+{
+	struct config c;
+	char *got = problems_of("{ \"method\": \"2022-blake3-aes-128-gcm\", \"password\": \"AAECAwQFBgcICQoLDA0ODw==\", \"plugin\": \"p\","
+				" \"plugin_opts\": \"a=b\", \"plugin_args\": [\"x\", \"y\"], \"server_port\": 1,"
+				" \"servers\": [ { \"server\": \"one\" }, { \"server\": \"two\", \"plugin\": \"q\" }, { \"server\": \"three\", \"plugin\": \"\" } ] }",
+				FOR_SERVER | FOR_CHECK, &c);
+
+	(void)state;
+	assert_int_equal(c.n_servers, 3);
+	assert_string_equal(c.servers[0].plugin.name, "p");
+	assert_string_equal(c.servers[0].plugin.options, "a=b");
+	assert_string_equal(c.servers[0].plugin.args[0], "x");
+	assert_string_equal(c.servers[0].plugin.args[1], "y");
+	assert_null(c.servers[0].plugin.args[2]);
+	assert_int_equal(c.servers[0].plugin.mode, MODE_TCP_ONLY);
+	assert_string_equal(c.servers[1].plugin.name, "q");
+	assert_null(c.servers[1].plugin.options);
+	assert_null(c.servers[1].plugin.args);
+	assert_null(c.servers[2].plugin.name);
+	free(got);
+	config_free(&c);
 }
 
 static void a_wrong_key_size_says_the_size(void **state)
@@ -445,6 +486,7 @@ int main(void)
 		cmocka_unit_test(several_servers),
 		cmocka_unit_test(a_listening_address_is_no_name),
 		cmocka_unit_test(missing_and_broken_parts_of_a_server),
+		cmocka_unit_test(plugins_are_checked), cmocka_unit_test(a_server_has_its_own_plugin_or_the_tops),
 		cmocka_unit_test(a_wrong_key_size_says_the_size),
 		cmocka_unit_test(passwords_never_show),
 		cmocka_unit_test(a_password_comes_from_the_environment),
