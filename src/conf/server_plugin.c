@@ -59,13 +59,23 @@ static bool check_name(const struct server_spec *s, struct problems *p)
 	return ok;
 }
 
+/* It dials the server by itself. */
+static bool check_way(const struct server_spec *s, const struct config_server *out, struct problems *p)
+{
+	if (!out->n_hops)
+		return true;
+	problem_add(p, PROBLEM_ERROR, s->plugin.at,
+		    "a plugin connects to the server by itself, past \"outbound_proxy\": leave out one of the two");
+	return false;
+}
+
 bool server_plugin_check(const struct server_spec *s, struct config *c, struct config_server *out, struct problems *p)
 {
 	if (!s->plugin.text || !*s->plugin.text) {
 		warn_useless(s, p);
 		return true;
 	}
-	if (!check_name(s, p) || !check_mode(s, out, p))
+	if (!check_name(s, p) || !check_mode(s, out, p) || !check_way(s, out, p))
 		return false;
 	out->plugin.name = keep(c, &s->plugin);
 	out->plugin.options = keep(c, &s->plugin_opts);

@@ -4,7 +4,7 @@
 
 #include "conf/spec.h"
 
-/* Fills out->plugin; out->mode is known already. False if it adds an error. */
+/* Fills out->plugin; out->mode and its hops are known already. False if it adds an error. */
 bool server_plugin_check(const struct server_spec *, struct config *, struct config_server *out, struct problems *);
 
 #endif

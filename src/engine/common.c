@@ -24,6 +24,7 @@
 #include "resolve/resolve.h"
 #include "sys/caps.h"
 #include "sys/nofile.h"
+#include "transport/plugin.h"
 
 #define TRIM_MS 10000
 #define SIP022_SESSION_MIN_S 60 /* wire-formats.md section 13 (a) */
@@ -33,6 +34,7 @@ static struct loop_timer trim_timer;
 static void (*upkeep)(void *owner);
 static void *upkeep_owner;
 static struct loop_signal sigint, sigterm;
+static bool low_ports;
 
 static void on_trim(struct loop_timer *t)
 {
@@ -111,11 +113,27 @@ void engine_end(void)
 	tell_ending();
 	engine_status_end();
 	engine_set_upkeep(NULL, NULL);
+	plugins_end();
+	low_ports = false;
 	loop_timer_stop(&trim_timer);
 	loop_signal_stop(&sigint);
 	loop_signal_stop(&sigterm);
 	resolve_free();
 	loop_free();
+}
+
+void engine_keep_low_ports(void)
+{
+	low_ports = true;
+}
+
+int engine_await_plugins(void)
+{
+	int err = plugins_await(); /* which has said which one failed */
+
+	if (err == -EINTR)
+		log_info("stopped before the plugins were ready");
+	return err;
 }
 
 /* Whether sockets can be made as the rules say. */
@@ -141,6 +159,14 @@ static int try_rules(const struct socket_rules *r)
 	return 0;
 }
 
+static bool may_start_helpers(const struct config *c)
+{
+	for (int i = 0; i < c->n_servers; i++)
+		if (c->servers[i].plugin.name)
+			return true;
+	return false;
+}
+
 int engine_drop_privileges(const struct config *c)
 {
 	bool marks = c->outbound.fwmark != 0;
@@ -150,7 +176,9 @@ int engine_drop_privileges(const struct config *c)
 		return err;
 	for (int i = 0; i < c->n_servers; i++)
 		marks |= c->servers[i].outbound.fwmark != 0;
-	if (marks)
+	if (may_start_helpers(c))
+		sys_caps_drop_with_helpers(marks, low_ports);
+	else if (marks)
 		sys_caps_drop_but_marks();
 	else
 		sys_caps_drop_all();

@@ -18,6 +18,12 @@ void engine_drain(void);
  * later sockets do not need. Fails, the reason logged, where a mark, device or
  * source address that is wanted cannot be set: traffic never leaves by another way. */
 int engine_drop_privileges(const struct config *);
+/* Before that: a plugin of ours listens on a port below 1024, also when it is
+ * started again. */
+void engine_keep_low_ports(void);
+/* Waits until the plugins are ready; turns the loop. 0, or -errno with the
+ * reason logged. */
+int engine_await_plugins(void);
 /* Turns until loop_stop(), then tells the hooks: nobody asks for the status of
  * what is being taken down. */
 void engine_loop(void);

@@ -19,6 +19,8 @@
 #include "engine/common.h"
 #include "engine/worker.h"
 
+#define LOW_PORTS 1024 /* need root, or CAP_NET_BIND_SERVICE */
+
 /* ---- in the log ---- */
 
 void endpoints_log_user(const char *name, const char *where, const struct ss_user_counters *n)
@@ -80,6 +82,12 @@ static void log_listening(const struct endpoint *e, const char *what)
 
 /* ---- its parts ---- */
 
+/* The public address, unless the plugin has it. */
+static struct addr place(const struct endpoint *e, enum config_mode what)
+{
+	return e->plugged & what ? e->local : e->listen;
+}
+
 static void on_client_gone(void *owner, const struct assoc_key *key)
 {
 	assoc_table_end(owner, key, END_REMOVED);
@@ -88,7 +96,7 @@ static void on_client_gone(void *owner, const struct assoc_key *key)
 static int open_tcp(const struct endpoint *e, const struct endpoints_options *o, struct endpoint_parts *p)
 {
 	struct ss_server_options options = {
-		.listen = e->listen,
+		.listen = place(e, MODE_TCP_ONLY),
 		.method = e->method,
 		.key = e->key,
 		.users = e->users,
@@ -104,9 +112,10 @@ static int open_tcp(const struct endpoint *e, const struct endpoints_options *o,
 static int open_udp(const struct endpoint *e, const struct endpoints_options *o, struct endpoint_parts *p)
 {
 	struct assoc_limits limits = engine_assoc_limits(o->config, e->method);
+	struct addr listen = place(e, MODE_UDP_ONLY);
 
 	errno = ENOMEM;
-	p->udp = ss_server_udp_new(&e->listen, e->method, e->key, e->users);
+	p->udp = ss_server_udp_new(&listen, e->method, e->key, e->users);
 	if (!p->udp)
 		return -errno;
 	p->associations = assoc_table_new(ss_server_udp_port(p->udp), o->out, &limits);
@@ -305,6 +314,42 @@ void endpoint_apply(struct endpoint *e, const struct endpoints_options *o, const
 		explain(&e->listen, "not all of the change", err);
 }
 
+/* ---- its plugin ---- */
+
+static struct plugin_options plugin_options(const struct endpoint *e, const struct config_server *c)
+{
+	struct plugin_options o = {
+		.name = c->plugin.name,
+		.options = c->plugin.options,
+		.args = c->plugin.args,
+		.local = e->local,
+		.tcp = c->plugin.mode & MODE_TCP_ONLY,
+		.udp = c->plugin.mode & MODE_UDP_ONLY,
+	};
+
+	target_from_addr(&o.remote, &e->listen);
+	return o;
+}
+
+bool endpoint_has_plugin_of(const struct endpoint *e, const struct config_server *c)
+{
+	struct plugin_options o = plugin_options(e, c);
+
+	return e->plugin && c->plugin.name ? plugin_is(e->plugin, &o) : !e->plugin && !c->plugin.name;
+}
+
+static int start_plugin(struct endpoint *e, const struct config_server *c)
+{
+	struct plugin_options o = plugin_options(e, c);
+
+	if (!c->plugin.name)
+		return 0;
+	if (e->listen.port < LOW_PORTS)
+		engine_keep_low_ports();
+	e->plugin = plugin_new(&o);
+	return explain(&e->listen, "plugin", e->plugin ? 0 : -ENOMEM);
+}
+
 /* ---- life ---- */
 
 static int begin(struct endpoint *e, const struct config_server *c)
@@ -319,6 +364,9 @@ static int begin(struct endpoint *e, const struct config_server *c)
 	e->listen = c->address.ip;
 	e->mode = c->mode;
 	take_key(e, c);
+	e->plugged = c->plugin.mode;
+	if (e->plugged && plugin_take_port(&e->local) != 0)
+		return explain(&e->listen, "plugin", -EADDRINUSE);
 	e->users = ss_users_new(e->method, e->key);
 	return e->users ? explain(&e->listen, "users", add_users(e, c)) : -ENOMEM;
 }
@@ -331,11 +379,14 @@ struct endpoint *endpoint_open(const struct endpoints_options *o, const struct c
 	if (!e)
 		return NULL;
 	list_init(&e->node);
+	plugins_end(); /* one that is about to go may have the port */
 	*err = take_tag(e, c->tag);
 	if (!*err)
 		*err = begin(e, c);
 	if (!*err)
 		*err = endpoint_prepare(e, o, c);
+	if (!*err)
+		*err = start_plugin(e, c);
 	if (*err) {
 		endpoint_close(e, false);
 		return NULL;
@@ -347,6 +398,8 @@ struct endpoint *endpoint_open(const struct endpoints_options *o, const struct c
 
 void endpoint_close(struct endpoint *e, bool flows)
 {
+	if (e->plugin)
+		plugin_free(e->plugin);
 	endpoint_withdraw(e);
 	close_tcp(&e->parts);
 	close_udp(&e->parts);

@@ -8,6 +8,7 @@
 #include "flow/assoc.h"
 #include "inbound/ss_server.h"
 #include "inbound/ss_server_udp.h"
+#include "transport/plugin.h"
 
 struct endpoint {
 	struct list node;
@@ -17,6 +18,9 @@ struct endpoint {
 	enum config_mode mode;
 	uint8_t key[SS_KEY_MAX];
 	struct ss_users *users;
+	struct plugin *plugin;	  /* or NULL: what has the public address in our place, */
+	enum config_mode plugged; /* for this, */
+	struct addr local;	  /* while we listen here */
 	struct endpoint_parts {
 		struct ss_server *tcp;
 		struct ss_server_udp *udp;
@@ -32,6 +36,8 @@ struct endpoint *endpoint_open(const struct endpoints_options *, const struct co
  * they go on: they need nothing of it. */
 void endpoint_close(struct endpoint *, bool flows);
 
+/* Is its plugin what the config says? Else nothing of the endpoint can stay. */
+bool endpoint_has_plugin_of(const struct endpoint *, const struct config_server *);
 /* Step 1 of a change: opens what the config wants and the endpoint has not. 0 or -errno, logged. */
 int endpoint_prepare(struct endpoint *, const struct endpoints_options *, const struct config_server *);
 /* In place of step 2: takes step 1 back. */

@@ -79,9 +79,9 @@ static int prepare(struct endpoints *s, struct list *fresh)
 	for (int i = 0; i < c->n_servers && !err; i++) {
 		struct endpoint *e = find_for(s, &c->servers[i]);
 
-		if (e)
+		if (e && endpoint_has_plugin_of(e, &c->servers[i]))
 			err = endpoint_prepare(e, &s->options, &c->servers[i]);
-		else
+		else if (!e)
 			err = add(s, fresh, &c->servers[i], false);
 	}
 	return err;
@@ -93,6 +93,19 @@ static void withdraw(struct endpoints *s, struct list *fresh)
 		endpoint_withdraw(container_of(it, struct endpoint, node));
 	list_for_each_safe (it, fresh)
 		endpoint_close(container_of(it, struct endpoint, node), true);
+}
+
+/* With another plugin, or without the one that it had: the port cannot be held while
+ * it changes hands. What was open beside the plugin goes on. */
+static struct endpoint *replace(struct endpoints *s, struct endpoint *e, const struct config_server *c)
+{
+	int err;
+
+	endpoint_close(e, false);
+	e = endpoint_open(&s->options, c, &err);
+	if (e)
+		list_append(&s->all, &e->node);
+	return e;
 }
 
 /* Step 2. */
@@ -107,7 +120,10 @@ static void apply(struct endpoints *s)
 
 		if (!e)
 			continue;
-		endpoint_apply(e, &s->options, &c->servers[i]);
+		if (endpoint_has_plugin_of(e, &c->servers[i]))
+			endpoint_apply(e, &s->options, &c->servers[i]);
+		else if (!(e = replace(s, e, &c->servers[i])))
+			continue;
 		e->named = true;
 		e->managed = false;
 	}

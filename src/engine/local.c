@@ -211,6 +211,8 @@ static int run_local(const struct config *config)
 	l = local_open(config);
 	err = l ? engine_drop_privileges(config) : -1;
 	if (!err)
+		err = engine_await_plugins();
+	if (!err)
 		engine_loop();
 	if (l)
 		local_close(l);

@@ -7,9 +7,22 @@
 #include "outbound/shadowsocks.h"
 #include "proto/ss_identity.h"
 
+static struct plugin_options plugin_of(const struct config_server *s)
+{
+	return (struct plugin_options){
+		.name = s->plugin.name,
+		.options = s->plugin.options,
+		.args = s->plugin.args,
+		.remote = s->address,
+		.tcp = s->plugin.mode & MODE_TCP_ONLY,
+		.udp = s->plugin.mode & MODE_UDP_ONLY,
+	};
+}
+
 struct outbound *engine_outbound_new(const struct config *c)
 {
 	const struct config_server *s = &c->servers[0];
+	struct plugin_options plugin = plugin_of(s);
 	struct shadowsocks_options options = {
 		.server = s->address,
 		.method = s->method,
@@ -17,6 +30,7 @@ struct outbound *engine_outbound_new(const struct config *c)
 		.identity_keys = (const uint8_t (*)[SS_KEY_MAX])s->identity_keys,
 		.n_identities = s->n_identities,
 		.tag = s->tag,
+		.plugin = plugin.name ? &plugin : NULL,
 		.tcp = s->mode & MODE_TCP_ONLY,
 		.udp = s->mode & MODE_UDP_ONLY,
 		.rules = &s->outbound,

@@ -85,6 +85,8 @@ static int begin(struct run *r, const struct config *config)
 	icmp_own_address(&addresses.gateway6);
 	if (!err)
 		err = engine_drop_privileges(config);
+	if (!err)
+		err = engine_await_plugins();
 	return err ? err : let_go(r);
 }
 
@@ -107,9 +109,9 @@ int engine_run(const struct config *config, const struct sandbox *sandbox)
 	r.client = client_open(config, sandbox->tun_fd, sandbox->features, &err);
 	if (r.client)
 		err = begin(&r, config);
-	if (err)
+	if (err && err != -ECHILD) /* of a plugin all has been said */
 		log_error("the engine cannot start err=%s", err_name(err));
-	else
+	if (!err)
 		engine_loop();
 	finish(&r);
 	if (r.client)

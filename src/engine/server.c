@@ -137,6 +137,8 @@ static int run_server(const struct config *config)
 	err = open_all(&server);
 	if (!err)
 		err = engine_drop_privileges(config);
+	if (!err)
+		err = engine_await_plugins();
 	if (!err) {
 		engine_set_upkeep(upkeep, &server);
 		engine_loop();

@@ -24,6 +24,7 @@ struct shadowsocks {
 	struct ss_stream_config stream;
 	struct target server;
 	struct socket_rules rules;
+	struct plugin *plugin; /* or NULL */
 	struct ss_udp_client *udp; /* NULL where UDP is not carried */
 	struct outbound *via; /* or NULL */
 	struct ss_stream_tally tally;
@@ -37,6 +38,8 @@ struct shadowsocks {
 struct dial {
 	struct reach reach;
 	struct loop_work free_work, refuse_work;
+	struct plugin_waiter waiter;
+	enum flow_end refusal; /* what refuse_work tells */
 	struct shadowsocks *shadowsocks;
 	const struct dial_events *events;
 	void *owner;
@@ -53,6 +56,8 @@ static void free_now(struct loop_work *w)
 		ss_udp_client_free(s->udp);
 	if (s->via)
 		s->via->ops->free(s->via);
+	if (s->plugin)
+		plugin_free(s->plugin);
 	ss_identity_free(s->identity);
 	sodium_memzero(s->key, sizeof(s->key));
 	free((char *)(uintptr_t)s->outbound.name);
@@ -136,13 +141,25 @@ static const char *sentence(enum flow_end why)
 	}
 }
 
+/* Whom to dial: the server, or the plugin before it. */
+static struct target dialled(const struct shadowsocks *s)
+{
+	struct target local = { 0 };
+
+	if (!s->plugin || !plugin_carries_tcp(s->plugin))
+		return s->server;
+	target_from_addr(&local, plugin_local(s->plugin));
+	return local;
+}
+
 static void on_failed(void *owner, enum flow_end why)
 {
 	struct dial *d = owner;
-	char server[TARGET_STRLEN];
+	struct target at = dialled(d->shadowsocks);
+	char address[TARGET_STRLEN];
 
-	log_warn("server %s %s address=%s end=%s", d->shadowsocks->outbound.name, sentence(why),
-		 target_format(&d->shadowsocks->server, server), flow_end_name(why));
+	log_warn("server %s %s address=%s end=%s", d->shadowsocks->outbound.name, sentence(why), target_format(&at, address),
+		 flow_end_name(why));
 	fail(d, why);
 }
 
@@ -150,7 +167,55 @@ static const struct dial_events reach_events = { on_opened, on_failed };
 
 static void refuse(struct loop_work *w)
 {
-	fail(container_of(w, struct dial, refuse_work), END_DENIED);
+	struct dial *d = container_of(w, struct dial, refuse_work);
+
+	fail(d, d->refusal);
+}
+
+static void refuse_later(struct dial *d, enum flow_end why)
+{
+	d->refusal = why;
+	loop_defer(&d->refuse_work, refuse);
+}
+
+static void start_dial(struct dial *d)
+{
+	struct target at = dialled(d->shadowsocks);
+
+	reach_start(&d->reach, d->shadowsocks->via, &at, &d->shadowsocks->dial, &reach_events, d);
+}
+
+static void refuse_without_plugin(struct dial *d)
+{
+	log_warn("server %s cannot be used: its plugin does not run", d->shadowsocks->outbound.name);
+	refuse_later(d, END_REFUSED);
+}
+
+static void on_plugin(struct plugin_waiter *w, bool ready)
+{
+	struct dial *d = container_of(w, struct dial, waiter);
+
+	if (ready)
+		start_dial(d);
+	else
+		refuse_without_plugin(d);
+}
+
+static void start_with_plugin(struct dial *d)
+{
+	struct plugin *p = d->shadowsocks->plugin;
+
+	switch (plugin_state(p)) {
+	case PLUGIN_READY:
+		start_dial(d);
+		break;
+	case PLUGIN_STARTING:
+		plugin_wait(p, &d->waiter, on_plugin);
+		break;
+	case PLUGIN_DOWN:
+		refuse_without_plugin(d);
+		break;
+	}
 }
 
 static struct dial *shadowsocks_connect(struct outbound *o, const struct target *t, const struct dial_events *events,
@@ -166,15 +231,18 @@ static struct dial *shadowsocks_connect(struct outbound *o, const struct target 
 	d->events = events;
 	d->owner = owner;
 	d->target = *t;
-	if (s->tcp)
-		reach_start(&d->reach, s->via, &s->server, &s->dial, &reach_events, d);
+	if (!s->tcp)
+		refuse_later(d, END_DENIED);
+	else if (s->plugin && plugin_carries_tcp(s->plugin))
+		start_with_plugin(d);
 	else
-		loop_defer(&d->refuse_work, refuse);
+		start_dial(d);
 	return d;
 }
 
 static void shadowsocks_cancel(struct dial *d)
 {
+	plugin_wait_cancel(&d->waiter);
 	loop_defer_cancel(&d->refuse_work);
 	reach_cancel(&d->reach);
 	done(d);
@@ -197,9 +265,34 @@ static const struct outbound_ops shadowsocks_ops = {
 	.free = shadowsocks_free,
 };
 
-/* Its identity, if any, and its UDP. False: no memory. */
+static struct ss_udp_client *open_udp(struct shadowsocks *s, const struct shadowsocks_options *o)
+{
+	struct target at = o->server;
+	bool plugged = s->plugin && plugin_carries_udp(s->plugin);
+
+	if (plugged)
+		target_from_addr(&at, plugin_local(s->plugin));
+	return ss_udp_client_new(&(struct ss_udp_client_options){
+		.server = &at,
+		.method = o->method,
+		.key = s->key,
+		.identity = s->identity,
+		.rules = plugged ? NULL : &s->rules,
+		.via = o->via,
+		.seen = &s->outbound.seen,
+		.port_ended = on_port_ended,
+		.owner = s,
+	});
+}
+
+/* Its identity, if any, its plugin and its UDP. False: no memory. */
 static bool open_parts(struct shadowsocks *s, const struct shadowsocks_options *o)
 {
+	if (o->plugin) {
+		s->plugin = plugin_new(o->plugin);
+		if (!s->plugin)
+			return false;
+	}
 	if (o->n_identities) {
 		s->identity = ss_identity_new(o->method, o->identity_keys, o->n_identities, o->key);
 		if (!s->identity)
@@ -208,17 +301,7 @@ static bool open_parts(struct shadowsocks *s, const struct shadowsocks_options *
 	}
 	if (!o->udp)
 		return true;
-	s->udp = ss_udp_client_new(&(struct ss_udp_client_options){
-		.server = &o->server,
-		.method = o->method,
-		.key = s->key,
-		.identity = s->identity,
-		.rules = &s->rules,
-		.via = o->via,
-		.seen = &s->outbound.seen,
-		.port_ended = on_port_ended,
-		.owner = s,
-	});
+	s->udp = open_udp(s, o);
 	return s->udp != NULL;
 }
 
@@ -238,7 +321,8 @@ struct outbound *shadowsocks_new(const struct shadowsocks_options *o)
 	s->tcp = o->tcp;
 	/* Killed in the middle of an upload, we must not make it look complete. */
 	s->dial.socket.reset_on_death = true;
-	s->dial.socket.rules = &s->rules;
+	/* What they say is about the way to the server, which a plugin goes by itself. */
+	s->dial.socket.rules = o->plugin && o->plugin->tcp ? NULL : &s->rules;
 	if (o->rules)
 		s->rules = *o->rules;
 	s->dial.limit_ms = o->timeout_s * 1000;

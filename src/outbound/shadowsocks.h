@@ -6,6 +6,7 @@
 #include "io/socket_rules.h"
 #include "outbound/outbound.h"
 #include "proto/ss_identity.h"
+#include "transport/plugin.h"
 
 struct shadowsocks_options {
 	struct target server;
@@ -14,6 +15,7 @@ struct shadowsocks_options {
 	const uint8_t (*identity_keys)[SS_KEY_MAX]; /* SIP023: the keys before it; copied as well */
 	int n_identities;			    /* 0..SS_IDENTITY_MAX */
 	const char *tag;    /* for log lines; copied */
+	const struct plugin_options *plugin; /* what stands before the server; or NULL */
 	bool tcp, udp;	    /* what it carries; the other is refused */
 	const struct socket_rules *rules; /* or NULL; copied */
 	uint32_t timeout_s;

@@ -423,13 +423,18 @@ static bool same_target(const struct target *a, const struct target *b)
 	return a->name_len == b->name_len && memcmp(a->name, b->name, a->name_len) == 0 && addr_equal(&a->ip, &b->ip);
 }
 
+bool plugin_is(const struct plugin *p, const struct plugin_options *o)
+{
+	return p->tcp == o->tcp && p->udp == o->udp && same_text(p->name, o->name) && same_text(p->options, o->options) &&
+	       same_args(p->argv + 1, o->args) && same_target(&p->remote, &o->remote);
+}
+
 static struct plugin *find_same(const struct plugin_options *o)
 {
 	list_for_each (it, &plugins) {
 		struct plugin *p = container_of(it, struct plugin, node);
 
-		if (p->client && !o->local.family && p->tcp == o->tcp && p->udp == o->udp && same_text(p->name, o->name) &&
-		    same_text(p->options, o->options) && same_args(p->argv + 1, o->args) && same_target(&p->remote, &o->remote))
+		if (p->client && !o->local.family && plugin_is(p, o))
 			return p;
 	}
 	return NULL;

@@ -42,6 +42,8 @@ struct plugin *plugin_new(const struct plugin_options *);
  * still goes through it ends with it. */
 void plugin_free(struct plugin *);
 
+/* Was it made with these options? Where our inbound listens does not matter. */
+bool plugin_is(const struct plugin *, const struct plugin_options *);
 enum plugin_state plugin_state(const struct plugin *);
 /* Where our client connects to, or our server listens. The same for all its lives. */
 const struct addr *plugin_local(const struct plugin *);

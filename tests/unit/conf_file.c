@@ -345,6 +345,8 @@ static void plugins_are_checked(void **state)
 	expect(PLUGGED("\n\"plugin\": \"p\\u001b\""), FOR_CHECK, "t:2:11: error: the plugin's name holds what is no printable text\n");
 	expect(PLUGGED("\n\"plugin\": \"\", \"plugin_opts\": \"hunter2\""), FOR_CHECK,
 	       "t:2:30: warning: options of a plugin without \"plugin\": they have no effect\n");
+	expect(PLUGGED("\n\"plugin\": \"p\", \"outbound_proxy\": \"socks5://127.0.0.1\""), FOR_CHECK,
+	       "t:2:11: error: a plugin connects to the server by itself, past \"outbound_proxy\": leave out one of the two\n");
 	expect(PLUGGED("\n\"plugin\": \"p\", \"mode\": \"udp_only\""), FOR_CHECK,
 	       "t:2:11: error: the plugin carries TCP and the server does not: nothing would go through it\n");
 }
