@@ -147,7 +147,7 @@ static json_t *describe_dns(void *owner)
 
 void engine_status_add_common(void)
 {
-	static char tcp[] = "tcp", udp[] = "udp", socks[] = "socks";
+	static char tcp[] = "tcp", udp[] = "udp", socks[] = "socks", limits[] = "limits";
 
 	begun_ms = loop_now();
 	engine_status_add("version", describe_version, NULL);
@@ -158,6 +158,7 @@ void engine_status_add_common(void)
 	engine_status_add(tcp, describe_group, tcp);
 	engine_status_add(udp, describe_group, udp);
 	engine_status_add(socks, describe_group, socks);
+	engine_status_add(limits, describe_group, limits);
 	engine_status_add("dns", describe_dns, NULL);
 	engine_status_add("memory", describe_memory, NULL);
 }

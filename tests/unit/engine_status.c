@@ -46,7 +46,7 @@ static json_t *document(void)
 
 static void it_has_every_name(void **state)
 {
-	static const char *const groups[] = { "version", "pid", "mode", "uptime_s", "workers", "flows", "tcp", "udp", "socks", "dns", "memory" };
+	static const char *const groups[] = { "version", "pid", "mode", "uptime_s", "workers", "flows", "tcp", "udp", "socks", "limits", "dns", "memory" };
 	json_t *d, *worker;
 
 	(void)state;
