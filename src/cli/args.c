@@ -16,12 +16,14 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "cli/report.h"
 #include "cli/words.h"
 #include "conf/assign.h"
 #include "conf/hop.h"
 #include "conf/load.h"
 #include "conf/nearest.h"
 #include "conf/url.h"
+#include "engine/reload.h"
 #include "sys/secrets.h"
 
 struct given {
@@ -40,6 +42,13 @@ struct args {
 	int failed;	/* the exit code of wrong usage, already explained; 0: none */
 	struct loading loading;
 };
+
+/* What it takes to load the same config again: a file that can be read again, the options
+ * that go over it, $GATUN_PASSWORD. Nothing is kept where there is no such file. */
+static struct {
+	struct args args; /* its `given` are copies */
+	char *password;
+} kept;
 
 static bool takes_value(const struct option_row *r)
 {
@@ -375,16 +384,24 @@ static void assign_to(struct args *a, const struct given *g, struct server_spec 
 		a->failed = help_usage_error(a->command, "%s", a->loading.problems.items[a->loading.problems.n - 1].text);
 }
 
+static void wipe_and_free(char *secret)
+{
+	if (secret)
+		sodium_memzero(secret, strlen(secret));
+	free(secret);
+}
+
 void args_apply_environment(struct spec_list *specs)
 {
 	char *secret = words_take_password();
 
-	for (int i = 0; secret && i < specs->n; i++)
+	if (secret) {
+		wipe_and_free(kept.password);
+		kept.password = secret;
+	}
+	for (int i = 0; kept.password && i < specs->n; i++)
 		if (!specs->items[i].password.text)
-			spec_set_text(&specs->items[i].password, secret, strlen(secret), 0);
-	if (secret)
-		sodium_memzero(secret, strlen(secret));
-	free(secret);
+			spec_set_text(&specs->items[i].password, kept.password, strlen(kept.password), 0);
 }
 
 static void assign_options(struct args *a)
@@ -410,50 +427,20 @@ static void wipe_arguments(struct args *a)
 	}
 }
 
-/* `run` shares its terminal with the command: it speaks only when asked. */
-static void set_up_log(const struct args *a, const struct config *c)
+/* The first error as one line, for who cannot see standard error. */
+static void first_error(struct problems *p, char *why, size_t size)
 {
-	int level = (wants_command(a) ? LOG_LEVEL_WARN : LOG_LEVEL_INFO) + (int)c->verbose;
-
-	if (c->quiet)
-		level = LOG_LEVEL_ERROR;
-	log_setup(level > LOG_LEVEL_DEBUG ? LOG_LEVEL_DEBUG : (enum log_level)level, c->log_format == LOG_FORMAT_JSON, 2);
-}
-
-static enum problem_kind least_problem(const struct args *a, const struct config *c)
-{
-	if (c->quiet)
-		return PROBLEM_ERROR;
-	return wants_command(a) && !c->verbose ? PROBLEM_WARNING : PROBLEM_ADVICE;
-}
-
-/* Who asked for JSON lines reads them by a program: a problem is a line like any other. */
-static void log_problems(struct problems *p, enum problem_kind least)
-{
-	enum log_level level = p->n_errors ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN;
-	char *text = NULL, *line, *rest;
-	size_t size = 0;
-	FILE *f = open_memstream(&text, &size);
+	FILE *f = size ? fmemopen(why, size, "w") : NULL;
 
 	if (!f)
-		die(1, "out of memory");
-	problems_print(p, least, f);
+		return;
+	problems_print(p, PROBLEM_ERROR, f);
 	fclose(f);
-	for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
-		log_at(&(struct log_site){ 0 }, level, "%s", line);
-	free(text);
+	why[strcspn(why, "\n")] = 0;
 }
 
-static void say_problems(struct args *a, const struct config *c)
-{
-	if (c->log_format == LOG_FORMAT_JSON)
-		log_problems(&a->loading.problems, least_problem(a, c));
-	else
-		problems_print(&a->loading.problems, least_problem(a, c), stderr);
-}
-
-/* 0, or the exit code. */
-static int load(struct args *a, struct config *c)
+/* 0, or the exit code; and why, where there is room for it. */
+static int load(struct args *a, struct config *c, char *why, size_t size)
 {
 	int code = 0;
 
@@ -472,13 +459,59 @@ static int load(struct args *a, struct config *c)
 	}
 	if (readable)
 		load_finish(&a->loading, a->command->option_bit);
-	set_up_log(a, c);
-	say_problems(a, c);
-	if (a->loading.problems.n_errors)
+	report_set_up_log(a->command, c);
+	report_problems(a->command, &a->loading.problems, c);
+	if (a->loading.problems.n_errors) {
+		first_error(&a->loading.problems, why, size);
 		code = wants_command(a) ? EXIT_RUN_FAILED : EXIT_BAD_CONFIG;
+	}
 	load_end(&a->loading);
 	return code;
 }
+
+/* ---- once more ---- */
+
+static void forget_kept(void)
+{
+	for (int i = 0; i < kept.args.n_given; i++)
+		wipe_and_free(kept.args.given[i].value);
+	free(kept.args.given);
+	wipe_and_free(kept.password);
+	memset(&kept, 0, sizeof(kept));
+}
+
+static void keep(const struct args *a)
+{
+	const struct given *file = find_given(a, OPTION_SOURCE);
+
+	if (!file || strcmp(file->value, "-") == 0) {
+		forget_kept();
+		return;
+	}
+	kept.args.command = a->command;
+	kept.args.given = calloc((size_t)a->n_given, sizeof(*kept.args.given));
+	if (!kept.args.given)
+		die(1, "out of memory");
+	for (int i = 0; i < a->n_given; i++) {
+		struct given *g = &kept.args.given[kept.args.n_given++];
+
+		*g = a->given[i];
+		if (g->value && !(g->value = strdup(g->value)))
+			die(1, "out of memory");
+	}
+}
+
+static bool load_again(void *owner, struct config *fresh, char *why, size_t size)
+{
+	struct args a = kept.args;
+
+	(void)owner;
+	return load(&a, fresh, why, size) == 0;
+}
+
+static const struct reload_source again = { load_again, NULL };
+
+/* ---- the whole ---- */
 
 bool args_load_config(const struct command *command, int argc, char **argv, struct config *c, char ***rest, int *exit_code)
 {
@@ -495,7 +528,11 @@ bool args_load_config(const struct command *command, int argc, char **argv, stru
 	walk(&a);
 	if (a.help)
 		help_print_command(command);
-	*exit_code = a.help ? 0 : a.failed ? a.failed : load(&a, c);
+	*exit_code = a.help ? 0 : a.failed ? a.failed : load(&a, c, NULL, 0);
+	if (!a.help && !*exit_code)
+		keep(&a);
+	else
+		forget_kept();
 	wipe_arguments(&a);
 	free(a.given);
 	if (a.help || *exit_code) {
@@ -503,7 +540,14 @@ bool args_load_config(const struct command *command, int argc, char **argv, stru
 		return false;
 	}
 	*rest = a.rest;
+	reload_set_source(kept.args.given ? &again : NULL);
 	return true;
+}
+
+void args_forget(void)
+{
+	reload_set_source(NULL);
+	forget_kept();
 }
 
 bool args_want_help(const struct command *command, int argc, char **argv)
@@ -529,5 +573,6 @@ int args_run_engine(const struct command *command, int argc, char **argv, int (*
 		return code;
 	code = engine(&config);
 	config_free(&config);
+	args_forget();
 	return code;
 }

@@ -22,6 +22,9 @@
  */
 bool args_load_config(const struct command *, int argc, char **argv, struct config *config, char ***rest,
 		      int *exit_code);
+/* Where the config came from a file, its options are kept (secrets too) so that the engine
+ * can load it again (engine/reload.h). After the engine: wipes them. */
+void args_forget(void);
 
 /* Gives $GATUN_PASSWORD to the servers without a password, and takes it out of
  * the environment in any case. */

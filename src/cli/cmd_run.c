@@ -60,6 +60,7 @@ int cmd_run(const struct command *command, int argc, char **argv)
 	if (args_load_config(command, argc, argv, &config, &rest, &code)) {
 		code = run_command(&config, rest, &inherited);
 		config_free(&config);
+		args_forget();
 	}
 	sys_inherit_free(&inherited);
 	return code;

@@ -51,7 +51,7 @@ static void on_trim(struct loop_timer *t)
 int engine_start(const struct config *c)
 {
 	struct resolve_options names = { .hosts_file = c->hosts_file, .servers = c->nameserver, .rules = &c->outbound, .cache_max = c->dns_cache_size };
-	struct relay_limits relay = { .idle_s = c->tcp_idle, .half_close_idle_s = c->half_close_idle };
+	struct relay_limits relay = engine_relay_limits(c);
 	char text[256] = "";
 	int err = loop_init();
 
@@ -201,6 +201,11 @@ void engine_stop_on_signals(void)
 	else
 		loop_signal_start(&sigint, SIGINT, on_stop);
 	loop_signal_start(&sigterm, SIGTERM, on_stop);
+}
+
+struct relay_limits engine_relay_limits(const struct config *c)
+{
+	return (struct relay_limits){ .idle_s = c->tcp_idle, .half_close_idle_s = c->half_close_idle };
 }
 
 struct assoc_limits engine_assoc_limits(const struct config *c, const struct ss_method *method)

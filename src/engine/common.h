@@ -5,6 +5,7 @@
 #include "conf/config.h"
 #include "crypto/method.h"
 #include "flow/assoc.h"
+#include "flow/relay.h"
 
 /* Loop, resolver, relay, descriptor limit, pool upkeep. 0 or -errno, the
  * reason logged. */
@@ -30,6 +31,8 @@ void engine_loop(void);
 /* SIGINT and SIGTERM stop the loop; SIGPIPE is ignored. */
 void engine_stop_on_signals(void);
 /* method: NULL where associations are not sessions of one. */
+/* The times of TCP flows, as this config has them. */
+struct relay_limits engine_relay_limits(const struct config *);
 struct assoc_limits engine_assoc_limits(const struct config *, const struct ss_method *);
 /* One line of the flow counters at info level; last, when all has been closed and counted. */
 void engine_log_summary(void);

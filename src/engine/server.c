@@ -9,6 +9,7 @@
 #include "engine/common.h"
 #include "engine/endpoints.h"
 #include "engine/engine.h"
+#include "engine/reload.h"
 #include "engine/status.h"
 #include "engine/worker.h"
 #include "engine/workers.h"
@@ -120,6 +121,21 @@ static void close_all(struct server *s)
 		salt_store_free(s->salts);
 }
 
+/* What may fail comes first. */
+static int update(void *owner, const struct config *fresh)
+{
+	struct server *s = owner;
+	struct relay_limits times = engine_relay_limits(fresh);
+	int err = endpoints_update(s->endpoints, fresh);
+
+	if (err)
+		return err;
+	direct_change(s->direct, fresh->allow_local, fresh->timeout);
+	relay_set_limits(&times);
+	s->config = fresh;
+	return 0;
+}
+
 static void upkeep(void *owner)
 {
 	salt_store_expire(((struct server *)owner)->salts, loop_now());
@@ -141,9 +157,11 @@ static int run_server(const struct config *config)
 		err = engine_await_plugins();
 	if (!err) {
 		engine_set_upkeep(upkeep, &server);
+		reload_begin(config, update, &server, true);
 		engine_loop();
 	}
 	close_all(&server);
+	reload_end();
 	if (!err)
 		engine_log_summary();
 	engine_end();

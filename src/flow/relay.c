@@ -356,6 +356,11 @@ bool relay_end_deserted(void)
 	return more;
 }
 
+void relay_set_limits(const struct relay_limits *l)
+{
+	limits = *l;
+}
+
 int relay_init(const struct relay_limits *l)
 {
 	limits = *l;

@@ -19,6 +19,8 @@ struct relay_limits {
 };
 
 int relay_init(const struct relay_limits *);
+/* Other limits from now on, for flows that there are too. */
+void relay_set_limits(const struct relay_limits *);
 /* Ends all flows with END_SHUTDOWN. */
 void relay_free(void);
 /* For when all clients are gone for good: ends in order the flows whose client

@@ -83,6 +83,15 @@ static const struct outbound_ops direct_ops = {
 	.free = direct_free,
 };
 
+void direct_change(struct outbound *o, bool allow_local, uint32_t timeout_s)
+{
+	struct direct *d = container_of(o, struct direct, outbound);
+
+	d->dial.limit_ms = timeout_s * 1000;
+	d->dial.refuse = allow_local ? NULL : guard_is_local;
+	d->udp.allow_local = allow_local;
+}
+
 struct outbound *direct_new(const struct direct_options *o)
 {
 	struct direct *d = calloc(1, sizeof(*d));
@@ -96,9 +105,7 @@ struct outbound *direct_new(const struct direct_options *o)
 	d->dial.socket.rules = &d->rules;
 	if (o->rules)
 		d->rules = *o->rules;
-	d->dial.limit_ms = o->timeout_s * 1000;
-	d->dial.refuse = o->allow_local ? NULL : guard_is_local;
-	d->udp.allow_local = o->allow_local;
 	d->udp.rules = &d->rules;
+	direct_change(&d->outbound, o->allow_local, o->timeout_s);
 	return &d->outbound;
 }

@@ -13,5 +13,7 @@ struct direct_options {
 
 /* NULL: out of memory. */
 struct outbound *direct_new(const struct direct_options *);
+/* For new flows; the rules of its sockets stay. */
+void direct_change(struct outbound *, bool allow_local, uint32_t timeout_s);
 
 #endif

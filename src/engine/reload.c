@@ -1,0 +1,144 @@
+/*
+ * Reloading. Two configs are there at most, that of the start and the newest; what an
+ * engine opened once and for all may point into the first for ever, so only what is
+ * updated has to care. Keys that take effect at a start only are compared with
+ * that first one, and named.
+ *
+ * It runs to its end within one turn of the loop: signals that came meanwhile are
+ * one more reload, however many they were. It does not know what an engine is.
+ */
+#include "engine/reload.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "engine/status.h"
+#include "loop/loop.h"
+
+static const struct reload_source *source;
+
+static struct {
+	const struct config *initial;
+	struct config *newest; /* or NULL: still the first */
+	int (*update)(void *owner, const struct config *fresh);
+	void *owner;
+	struct loop_signal hangup;
+} reload;
+
+void reload_set_source(const struct reload_source *s)
+{
+	source = s;
+}
+
+/* ---- what only a start can change ---- */
+
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool same_way(const struct socket_rules *a, const struct socket_rules *b)
+{
+	return a->fwmark == b->fwmark && strcmp(a->device, b->device) == 0 && addr_equal(&a->source4, &b->source4) &&
+	       addr_equal(&a->source6, &b->source6);
+}
+
+static void warn_of_the_rest(const struct config *a, const struct config *b)
+{
+	const struct { bool same; const char *keys; } fixed[] = {
+		{ same_text(a->hosts_file, b->hosts_file), "hosts" },
+		{ same_text(a->nameserver, b->nameserver), "nameserver, dns" },
+		{ a->dns_cache_size == b->dns_cache_size, "dns_cache_size" },
+		{ a->nofile == b->nofile, "nofile" },
+		{ same_way(&a->outbound, &b->outbound), "outbound_fwmark, outbound_bind_addr, outbound_bind_interface" },
+	};
+
+	for (size_t i = 0; i < sizeof(fixed) / sizeof(*fixed); i++) {
+		struct log_site own = { 0 };
+
+		if (!fixed[i].same)
+			log_at(&own, LOG_LEVEL_WARN, "changed in the config, but not before the next start: %s", fixed[i].keys);
+	}
+}
+
+/* ---- the reload ---- */
+
+static void take(struct config *fresh)
+{
+	struct config *old = reload.newest;
+
+	reload.newest = fresh;
+	if (old)
+		config_free(old);
+	free(old);
+}
+
+static int refuse(struct config *fresh, int err)
+{
+	config_free(fresh);
+	free(fresh);
+	log_error("the config was not reloaded: nothing has changed");
+	return err;
+}
+
+/* 0 or -errno, logged, and in `why` as a sentence. */
+static int run(char *why, size_t size)
+{
+	struct config *fresh = calloc(1, sizeof(*fresh));
+	int err;
+
+	if (!fresh)
+		return -ENOMEM;
+	if (!source->read(source->owner, fresh, why, size))
+		return refuse(fresh, -EINVAL);
+	err = reload.update(reload.owner, fresh);
+	if (err) {
+		snprintf(why, size, "it cannot be had, the log says what: %s", err_name(err));
+		return refuse(fresh, err);
+	}
+	warn_of_the_rest(reload.initial, fresh);
+	take(fresh);
+	log_info("the config has been reloaded");
+	return 0;
+}
+
+static void on_hangup(struct loop_signal *s)
+{
+	char why[256];
+
+	(void)s;
+	run(why, sizeof(why));
+}
+
+static json_t *on_request(void *owner, const json_t *request)
+{
+	char why[256] = "";
+
+	(void)owner, (void)request;
+	if (!source)
+		return engine_request_error("there is no config file (-c) to read again");
+	if (run(why, sizeof(why)) != 0)
+		return engine_request_error("nothing has changed: %s", why);
+	return json_pack("{s:b}", "reloaded", 1);
+}
+
+void reload_begin(const struct config *initial, int (*update)(void *owner, const struct config *fresh), void *owner, bool on_signal)
+{
+	reload.initial = initial;
+	reload.update = update;
+	reload.owner = owner;
+	engine_request_add("reload", on_request, NULL);
+	if (on_signal && source)
+		loop_signal_start(&reload.hangup, SIGHUP, on_hangup);
+}
+
+void reload_end(void)
+{
+	loop_signal_stop(&reload.hangup);
+	take(NULL);
+}
