@@ -90,10 +90,10 @@ class Socks:
 
     def open_udp(self, host, port):
         """RFC 1928 section 7: the client says where its datagrams will come from, or zeros. Both
-        are asked: with zeros from two clients of one address nobody could tell whose is whose."""
+        are asked; two clients of one address that send zeros at once are nobody's favourites."""
         sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         sock.bind((self.proxy[0], 0))
-        announced = ("0.0.0.0", 0) if host == ADDRESSES["name"] else sock.getsockname()
+        announced = sock.getsockname() if host == ADDRESSES["ipv4"] else ("0.0.0.0", 0)
         control, relay = self.ask(3, *announced)
         if relay[0] in ("0.0.0.0", "::"):
             relay = (self.proxy[0], relay[1])
