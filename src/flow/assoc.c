@@ -287,6 +287,7 @@ static const struct datagram_events port_events = { on_replies, on_port_ended };
 static struct assoc *open_assoc(struct assoc_table *t, const struct datagram *d, uint64_t hash)
 {
 	struct limits_flow *limit;
+	char text[ADDR_STRLEN];
 	struct assoc *a;
 
 	if (!open_limit(t, &d->key, &limit))
@@ -312,6 +313,8 @@ static struct assoc *open_assoc(struct assoc_table *t, const struct datagram *d,
 	hash_insert(&t->associations, &a->node, hash);
 	flow_counters.udp.sessions_active++;
 	flow_counters.udp.sessions_opened++;
+	log_debug("udp association opened source=%s session=%016llx", addr_format(&a->key.addr, text),
+		  (unsigned long long)a->key.session);
 	if (!loop_timer_armed(&t->sweep))
 		loop_timer_start(&t->sweep, SWEEP_MS, on_sweep);
 	return a;

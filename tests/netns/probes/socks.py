@@ -4,11 +4,13 @@
 
 It looks at the inbound alone: what it sends goes to the echo at TARGET:TARGET-PORT.
 """
+import os
 import socket
 import struct
 import sys
 
 PROXY = "127.0.0.1"
+SOURCE = os.environ.get("SOCKS_SOURCE", PROXY)  # the client's own address
 
 
 def address(host, port):
@@ -28,7 +30,7 @@ def read(sock, n):
 
 class Association:
     def __init__(self, port, announced=("0.0.0.0", 0)):
-        self.tcp = socket.create_connection((PROXY, port), 5)
+        self.tcp = socket.create_connection((PROXY, port), 5, (SOURCE, 0))
         self.tcp.sendall(b"\5\1\0")
         assert read(self.tcp, 2) == b"\5\0"
         self.tcp.sendall(b"\5\3\0" + address(*announced))
@@ -36,6 +38,7 @@ class Association:
         assert reply[:4] == b"\5\0\0\1", reply
         self.relay = (socket.inet_ntoa(reply[4:8]), struct.unpack(">H", reply[8:10])[0])
         self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.udp.bind((SOURCE, 0))
         self.udp.settimeout(5)
 
     def send(self, header, data, frag=0, sock=None):
