@@ -217,6 +217,7 @@ static struct ss_udp_port *open_sip022(struct ss_udp_client *c, const struct ss_
 		return NULL;
 	}
 	v->heard_ms = loop_now();
+	ss_udp_way_heard(&c->shared);
 	return p;
 }
 

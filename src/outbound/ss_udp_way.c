@@ -6,6 +6,12 @@
  * again, to the name's next address if it has several (a laptop changed
  * networks). A change of address makes every way go anew at its next use, which
  * is what `generation` tells.
+ *
+ * Between us and the server there may be somebody who remembers our port: a
+ * NAT, or a balancer whose instance has died, and no error comes back then. A
+ * way that has answered and falls silent is made anew from another port, after
+ * SILENCE_MS and then ever more seldom; where the server knows its clients by
+ * session (SIP022), nobody notices.
  */
 #include "outbound/ss_udp_way.h"
 
@@ -17,6 +23,8 @@
 
 #define SOCKET_BUFFER (8u * 1024 * 1024)
 #define RETRY_MS 1000
+#define SILENCE_MS 1000
+#define SILENCE_DOUBLINGS 6 /* about once a minute at last: who only sends is silent for ever */
 #define FOLLOW_MS 10000 /* the cache knows how long an answer holds */
 
 /* ---- where it is ---- */
@@ -155,6 +163,22 @@ static bool wants_new_socket(int err)
 	return err == ENETUNREACH || err == EHOSTUNREACH || err == EADDRNOTAVAIL || err == EINVAL || err == ENODEV || err == ENETDOWN;
 }
 
+static bool fell_silent(const struct ss_udp_way *w)
+{
+	unsigned doublings = w->renewed < SILENCE_DOUBLINGS ? w->renewed : SILENCE_DOUBLINGS;
+
+	return w->unanswered_ms && loop_now() - w->unanswered_ms >= (uint64_t)SILENCE_MS << doublings;
+}
+
+static void renew(struct ss_udp_way *w)
+{
+	log_debug("nothing comes back by udp: trying from another port");
+	ss_udp_way_close(w);
+	w->unanswered_ms = 0;
+	if (w->renewed < UINT8_MAX)
+		w->renewed++;
+}
+
 /* Closes a way that leads nowhere now; true if it may be opened anew at once. */
 static bool check_socket(struct ss_udp_place *p, struct ss_udp_way *w, bool may_try)
 {
@@ -176,8 +200,12 @@ bool ss_udp_way_ready(struct ss_udp_place *p, struct ss_udp_way *w, const struct
 {
 	bool may_try = !w->tried_ms || loop_now() - w->tried_ms >= RETRY_MS;
 
-	if (w->socket)
+	if (w->socket && fell_silent(w)) {
+		renew(w);
+		may_try = true;
+	} else if (w->socket) {
 		may_try = check_socket(p, w, may_try);
+	}
 	if (!w->socket && !w->via && may_try) {
 		w->tried_ms = loop_now();
 		if (p->via)
@@ -185,5 +213,7 @@ bool ss_udp_way_ready(struct ss_udp_place *p, struct ss_udp_way *w, const struct
 		else
 			open_socket(p, w, socket_events, owner);
 	}
+	if (w->answers && !w->unanswered_ms)
+		w->unanswered_ms = loop_now();
 	return w->socket || w->via;
 }

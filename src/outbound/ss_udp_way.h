@@ -34,6 +34,9 @@ struct ss_udp_way {
 	struct datagram_port *via;
 	uint64_t tried_ms; /* when it was made; 0 = never */
 	uint32_t generation;
+	bool answers;		/* something came back, once */
+	uint8_t renewed;	/* how often it was made anew since then */
+	uint64_t unanswered_ms; /* when the first datagram after the last answer was sent; 0 = none was */
 };
 
 /* Is it known where to send? If not, located() tells. */
@@ -48,5 +51,13 @@ void ss_udp_place_note(struct ss_udp_place *, int err, const struct addr *remote
 bool ss_udp_way_ready(struct ss_udp_place *, struct ss_udp_way *, const struct udp_socket_events *,
 		      const struct datagram_events *, void *owner);
 void ss_udp_way_close(struct ss_udp_way *);
+/* Something authentic came back. Only a way whose owner says so is made anew
+ * when it falls silent. */
+static inline void ss_udp_way_heard(struct ss_udp_way *w)
+{
+	w->answers = true;
+	w->renewed = 0;
+	w->unanswered_ms = 0;
+}
 
 #endif
