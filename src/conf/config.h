@@ -20,9 +20,16 @@ enum config_mode { MODE_TCP_ONLY = 1, MODE_UDP_ONLY = 2, MODE_TCP_AND_UDP = 3 };
 enum config_dns { DNS_FAKE, DNS_UPSTREAM, DNS_OFF };
 enum config_log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 
+/* What one client or user may take (flow/limits.h); 0 = no limit. */
+struct config_limits {
+	uint32_t client_bytes_per_s, client_flows_per_s, client_flows;
+	uint32_t user_bytes_per_s, user_flows_per_s;
+};
+
 struct config_server_user {
 	const char *name; /* free of control bytes; no two of a server are alike */
 	uint8_t key[SS_KEY_MAX]; /* nor are these */
+	uint32_t bytes_per_s, flows_per_s; /* his own limits; 0 = as everybody's */
 };
 
 /* A proxy on the way to a server. */
@@ -54,6 +61,7 @@ struct config_server {
 	enum config_mode mode;
 	struct config_plugin plugin;
 	uint32_t timeout;	     /* seconds; 0 = the config's */
+	struct config_limits limits; /* server */
 
 	/* client: among several, and what stands before it */
 	uint32_t tcp_weight, udp_weight; /* thousandths; 0 = never chosen */
@@ -127,6 +135,10 @@ struct config {
 	uint32_t udp_timeout;	   /* 300; never under 60 for SIP022 sessions */
 	uint32_t udp_max_associations; /* 0 = from RLIMIT_NOFILE */
 	uint32_t nofile;	   /* 0 = raise to the hard limit */
+
+	/* how much one client may take: of `gatun local`; a server has its own */
+	bool limits_given;
+	struct config_limits limits;
 
 	/* sockets */
 	struct socket_rules outbound, inbound; /* of those that connect and send; of those that listen */

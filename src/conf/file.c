@@ -18,6 +18,7 @@
 #include "conf/assign.h"
 #include "conf/hop.h"
 #include "conf/json_text.h"
+#include "conf/limits.h"
 #include "conf/nearest.h"
 
 #define KEY_SHOWN 64
@@ -122,12 +123,19 @@ static void read_user(struct reader *r, const json_t *object, conf_place at, str
 
 		if (strcmp(key, "name") == 0 || strcmp(key, "password") == 0)
 			read_member(r, option_find_key(key, IN_SERVER), value, place->value_at, &as_server);
+		else if (option_find_key(key, IN_USER))
+			read_member(r, option_find_key(key, IN_USER), value, place->value_at, &as_server);
 		else if (key[0] != '_' && strncmp(key, "//", 2) != 0)
 			problem_add(&r->loading->problems, PROBLEM_WARNING, place->key_at,
 				    "unknown key \"%s\" of a user: it has no effect", log_escape(key, strlen(key), shown, sizeof(shown)));
 	}
 	user = spec_add_user(server);
-	*user = (struct user_spec){ .name = as_server.tag, .password = as_server.password, .at = at };
+	*user = (struct user_spec){
+		.name = as_server.tag,
+		.password = as_server.password,
+		.limits = as_server.limits,
+		.at = at,
+	};
 }
 
 static void read_users(struct reader *r, const struct option_row *o, const json_t *array, conf_place at, struct server_spec *server)
@@ -337,6 +345,7 @@ static void inherit(struct server_spec *s, const struct server_spec *top)
 	if (!s->n_users)
 		spec_copy_users(s, top);
 	hop_inherit(s, top);
+	limits_inherit(&s->limits, &top->limits);
 	if (!s->mode.number)
 		s->mode = top->mode;
 	if (!s->port.number)
@@ -396,6 +405,7 @@ static void read_top(struct reader *r, const json_t *root)
 
 	r->local = &local;
 	read_section(r, root, IN_TOP, &top);
+	r->loading->config->limits = limits_of(&top.limits);
 	take_top_local(r, &local, &top);
 	for (int i = 0; i < r->loading->specs.n; i++)
 		inherit(&r->loading->specs.items[i], &top);

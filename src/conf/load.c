@@ -177,6 +177,8 @@ bool load_finish(struct loading *l, uint32_t command)
 		problem_add(&l->problems, PROBLEM_ADVICE, 0, "\"workers\" are for `gatun server` and `gatun local`; `gatun run` has one");
 	if ((command == FOR_RUN || command == FOR_SERVER) && l->locals.n)
 		problem_add(&l->problems, PROBLEM_ADVICE, l->locals.items[0].at, "inbounds are opened by `gatun local`, not by this command");
+	if (command == FOR_RUN && c->limits_given)
+		problem_add(&l->problems, PROBLEM_ADVICE, 0, "\"limits\" are for `gatun server` and `gatun local`: they have no effect here");
 	if (command == FOR_LOCAL && !c->n_locals && !l->problems.n_errors)
 		problem_add(&l->problems, PROBLEM_ERROR, 0,
 			    "no inbound is given: --socks, --http or --mixed ADDR:PORT, or \"locals\" in the config");

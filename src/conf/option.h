@@ -18,7 +18,10 @@ enum option_where {
 	IN_LOCAL = 1 << 2,	/* an element of locals[] */
 	IN_BALANCER = 1 << 3,	/* in the object "balancer" */
 	IN_RUNTIME = 1 << 4,	/* in the object "runtime" */
-	IN_FILE = IN_TOP | IN_SERVER | IN_LOCAL | IN_BALANCER | IN_RUNTIME,
+	IN_LIMITS = 1 << 5,	/* in the object "limits" of the top level or a server, */
+	IN_USER_LIMITS = 1 << 6, /* of a user */
+	IN_USER = 1 << 7,	/* an element of users[]; name and password are a server's keys */
+	IN_FILE = IN_TOP | IN_SERVER | IN_LOCAL | IN_BALANCER | IN_RUNTIME | IN_LIMITS | IN_USER_LIMITS | IN_USER,
 	/* on the command line of */
 	FOR_RUN = 1 << 8,
 	FOR_SERVER = 1 << 9,

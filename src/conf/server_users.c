@@ -46,6 +46,7 @@ void spec_copy_users(struct server_spec *to, const struct server_spec *from)
 		u->at = from->users[i].at;
 		copy_text(&u->name, &from->users[i].name);
 		copy_text(&u->password, &from->users[i].password);
+		u->limits = from->users[i].limits;
 	}
 }
 
@@ -84,6 +85,8 @@ static bool check_user(const struct user_spec *u, struct config *c, const struct
 		problem_add(p, PROBLEM_ERROR, u->password.at, "password of user \"%s\": %s", shown(u, name), err);
 		return false;
 	}
+	out->bytes_per_s = u->limits.user_bytes_per_s.number;
+	out->flows_per_s = u->limits.user_flows_per_s.number;
 	utf8_make_printable(u->name.text);
 	out->name = config_keep_text(c, u->name.text, strlen(u->name.text));
 	if (!out->name)

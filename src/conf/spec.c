@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "conf/hop.h"
+#include "conf/limits.h"
 #include "conf/nearest.h"
 #include "conf/server_plugin.h"
 #include "conf/server_users.h"
@@ -351,6 +352,7 @@ bool spec_check(const struct server_spec *s, struct config *c, struct config_ser
 		ok &= server_users_check(s, c, out, p);
 	ok &= hop_check(s, c, out, p);
 	ok &= server_plugin_check(s, c, out, p);
+	out->limits = limits_of(&s->limits);
 	if (ok)
 		set_tag(s, c, out);
 	return ok;

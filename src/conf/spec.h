@@ -25,9 +25,16 @@ struct spec_number {
 	conf_place at;
 };
 
+/* The object "limits" (conf/limits.h). */
+struct limits_spec {
+	struct spec_number client_bytes_per_s, client_flows_per_s, client_flows;
+	struct spec_number user_bytes_per_s, user_flows_per_s;
+};
+
 /* Of a server (SIP023). */
 struct user_spec {
 	struct spec_text name, password;
+	struct limits_spec limits; /* of the user alone */
 	conf_place at;
 };
 
@@ -42,6 +49,7 @@ struct server_spec {
 	struct spec_number fwmark, fragments;
 	char device[IFNAMSIZ];
 	struct addr sources[2]; /* IPv4, IPv6 */
+	struct limits_spec limits;
 	struct user_spec *users;
 	int n_users;
 	conf_place at; /* of the whole */

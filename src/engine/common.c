@@ -208,6 +208,17 @@ struct relay_limits engine_relay_limits(const struct config *c)
 	return (struct relay_limits){ .idle_s = c->tcp_idle, .half_close_idle_s = c->half_close_idle };
 }
 
+struct limits_rates engine_limits_rates(const struct config_limits *c)
+{
+	return (struct limits_rates){
+		.client_bytes_per_s = c->client_bytes_per_s,
+		.client_flows_per_s = c->client_flows_per_s,
+		.client_flows = c->client_flows,
+		.user_bytes_per_s = c->user_bytes_per_s,
+		.user_flows_per_s = c->user_flows_per_s,
+	};
+}
+
 struct assoc_limits engine_assoc_limits(const struct config *c, const struct ss_method *method)
 {
 	struct assoc_limits l = {

@@ -30,9 +30,10 @@ int engine_await_plugins(void);
 void engine_loop(void);
 /* SIGINT and SIGTERM stop the loop; SIGPIPE is ignored. */
 void engine_stop_on_signals(void);
-/* method: NULL where associations are not sessions of one. */
 /* The times of TCP flows, as this config has them. */
 struct relay_limits engine_relay_limits(const struct config *);
+struct limits_rates engine_limits_rates(const struct config_limits *);
+/* method: NULL where associations are not sessions of one. */
 struct assoc_limits engine_assoc_limits(const struct config *, const struct ss_method *);
 /* One line of the flow counters at info level; last, when all has been closed and counted. */
 void engine_log_summary(void);

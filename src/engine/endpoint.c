@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "engine/common.h"
 #include "engine/worker.h"
+#include "transport/ss_stream.h"
 
 #define LOW_PORTS 1024 /* need root, or CAP_NET_BIND_SERVICE */
 
@@ -80,6 +81,49 @@ static void log_listening(const struct endpoint *e, const char *what)
 		log_at(&own, LOG_LEVEL_INFO, "%s %s method=%s mode=%s", what, addr_format(&e->listen, where), e->method->name, mode_name(e->mode));
 }
 
+/* ---- who comes, and what he may take ---- */
+
+static struct limits_party party_of(const struct addr *client, const struct ss_user *u)
+{
+	struct limits_party p = { .client = *client, .has_user = u };
+
+	if (u) {
+		p.user = u->tag;
+		p.user_bytes_per_s = u->bytes_per_s;
+		p.user_flows_per_s = u->flows_per_s;
+	}
+	return p;
+}
+
+static enum flow_end on_admit(void *owner, const struct addr *client)
+{
+	struct endpoint *e = owner;
+	enum flow_end why = limits_admit(e->limits, client);
+
+	return why == END_DONE && e->events->admit ? e->events->admit(e->owner, client) : why;
+}
+
+static void on_stream(void *owner, struct stream *s, const struct addr *client, const struct target *target)
+{
+	struct endpoint *e = owner;
+	struct limits_party party = party_of(client, ss_stream_user(s));
+
+	e->events->stream(e->owner, s, client, target, e->limits, &party);
+}
+
+static const struct inbound_events inbound_events = { .admit = on_admit, .stream = on_stream };
+
+static enum flow_end on_association(void *owner, const struct assoc_key *key, struct limits_flow **limit)
+{
+	struct endpoint *e = owner;
+	struct ss_server_udp *udp = e->fresh.udp ? e->fresh.udp : e->parts.udp;
+	struct addr client;
+	const struct ss_user *u = ss_server_udp_whose(udp, key, &client);
+	struct limits_party party = party_of(&client, u);
+
+	return limits_open(e->limits, &party, limit);
+}
+
 /* ---- its parts ---- */
 
 /* The public address, unless the plugin has it. */
@@ -93,7 +137,7 @@ static void on_client_gone(void *owner, const struct assoc_key *key)
 	assoc_table_end(owner, key, END_REMOVED);
 }
 
-static int open_tcp(const struct endpoint *e, const struct endpoints_options *o, struct endpoint_parts *p)
+static int open_tcp(struct endpoint *e, const struct endpoints_options *o, struct endpoint_parts *p)
 {
 	struct ss_server_options options = {
 		.listen = place(e, MODE_TCP_ONLY),
@@ -105,11 +149,11 @@ static int open_tcp(const struct endpoint *e, const struct endpoints_options *o,
 	};
 	int err;
 
-	p->tcp = ss_server_new(&options, o->events, o->owner, &err);
+	p->tcp = ss_server_new(&options, &inbound_events, e, &err);
 	return p->tcp ? 0 : -err;
 }
 
-static int open_udp(const struct endpoint *e, const struct endpoints_options *o, struct endpoint_parts *p)
+static int open_udp(struct endpoint *e, const struct endpoints_options *o, struct endpoint_parts *p)
 {
 	struct assoc_limits limits = engine_assoc_limits(o->config, e->method);
 	struct addr listen = place(e, MODE_UDP_ONLY);
@@ -122,6 +166,8 @@ static int open_udp(const struct endpoint *e, const struct endpoints_options *o,
 	if (!p->associations)
 		return -ENOMEM;
 	ss_server_udp_on_close(p->udp, on_client_gone, p->associations);
+	ss_server_udp_ask(p->udp, &inbound_events, e);
+	assoc_table_limit(p->associations, on_association, e);
 	return 0;
 }
 
@@ -227,6 +273,18 @@ static int add_users(struct endpoint *e, const struct config_server *c)
 	return err;
 }
 
+static void set_limits_of_users(struct endpoint *e, const struct config_server *c)
+{
+	for (int i = 0; i < c->n_users; i++) {
+		struct ss_user *u = ss_users_find_name(e->users, c->users[i].name);
+
+		if (!u)
+			continue; /* no memory, when he was to be added */
+		u->bytes_per_s = c->users[i].bytes_per_s;
+		u->flows_per_s = c->users[i].flows_per_s;
+	}
+}
+
 /* ---- change ---- */
 
 static bool same_key(const struct endpoint *e, const struct config_server *c)
@@ -260,10 +318,13 @@ static int tell_inbounds(struct endpoint *e)
 	return e->parts.udp ? ss_server_udp_set_key(e->parts.udp, e->method, e->key) : 0;
 }
 
-static void apply_limits(struct endpoint *e, const struct endpoints_options *o)
+static void apply_limits(struct endpoint *e, const struct endpoints_options *o, const struct config_server *c)
 {
 	struct assoc_limits limits = engine_assoc_limits(o->config, e->method);
+	struct limits_rates rates = engine_limits_rates(&c->limits);
 
+	limits_set(e->limits, &rates);
+	set_limits_of_users(e, c);
 	if (e->parts.tcp)
 		ss_server_set_patience(e->parts.tcp, o->config->timeout);
 	if (e->parts.associations)
@@ -307,7 +368,7 @@ void endpoint_apply(struct endpoint *e, const struct endpoints_options *o, const
 	err = apply_access(e, c);
 	if (!err)
 		err = take_tag(e, c->tag);
-	apply_limits(e, o);
+	apply_limits(e, o, c);
 	if (changed)
 		log_listening(e, "still listening on");
 	if (err)
@@ -354,7 +415,9 @@ static int start_plugin(struct endpoint *e, const struct config_server *c)
 
 static int begin(struct endpoint *e, const struct config_server *c)
 {
+	struct limits_rates rates = engine_limits_rates(&c->limits);
 	char where[TARGET_STRLEN];
+	int err;
 
 	if (target_is_name(&c->address)) {
 		log_error("cannot listen on the name %s: give an IP address of this machine, or 0.0.0.0 or [::]",
@@ -368,7 +431,12 @@ static int begin(struct endpoint *e, const struct config_server *c)
 	if (e->plugged && plugin_take_port(&e->local) != 0)
 		return explain(&e->listen, "plugin", -EADDRINUSE);
 	e->users = ss_users_new(e->method, e->key);
-	return e->users ? explain(&e->listen, "users", add_users(e, c)) : -ENOMEM;
+	e->limits = limits_new(&rates);
+	if (!e->users || !e->limits)
+		return -ENOMEM;
+	err = explain(&e->listen, "users", add_users(e, c));
+	set_limits_of_users(e, c);
+	return err;
 }
 
 struct endpoint *endpoint_open(const struct endpoints_options *o, const struct config_server *c, int *err)
@@ -380,6 +448,8 @@ struct endpoint *endpoint_open(const struct endpoints_options *o, const struct c
 		return NULL;
 	list_init(&e->node);
 	plugins_end(); /* one that is about to go may have the port */
+	e->events = o->events;
+	e->owner = o->owner;
 	*err = take_tag(e, c->tag);
 	if (!*err)
 		*err = begin(e, c);
@@ -408,6 +478,7 @@ void endpoint_close(struct endpoint *e, bool flows)
 	else
 		endpoint_log_users(e);
 	ss_users_free(e->users);
+	limits_free(e->limits); /* its streams keep it */
 	list_remove(&e->node);
 	free(e->tag);
 	sodium_memzero(e->key, sizeof(e->key));

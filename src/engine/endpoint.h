@@ -21,6 +21,9 @@ struct endpoint {
 	struct plugin *plugin;	  /* or NULL: what has the public address in our place, */
 	enum config_mode plugged; /* for this, */
 	struct addr local;	  /* while we listen here */
+	struct limits *limits;
+	const struct endpoint_events *events; /* the owner's */
+	void *owner;
 	struct endpoint_parts {
 		struct ss_server *tcp;
 		struct ss_server_udp *udp;

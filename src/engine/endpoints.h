@@ -9,15 +9,23 @@
 
 #include "conf/config.h"
 #include "crypto/salt_store.h"
+#include "flow/limits.h"
 #include "inbound/inbound.h"
 #include "outbound/outbound.h"
 #include "proto/ss_users.h"
+
+/* As struct inbound_events, with what limits the stream (or NULL) and whose it is. */
+struct endpoint_events {
+	enum flow_end (*admit)(void *owner, const struct addr *client); /* or NULL */
+	void (*stream)(void *owner, struct stream *, const struct addr *client, const struct target *, struct limits *,
+		       const struct limits_party *);
+};
 
 struct endpoints_options {
 	const struct config *config;		 /* the times and limits of all */
 	struct salt_store *salts;
 	struct outbound *out;			 /* where datagrams go */
-	const struct inbound_events *events;	 /* where streams go, */
+	const struct endpoint_events *events;	 /* where streams go, */
 	void *owner;				 /* with this */
 };
 

@@ -40,17 +40,31 @@ struct endpoint {
 struct local {
 	const struct config *config;
 	struct outbound *shadowsocks;
+	struct limits *limits; /* of each client, at all inbounds together */
 	struct endpoint *endpoints;
 };
+
+static enum flow_end on_admit(void *owner, const struct addr *client)
+{
+	return limits_admit(((struct local *)owner)->limits, client);
+}
 
 static void on_stream(void *owner, struct stream *s, const struct addr *client, const struct target *target)
 {
 	struct local *l = owner;
+	struct limits_party party = { .client = *client };
 
-	relay_start(s, client, target, l->shadowsocks);
+	relay_start_limited(s, client, target, l->shadowsocks, l->limits, &party);
 }
 
-static const struct inbound_events inbound_events = { .stream = on_stream };
+static const struct inbound_events inbound_events = { .admit = on_admit, .stream = on_stream };
+
+static enum flow_end on_association(void *owner, const struct assoc_key *key, struct limits_flow **limit)
+{
+	struct limits_party party = { .client = key->addr };
+
+	return limits_open(((struct local *)owner)->limits, &party, limit);
+}
 
 static void on_association_closed(void *owner, const struct assoc_key *key)
 {
@@ -62,7 +76,10 @@ static int open_associations(struct local *l, struct endpoint *e, struct datagra
 	struct assoc_limits limits = engine_assoc_limits(l->config, engine_outbound_method(l->config));
 
 	e->associations = assoc_table_new(in, l->shadowsocks, &limits);
-	return e->associations ? 0 : ENOMEM;
+	if (!e->associations)
+		return ENOMEM;
+	assoc_table_limit(e->associations, on_association, l);
+	return 0;
 }
 
 /* Datagrams must come to the worker that has their control connection: each has a
@@ -151,14 +168,16 @@ static int open_endpoint(struct local *l, struct endpoint *e, const struct confi
 
 struct local *local_open(const struct config *config)
 {
+	struct limits_rates rates = engine_limits_rates(&config->limits);
 	struct local *l = calloc(1, sizeof(*l));
 
 	if (!l)
 		return NULL;
 	l->config = config;
+	l->limits = limits_new(&rates);
 	l->shadowsocks = engine_outbound_new(config);
 	l->endpoints = calloc((size_t)config->n_locals, sizeof(*l->endpoints));
-	if (!l->shadowsocks || !l->endpoints) {
+	if (!l->shadowsocks || !l->endpoints || !l->limits) {
 		log_error("out of memory");
 		local_close(l);
 		return NULL;
@@ -195,6 +214,7 @@ void local_close(struct local *l)
 	if (l->shadowsocks)
 		l->shadowsocks->ops->free(l->shadowsocks);
 	engine_drain();
+	limits_free(l->limits);
 	free(l->endpoints);
 	free(l);
 }

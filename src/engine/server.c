@@ -29,18 +29,37 @@ struct server {
 	struct assoc_table *uot_associations;
 };
 
-static void on_stream(void *owner, struct stream *s, const struct addr *client, const struct target *target)
+static void take_uot(struct server *server, struct stream *s, const struct addr *client, int version, struct limits *limits,
+		     const struct limits_party *party)
+{
+	struct limits_flow *limit;
+	enum flow_end why = limits_open(limits, party, &limit);
+
+	if (why == END_DONE)
+		uot_server_take(server->uot, s, client, version, limit);
+	else
+		stream_end(s, why);
+}
+
+static void on_stream(void *owner, struct stream *s, const struct addr *client, const struct target *target, struct limits *limits,
+		      const struct limits_party *party)
 {
 	struct server *server = owner;
 	int uot = uot_version(target);
 
 	if (uot)
-		uot_server_take(server->uot, s, client, uot);
+		take_uot(server, s, client, uot, limits, party);
 	else
-		relay_start(s, client, target, server->direct);
+		relay_start_limited(s, client, target, server->direct, limits, party);
 }
 
-static const struct inbound_events inbound_events = { .stream = on_stream };
+static const struct endpoint_events endpoint_events = { .stream = on_stream };
+
+static enum flow_end on_uot_association(void *owner, const struct assoc_key *key, struct limits_flow **limit)
+{
+	*limit = uot_server_limit(owner, key);
+	return END_DONE;
+}
 
 static void on_uot_closed(void *owner, const struct assoc_key *key)
 {
@@ -58,6 +77,7 @@ static int open_uot(struct server *s)
 	if (!s->uot_associations)
 		return -ENOMEM;
 	uot_server_on_close(s->uot, on_uot_closed, s->uot_associations);
+	assoc_table_limit(s->uot_associations, on_uot_association, s->uot);
 	return 0;
 }
 
@@ -78,7 +98,7 @@ static int open_endpoints(struct server *s)
 		.config = s->config,
 		.salts = s->salts,
 		.out = s->direct,
-		.events = &inbound_events,
+		.events = &endpoint_events,
 		.owner = s,
 	};
 	int err = 0;

@@ -60,9 +60,8 @@ struct assoc_table {
 	uint32_t max, peak;
 	struct datagram_port *in;
 	struct outbound *out;
-	struct limits *limits; /* or NULL */
-	void (*party)(void *owner, const struct assoc_key *, struct limits_party *);
-	void *party_owner;
+	enum flow_end (*open_limit)(void *owner, const struct assoc_key *, struct limits_flow **); /* or NULL */
+	void *limit_owner;
 	struct loop_timer sweep;
 	struct loop_work free_work;
 };
@@ -222,19 +221,6 @@ static void on_sweep(struct loop_timer *timer)
 
 /* ---- limits ---- */
 
-/* False: it may not begin. */
-static bool open_limit(struct assoc_table *t, const struct assoc_key *key, struct limits_flow **limit)
-{
-	struct limits_party p = { .client = key->addr };
-
-	*limit = NULL;
-	if (!t->limits)
-		return true;
-	if (t->party)
-		t->party(t->party_owner, key, &p);
-	return limits_open(t->limits, &p, limit) == END_DONE;
-}
-
 /* Drops and counts what is over the rate. True: it passes. */
 static bool passes(struct assoc *a, const struct datagram *d)
 {
@@ -286,11 +272,11 @@ static const struct datagram_events port_events = { on_replies, on_port_ended };
 
 static struct assoc *open_assoc(struct assoc_table *t, const struct datagram *d, uint64_t hash)
 {
-	struct limits_flow *limit;
+	struct limits_flow *limit = NULL;
 	char text[ADDR_STRLEN];
 	struct assoc *a;
 
-	if (!open_limit(t, &d->key, &limit))
+	if (t->open_limit && t->open_limit(t->limit_owner, &d->key, &limit) != END_DONE)
 		return NULL;
 	if (t->associations.count >= t->max)
 		evict_one(t);
@@ -481,12 +467,11 @@ struct assoc_table *assoc_table_new(struct datagram_port *in, struct outbound *o
 	return t;
 }
 
-void assoc_table_limit(struct assoc_table *t, struct limits *limits,
-		       void (*party)(void *owner, const struct assoc_key *, struct limits_party *), void *owner)
+void assoc_table_limit(struct assoc_table *t, enum flow_end (*open)(void *owner, const struct assoc_key *, struct limits_flow **),
+		       void *owner)
 {
-	t->limits = limits;
-	t->party = party;
-	t->party_owner = owner;
+	t->open_limit = open;
+	t->limit_owner = owner;
 }
 
 void assoc_table_end(struct assoc_table *t, const struct assoc_key *key, enum flow_end why)

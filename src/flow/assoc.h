@@ -22,11 +22,10 @@ struct assoc_limits {
 struct assoc_table;
 /* Binds `in`. Every association gets its port from `out`. NULL: out of memory. */
 struct assoc_table *assoc_table_new(struct datagram_port *in, struct outbound *out, const struct assoc_limits *);
-/* From now on an association begins, and its datagrams pass, within what `limits`
- * grant to whom party() names (filled with the key's address before it is
- * asked; NULL: the address is the client). Both are borrowed; `limits` may be NULL. */
-void assoc_table_limit(struct assoc_table *, struct limits *limits,
-		       void (*party)(void *owner, const struct assoc_key *, struct limits_party *), void *owner);
+/* From now on open() is asked about every new association: END_DONE, with the limits
+ * of its datagrams (or NULL), which are the table's to close; or it is refused. */
+void assoc_table_limit(struct assoc_table *, enum flow_end (*open)(void *owner, const struct assoc_key *, struct limits_flow **),
+		       void *owner);
 /* Ends the association of this key, if there is one: the inbound knows that its
  * client is gone. Not from inside the inbound's receive(). */
 void assoc_table_end(struct assoc_table *, const struct assoc_key *, enum flow_end);

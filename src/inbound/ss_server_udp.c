@@ -571,6 +571,14 @@ void ss_server_udp_ask(struct ss_server_udp *s, const struct inbound_events *eve
 	s->owner = owner;
 }
 
+struct ss_user *ss_server_udp_whose(const struct ss_server_udp *s, const struct assoc_key *key, struct addr *peer)
+{
+	const struct client *c = find_client(s, key);
+
+	*peer = c ? c->peer : key->addr;
+	return c ? c->payer.user : NULL;
+}
+
 struct datagram_port *ss_server_udp_port(struct ss_server_udp *s)
 {
 	return &s->port;

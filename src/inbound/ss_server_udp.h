@@ -25,6 +25,8 @@ void ss_server_udp_on_close(struct ss_server_udp *, void (*closed)(void *owner, 
 /* From now on events->admit is asked about every new client, and about one that
  * has moved to another address, once what he sent was authentic. Borrowed. */
 void ss_server_udp_ask(struct ss_server_udp *, const struct inbound_events *events, void *owner);
+/* Where a client of the table is now, in *peer, and whose he is; NULL: there are no users. */
+struct ss_user *ss_server_udp_whose(const struct ss_server_udp *, const struct assoc_key *, struct addr *peer);
 /* Bind the association table to it. */
 struct datagram_port *ss_server_udp_port(struct ss_server_udp *);
 /* The address really bound (port 0 resolved). */

@@ -41,6 +41,7 @@ struct guest {
 	struct list list; /* silent or heard */
 	struct uot_server *server;
 	struct uot_link *link;
+	struct limits_flow *limit; /* until its association has it; or NULL */
 	struct assoc_key key;
 	uint64_t since_ms;
 	bool known; /* to the table */
@@ -80,6 +81,7 @@ static void leave(struct guest *g, enum flow_end why)
 	hash_remove(&g->server->guests, &g->node);
 	list_remove(&g->list);
 	uot_link_end(g->link, why);
+	limits_close(g->limit);
 	loop_defer(&g->free_work, free_guest);
 }
 
@@ -203,7 +205,17 @@ void uot_server_on_close(struct uot_server *u, void (*closed)(void *owner, const
 	u->closed_owner = owner;
 }
 
-void uot_server_take(struct uot_server *u, struct stream *s, const struct addr *client, int version)
+struct limits_flow *uot_server_limit(struct uot_server *u, const struct assoc_key *key)
+{
+	struct guest *g = find(u, key);
+	struct limits_flow *limit = g ? g->limit : NULL;
+
+	if (g)
+		g->limit = NULL;
+	return limit;
+}
+
+void uot_server_take(struct uot_server *u, struct stream *s, const struct addr *client, int version, struct limits_flow *limit)
 {
 	struct guest *g = calloc(1, sizeof(*g));
 	char text[ADDR_STRLEN];
@@ -212,10 +224,12 @@ void uot_server_take(struct uot_server *u, struct stream *s, const struct addr *
 		g->link = uot_link_new(s, version == 1 ? UOT_SERVER_V1 : UOT_SERVER_V2, &link_events, g);
 	if (!g || !g->link) {
 		free(g);
+		limits_close(limit);
 		stream_end(s, END_LIMIT);
 		return;
 	}
 	g->server = u;
+	g->limit = limit;
 	g->key = (struct assoc_key){ .addr = *client, .session = ++u->last };
 	g->since_ms = loop_now();
 	hash_insert(&u->guests, &g->node, number_hash(g->key.session));

@@ -6,6 +6,7 @@
 #ifndef GATUN_INBOUND_UOT_H
 #define GATUN_INBOUND_UOT_H
 
+#include "flow/limits.h"
 #include "io/datagram.h"
 #include "io/stream.h"
 
@@ -20,7 +21,10 @@ void uot_server_free(struct uot_server *);
 struct datagram_port *uot_server_port(struct uot_server *);
 /* Called when a stream whose key is known to the table has ended. */
 void uot_server_on_close(struct uot_server *, void (*closed)(void *owner, const struct assoc_key *), void *owner);
-/* Takes a stream that a client opened to a target of uot_version() `version`. */
-void uot_server_take(struct uot_server *, struct stream *, const struct addr *client, int version);
+/* Takes a stream that a client opened to a target of uot_version() `version`, and the
+ * limits of what it carries (or NULL). */
+void uot_server_take(struct uot_server *, struct stream *, const struct addr *client, int version, struct limits_flow *limit);
+/* Hands these limits over to the association that begins (assoc_table_limit). */
+struct limits_flow *uot_server_limit(struct uot_server *, const struct assoc_key *);
 
 #endif

@@ -29,6 +29,7 @@ struct ss_user {
 	uint8_t key[SS_KEY_MAX], hash[SS_IDENTITY_LEN];
 	struct aes_block header; /* under key: hides the ids of UDP replies (SIP022 with AES) */
 	struct ss_user_counters counters;
+	uint32_t bytes_per_s, flows_per_s; /* his own limits, which flow/limits keeps; 0: as everybody's */
 	struct list holders;
 	bool removed;
 };

@@ -50,6 +50,9 @@ struct ss_accept_events {
 	void (*rejected)(void *owner, struct stream *under, enum flow_end why);
 };
 
+/* Whose a stream is that accepted() gave; NULL: there are no users. Valid for the call. */
+struct ss_user *ss_stream_user(const struct stream *);
+
 struct ss_accept;
 /* Takes `under`, reads the header from it, then exactly one event follows
  * unless cancelled; the struct ss_accept is gone with it. It sets no deadline: the

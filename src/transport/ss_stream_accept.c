@@ -178,6 +178,11 @@ static void on_ended(void *owner, enum flow_end why)
 	reject(owner, why);
 }
 
+struct ss_user *ss_stream_user(const struct stream *s)
+{
+	return ss_stream_of(s)->payer.user;
+}
+
 struct ss_accept *ss_stream_accept(struct stream *under, const struct ss_stream_config *cfg, struct salt_store *salts,
 				   const struct ss_accept_events *events, void *owner)
 {

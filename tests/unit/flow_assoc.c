@@ -328,12 +328,11 @@ static void test_nothing_is_served_after_the_end(void **state)
 	loop_free();
 }
 
-static void name_party(void *owner, const struct assoc_key *k, struct limits_party *p)
+static enum flow_end open_limit(void *owner, const struct assoc_key *k, struct limits_flow **flow)
 {
-	assert_ptr_equal(owner, &usual);
-	assert_true(addr_equal(&p->client, &k->addr));
-	p->has_user = true;
-	p->user = k->addr.port; /* who he is, the address does not tell */
+	struct limits_party p = { .client = k->addr, .has_user = true, .user = k->addr.port };
+
+	return limits_open(owner, &p, flow);
 }
 
 /* Over the rate of a user datagrams are dropped and counted, both ways; his associations are capped by his client. */
@@ -346,7 +345,7 @@ static void test_limits(void **state)
 
 	(void)state;
 	begin(usual);
-	assoc_table_limit(table, l, name_party, (void *)(uintptr_t)&usual);
+	assoc_table_limit(table, open_limit, l);
 	arrive(keys, 6, 1, 80);
 	assert_int_equal(n_ports, 2); /* the third source is one too many for its address */
 	assert_int_equal(refused, 1);
