@@ -23,6 +23,7 @@
 #include "conf/load.h"
 #include "conf/nearest.h"
 #include "conf/url.h"
+#include "ctl/control.h"
 #include "engine/reload.h"
 #include "sys/secrets.h"
 
@@ -571,6 +572,7 @@ int args_run_engine(const struct command *command, int argc, char **argv, int (*
 		die(1, "cannot protect the process err=%s", err_name(code));
 	if (!args_load_config(command, argc, argv, &config, &rest, &code))
 		return code;
+	ctl_enable();
 	code = engine(&config);
 	config_free(&config);
 	args_forget();

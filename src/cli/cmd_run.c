@@ -18,6 +18,7 @@
 #include "cli/args.h"
 #include "cli/command.h"
 #include "conf/config.h"
+#include "ctl/control.h"
 #include "engine/engine.h"
 #include "sys/inherit.h"
 #include "sys/sandbox.h"
@@ -40,6 +41,7 @@ static int run_command(struct config *config, char **argv, struct inherit *inher
 	}
 	sys_inherit_let_go(inherited);
 	sandbox_forward_signals(&sandbox, inherited);
+	ctl_enable();
 	code = engine_run(config, &sandbox);
 	close(sandbox.go_fd);
 	sandbox_restore_terminal(inherited);

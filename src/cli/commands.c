@@ -28,6 +28,13 @@ static const char local_text[] =
 	"\n"
 	"SERVER is an ss:// URL, or -c FILE, or -s HOST:PORT -m METHOD -k PASSWORD.\n";
 
+static const char status_text[] =
+	"Asks every gatun of yours that runs (as root: every one of root's) what it is and\n"
+	"what it did, over its control socket, and prints a few lines for each. Without an\n"
+	"argument `gatun` does the same. docs/status.md explains each name.\n"
+	"\n"
+	"Exit code 0: all have answered; 1: nothing runs, or one has not answered.\n";
+
 static const char check_text[] =
 	"Prints every error, warning and advice as FILE:LINE:COLUMN: message, then what\n"
 	"`gatun run`, `gatun local` and `gatun server` would do. Exit code 0: usable,\n"
@@ -52,6 +59,8 @@ static const struct command table[] = {
 	  "  gatun server -s 0.0.0.0:8388 -m 2022-blake3-aes-256-gcm -k @/etc/gatun.key\n" },
 	{ "local", FOR_LOCAL, cmd_local, "[SERVER] [options]", "Be a SOCKS5 or HTTP proxy, or a tunnel", local_text,
 	  "  gatun local -c config.json --socks 127.0.0.1:1080\n" },
+	{ "status", FOR_STATUS, cmd_status, "[--json|--prometheus] [--control PATH]", "Say what runs, through which server, and what it did",
+	  status_text, "  gatun status --json\n" },
 	{ "check", FOR_CHECK, cmd_check, "FILE|URL", "Say what is wrong with a config, and what it would do", check_text,
 	  "  gatun check config.json\n" },
 	{ "url", FOR_URL, cmd_url, "FILE|URL", "Turn a config into an ss:// URL, and back", url_text,

@@ -24,13 +24,14 @@ int main(int argc, char **argv)
 	if (sodium_init() < 0)
 		die(1, "libsodium finds no source of random bytes");
 	if (argc < 2) {
-		help_print_all(command_table());
-		return EXIT_USAGE;
+		c = command_find("status");
+		code = c->run(c, argc, argv);
+	} else {
+		c = command_find(command_name(argv[1]));
+		if (!c)
+			return command_unknown(argv[1]);
+		code = c->run(c, argc - 1, argv + 1);
 	}
-	c = command_find(command_name(argv[1]));
-	if (!c)
-		return command_unknown(argv[1]);
-	code = c->run(c, argc - 1, argv + 1);
 	if (fflush(stdout) != 0 && code == 0)
 		die(1, "cannot write to standard output");
 	return code;

@@ -148,6 +148,9 @@ struct config {
 	bool quiet;
 	uint32_t log_format;	   /* enum config_log_format */
 
+	/* status */
+	const char *control;	   /* path of the control socket; "off"; NULL: a directory of the user's */
+
 	char **texts;		   /* what the pointers above point into: config_keep_text */
 	int n_texts;
 };

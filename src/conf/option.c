@@ -239,6 +239,14 @@ static const struct option_row rows[] = {
 	{ NULL, "log-format", 0, "text|json", OPTION_WORD, FOR_ALL, 0, 1, "text|json", IN_CONFIG(log_format), "text",
 	  "The form of log lines, which go to standard error." },
 
+	/* status */
+	{ "control", "control", 0, "PATH", OPTION_TEXT, IN_TOP | FOR_ALL | FOR_STATUS, 0, 0, NULL, IN_CONFIG(control),
+	  "from /run/gatun (root) or $XDG_RUNTIME_DIR/gatun",
+	  "The control socket, by which `gatun status` asks; off: none." },
+	{ NULL, "json", 0, NULL, OPTION_FLAG, FOR_STATUS, 0, 0, NULL, NOWHERE, NULL,
+	  "One JSON document a line for each instance." },
+	{ NULL, "prometheus", 0, NULL, OPTION_FLAG, FOR_STATUS, 0, 0, NULL, NOWHERE, NULL, "Metrics as Prometheus reads them." },
+
 	/* known, without meaning for us */
 	INERT("version", IN_TOP, "The schema's version."),
 	INERT("id", IN_SERVER, "The server's UUID."),
@@ -280,7 +288,6 @@ static const struct option_row rows[] = {
 	LATER("online_config", IN_TOP, "Servers from the network (SIP008)."),
 	LATER("log", IN_TOP, "Logging; use -v, -q and --log-format."),
 	LATER("memory_limit", IN_TOP, "Bound of memory."),
-	LATER("control", IN_TOP, "The control socket."),
 	LATER("user", IN_TOP, "Whom to become after the start."),
 	LATER("workdir", IN_TOP, "Working directory."),
 	LATER("dscp", IN_TOP, "DSCP per port."),

@@ -30,6 +30,7 @@ enum option_where {
 	FOR_GENKEY = 1 << 12,
 	FOR_CIPHERS = 1 << 13,
 	FOR_LOCAL = 1 << 14,
+	FOR_STATUS = 1 << 15,
 	FOR_ALL = FOR_RUN | FOR_SERVER | FOR_LOCAL, /* what starts an engine */
 };
 
