@@ -74,6 +74,10 @@ lab_private_mounts()
 	else
 		mount -t tmpfs lab /run && mkdir /run/netns
 	fi || lab_die "cannot mount a private /run/netns"
+	# Control sockets: those of other runs have nothing to do here.
+	if [ "$(id -u)" -eq 0 ] && mkdir -p /run/gatun; then
+		mount -t tmpfs -o mode=0700 lab /run/gatun || lab_die "cannot mount a private /run/gatun"
+	fi
 }
 
 # inside NAMESPACE COMMAND...

@@ -29,9 +29,9 @@ static const char local_text[] =
 	"SERVER is an ss:// URL, or -c FILE, or -s HOST:PORT -m METHOD -k PASSWORD.\n";
 
 static const char status_text[] =
-	"Asks every gatun of yours that runs (as root: every one of root's) what it is and\n"
-	"what it did, over its control socket, and prints a few lines for each. Without an\n"
-	"argument `gatun` does the same. docs/status.md explains each name.\n"
+	"Asks every gatun of yours that runs what it is and what it did, over its control\n"
+	"socket, and prints a few lines for each; as root, every one of root's. `gatun`\n"
+	"without arguments does the same. docs/status.md explains each name.\n"
 	"\n"
 	"Exit code 0: all have answered; 1: nothing runs, or one has not answered.\n";
 

@@ -15,7 +15,6 @@
 #include "ctl/control.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -24,7 +23,7 @@
 #include "base/err.h"
 #include "base/list.h"
 #include "base/log.h"
-#include "ctl/metrics.h"
+#include "ctl/request.h"
 #include "ctl/socket.h"
 #include "engine/engine.h"
 #include "engine/status.h"
@@ -123,64 +122,7 @@ static void answer(struct client *c, char *text)
 	watch_for(c, LOOP_WRITE);
 }
 
-static char *as_line(json_t *document)
-{
-	char *text = json_dumps(document, JSON_COMPACT), *line = NULL;
-
-	if (text && asprintf(&line, "%s\n", text) < 0)
-		line = NULL;
-	free(text);
-	json_decref(document);
-	return line;
-}
-
-static void answer_json(struct client *c)
-{
-	json_error_t error;
-	json_t *request = json_loadb(c->line, c->len, JSON_DECODE_ANY, &error);
-	json_t *document = request ? engine_request(request) : engine_request_error("that is no JSON: byte %d", error.position);
-
-	json_decref(request);
-	answer(c, as_line(document));
-}
-
-static char *http(const char *status, const char *body)
-{
-	char *text;
-
-	if (asprintf(&text, "HTTP/1.1 %s\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%s",
-		     status, strlen(body), body) < 0)
-		return NULL;
-	return text;
-}
-
-static void answer_http(struct client *c)
-{
-	json_t *document;
-	char *metrics, *text = NULL;
-
-	if (strncmp(c->line + 4, "/metrics", 8) != 0 || !strchr(" ?\r", c->line[12])) {
-		answer(c, http("404 Not Found", "Ask for /metrics.\n"));
-		return;
-	}
-	document = engine_status_document();
-	metrics = document ? ctl_metrics_format(&document, 1) : NULL;
-	if (metrics)
-		text = http("200 OK", metrics);
-	free(metrics);
-	json_decref(document);
-	answer(c, text);
-}
-
 /* ---- the request ---- */
-
-static void read_request(struct client *c)
-{
-	if (c->len > 12 && memcmp(c->line, "GET ", 4) == 0)
-		answer_http(c);
-	else
-		answer_json(c);
-}
 
 static void read_on(struct client *c)
 {
@@ -197,11 +139,11 @@ static void read_on(struct client *c)
 	if (end)
 		c->len = (size_t)(end - c->line);
 	if (end || (n == 0 && c->len))
-		read_request(c);
+		answer(c, ctl_request_answer(c->line, c->len));
 	else if (n == 0)
 		leave(c);
 	else if (c->len == sizeof(c->line))
-		answer(c, as_line(engine_request_error("a request is one line of at most %u bytes", CTL_LINE_MAX)));
+		answer(c, ctl_request_line(engine_request_error("a request is one line of at most %u bytes", CTL_LINE_MAX)));
 }
 
 static void drain(struct client *c)

@@ -17,6 +17,17 @@ struct row {
 	const char *doc;
 };
 
+/* What a port or a user did. */
+#define TRAFFIC(path_, name_, whose_) \
+	{ path_ ".tcp.flows_opened", name_ "_tcp_flows_opened_total", CTL_TOTAL, "TCP flows of the " whose_ "." }, \
+	{ path_ ".tcp.bytes_up", name_ "_tcp_bytes_up_total", CTL_TOTAL, "Bytes of TCP payload from its clients." }, \
+	{ path_ ".tcp.bytes_down", name_ "_tcp_bytes_down_total", CTL_TOTAL, "Bytes of TCP payload to them." }, \
+	{ path_ ".udp.sessions_opened", name_ "_udp_sessions_opened_total", CTL_TOTAL, "UDP associations of the " whose_ "." }, \
+	{ path_ ".udp.packets_up", name_ "_udp_packets_up_total", CTL_TOTAL, "Datagrams from its clients." }, \
+	{ path_ ".udp.packets_down", name_ "_udp_packets_down_total", CTL_TOTAL, "Datagrams to them." }, \
+	{ path_ ".udp.bytes_up", name_ "_udp_bytes_up_total", CTL_TOTAL, "Bytes of UDP payload from its clients." }, \
+	{ path_ ".udp.bytes_down", name_ "_udp_bytes_down_total", CTL_TOTAL, "Bytes of UDP payload to them." }
+
 /* What struct flow_counters has stands in flow/counters.c and comes behind these. */
 static const struct row rows[] = {
 	{ "version", "", CTL_WORD, "gatun's version." },
@@ -29,6 +40,19 @@ static const struct row rows[] = {
 	{ "workers[].flows_active", "gatun_worker_flows_active", CTL_GAUGE, "TCP flows that it has now." },
 	{ "workers[].sessions_active", "gatun_worker_sessions_active", CTL_GAUGE, "UDP associations that it has now." },
 	{ "workers[].rss_bytes", "gatun_worker_rss_bytes", CTL_GAUGE, "Its resident memory." },
+
+	{ "ports[].port", "", CTL_WORD, "server: an address that it listens on." },
+	{ "ports[].method", "", CTL_WORD, "Its method." },
+	{ "ports[].mode", "", CTL_WORD, "What it carries: tcp_only, udp_only or tcp_and_udp." },
+	{ "ports[].users", "gatun_port_users", CTL_GAUGE, "Its users; 0: whoever has its key." },
+	TRAFFIC("ports[]", "gatun_port", "port"),
+	{ "users[].port", "", CTL_WORD, "server: whose user it is." },
+	{ "users[].name", "", CTL_WORD, "The user." },
+	TRAFFIC("users[]", "gatun_user", "user"),
+
+	{ "locals[].protocol", "", CTL_WORD, "local: an inbound's kind." },
+	{ "locals[].address", "", CTL_WORD, "Where it listens." },
+	{ "locals[].to", "", CTL_WORD, "A tunnel's target." },
 
 	{ "servers[].tag", "", CTL_WORD, "run, local: a server's name." },
 	{ "servers[].address", "", CTL_WORD, "Where it is." },
@@ -51,6 +75,18 @@ static const struct row rows[] = {
 	{ "dns.cached_names", "gatun_dns_cached_names", CTL_GAUGE, "Names in the cache now." },
 	{ "dns.lookup_failures", "gatun_dns_lookup_failures_total", CTL_TOTAL, "Names for which no server answered." },
 	{ "dns.lookups_refused", "gatun_dns_lookups_refused_total", CTL_TOTAL, "Names not asked for: too many at once." },
+
+	{ "tun.offload", "", CTL_WORD, "run: what the device does for us: tso, uso or none." },
+	{ "tun.mtu", "gatun_tun_mtu", CTL_GAUGE, "The device's MTU." },
+	{ "tun.rx_packets", "gatun_tun_rx_packets_total", CTL_TOTAL, "Packets from the apps, a super-packet is one." },
+	{ "tun.rx_bytes", "gatun_tun_rx_bytes_total", CTL_TOTAL, "Their bytes." },
+	{ "tun.tx_packets", "gatun_tun_tx_packets_total", CTL_TOTAL, "Packets to the apps." },
+	{ "tun.tx_bytes", "gatun_tun_tx_bytes_total", CTL_TOTAL, "Their bytes." },
+	{ "tun.rx_malformed", "gatun_tun_rx_malformed_total", CTL_TOTAL, "Packets dropped because they are none." },
+	{ "tun.rx_bad_checksum", "gatun_tun_rx_bad_checksum_total", CTL_TOTAL, "Packets dropped because of their checksum." },
+	{ "tun.tx_dropped", "gatun_tun_tx_dropped_total", CTL_TOTAL, "Packets that the device did not take." },
+
+	{ "clock_skew_s", "gatun_clock_skew_seconds", CTL_GAUGE, "run, local: how far the server's clock is ahead of ours, by its last answer (2022 methods)." },
 
 	{ "memory.rss_bytes", "gatun_memory_rss_bytes", CTL_GAUGE, "Resident memory." },
 	{ "memory.pools.used_bytes", "gatun_memory_pool_used_bytes", CTL_GAUGE, "Buffers that hold data now." },

@@ -16,6 +16,7 @@
 #include "engine/client.h"
 #include "engine/common.h"
 #include "engine/outbounds.h"
+#include "engine/status_client.h"
 #include "flow/assoc.h"
 #include "flow/relay.h"
 #include "inbound/icmp.h"
@@ -133,6 +134,7 @@ static int open_tun(struct client *c, int fd, struct tun_features features)
 	c->tun = tun_new(fd, features, c->config->mtu, &handlers);
 	if (!c->tun)
 		return -errno;
+	engine_status_add_tun(c->tun);
 	if (!c->config->pcap_file)
 		return 0;
 	c->pcap = pcap_ring_open(c->config->pcap_file, c->config->pcap_limit);

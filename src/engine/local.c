@@ -20,6 +20,7 @@
 #include "engine/common.h"
 #include "engine/engine.h"
 #include "engine/status.h"
+#include "engine/status_client.h"
 #include "engine/outbounds.h"
 #include "engine/worker.h"
 #include "engine/workers.h"
@@ -175,6 +176,7 @@ struct local *local_open(const struct config *config)
 		return NULL;
 	l->config = config;
 	l->limits = limits_new(&rates);
+	engine_status_add_locals(&l->config);
 	l->shadowsocks = engine_outbound_new(config);
 	l->endpoints = calloc((size_t)config->n_locals, sizeof(*l->endpoints));
 	if (!l->shadowsocks || !l->endpoints || !l->limits) {

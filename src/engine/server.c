@@ -13,6 +13,7 @@
 #include "engine/status.h"
 #include "engine/worker.h"
 #include "engine/workers.h"
+#include "engine/status_server.h"
 #include "flow/assoc.h"
 #include "flow/relay.h"
 #include "inbound/uot.h"
@@ -106,6 +107,7 @@ static int open_endpoints(struct server *s)
 	s->endpoints = endpoints_new(&options);
 	if (!s->endpoints)
 		return -ENOMEM;
+	engine_status_add_endpoints(s->endpoints);
 	for (int i = 0; i < s->config->n_servers && !err; i++)
 		err = endpoints_add(s->endpoints, &s->config->servers[i]);
 	return err;

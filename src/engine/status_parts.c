@@ -147,18 +147,15 @@ static json_t *describe_dns(void *owner)
 
 void engine_status_add_common(void)
 {
-	static char tcp[] = "tcp", udp[] = "udp", socks[] = "socks", limits[] = "limits";
-
 	begun_ms = loop_now();
 	engine_status_add("version", describe_version, NULL);
 	engine_status_add("pid", describe_pid, NULL);
 	engine_status_add("uptime_s", describe_uptime, NULL);
 	engine_status_add("workers", describe_workers, NULL);
 	engine_status_add("flows", describe_flows, NULL);
-	engine_status_add(tcp, describe_group, tcp);
-	engine_status_add(udp, describe_group, udp);
-	engine_status_add(socks, describe_group, socks);
-	engine_status_add(limits, describe_group, limits);
+	/* A part for each group; that it is added once for each row is no matter. */
+	for (const struct flow_counter_row *r = flow_counter_table(); r->name; r++)
+		engine_status_add(r->group, describe_group, (void *)(uintptr_t)r->group);
 	engine_status_add("dns", describe_dns, NULL);
 	engine_status_add("memory", describe_memory, NULL);
 }

@@ -6,6 +6,7 @@
 #define GATUN_OUTBOUND_OUTBOUND_H
 
 #include "base/addr.h"
+#include "base/clock.h"
 #include "io/datagram.h"
 #include "io/stream.h"
 
@@ -40,6 +41,7 @@ struct outbound_ops {
 struct outbound_seen {
 	uint64_t up, down;	  /* payload bytes, TCP and UDP */
 	uint64_t udp_heard_ms;	  /* loop_now() when a datagram came back; 0: never */
+	struct clock_skew skew;	  /* of the server's clock, where its method tells */
 	uint64_t udp_refused_ms;  /* when the network said that nobody takes them; 0: never */
 };
 

@@ -315,7 +315,7 @@ struct outbound *shadowsocks_new(const struct shadowsocks_options *o)
 	s->outbound.name = strdup(o->tag);
 	memcpy(s->key, o->key, o->method->key_len);
 	s->stream = (struct ss_stream_config){ .method = o->method, .key = s->key, .proven = &s->proven, .name = s->outbound.name,
-					       .tally = &s->tally };
+					       .tally = &s->tally, .skew = &s->outbound.seen.skew };
 	s->tally = (struct ss_stream_tally){ &s->outbound.seen.up, &s->outbound.seen.down, on_stream_ended };
 	s->server = o->server;
 	s->tcp = o->tcp;

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/clock.h"
 #include "crypto/method.h"
 #include "crypto/salt_store.h"
 #include "io/stream.h"
@@ -31,6 +32,7 @@ struct ss_stream_config {
 	 * verifies. Until then a stream that ends without one says in the log
 	 * what may be wrong with `name`: Shadowsocks has no error message. */
 	bool *proven;
+	struct clock_skew *skew; /* client, or NULL: of the server's clock, by each answer of a 2022 method */
 	const char *name;
 	struct ss_stream_tally *tally; /* client, or NULL */
 };

@@ -72,9 +72,13 @@ static int carry_on(struct ss_stream *s, const struct slice *v, uint32_t *off)
 
 static int open_next(struct ss_stream *s, uint8_t *unit, struct ss_opened *out)
 {
-	uint64_t now = s->opener.unit == SS_UNIT_HEAD ? clock_unix() : 0;
+	bool head = s->opener.unit == SS_UNIT_HEAD;
+	uint64_t now = head ? clock_unix() : 0;
+	int err = ss_opener_next(&s->opener, s->cfg->key, s->begin ? &s->begin->hs : NULL, now, unit, out);
 
-	return ss_opener_next(&s->opener, s->cfg->key, s->begin ? &s->begin->hs : NULL, now, unit, out);
+	if (head && s->cfg->skew && s->begin && s->begin->hs.timestamp && (!err || err == -ETIME))
+		clock_skew_measure(s->cfg->skew, s->begin->hs.timestamp);
+	return err;
 }
 
 int ss_stream_open_unit(struct ss_stream *s, const struct slice *v, uint32_t *off, struct slice *out, struct ss_batch *b)

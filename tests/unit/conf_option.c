@@ -182,7 +182,7 @@ static void the_documentation_has_every_key_and_option(void **state)
 		}
 		if (r->flag) {
 			snprintf(name, sizeof(name), "`--%s", r->flag);
-			if (!line_has(text, name + (r->letter != 0), (r->where & FOR_ALL) == FOR_ALL ? "| run, server, local |" :
+			if (!line_has(text, name + (r->letter != 0), r->where == FOR_STATUS ? "| status |" : (r->where & FOR_ALL) == FOR_ALL ? "| run, server, local |" :
 				      (r->where & FOR_ALL) == (FOR_RUN | FOR_LOCAL) ? "| run, local |" :
 				      (r->where & FOR_ALL) == (FOR_SERVER | FOR_LOCAL) ? "| server, local |" :
 				      r->where & FOR_RUN ? "| run |" : r->where & FOR_LOCAL ? "| local |" : "| server |"))
