@@ -47,6 +47,15 @@ static char *http(const char *status, const char *body)
 	return text;
 }
 
+/* Asked for like anybody's, so that a supervisor adds its workers up. */
+static json_t *ask_status(void)
+{
+	json_t *request = json_pack("{s:s}", "request", "status"), *document = engine_request(request);
+
+	json_decref(request);
+	return document;
+}
+
 static char *answer_http(const char *line, size_t len)
 {
 	json_t *document;
@@ -54,7 +63,7 @@ static char *answer_http(const char *line, size_t len)
 
 	if (!starts_with(line, len, "GET /metrics ") && !starts_with(line, len, "GET /metrics?"))
 		return http("404 Not Found", "Ask for /metrics.\n");
-	document = engine_status_document();
+	document = ask_status();
 	metrics = document ? ctl_metrics_format(&document, 1) : NULL;
 	if (metrics)
 		text = http("200 OK", metrics);
