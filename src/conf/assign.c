@@ -32,6 +32,9 @@ char *option_describe_type(const struct option_row *r, char *buf, size_t size)
 	case OPTION_PORT:
 		snprintf(buf, size, "a number from %" PRIu32 " to %" PRIu32, r->min, r->max);
 		break;
+	case OPTION_SWITCH:
+		snprintf(buf, size, "true, false, or %s", strrchr(r->words, '|') + 1);
+		break;
 	case OPTION_WORD:
 		snprintf(buf, size, "one of %s", r->words);
 		break;
@@ -183,6 +186,14 @@ static bool assign_word(const struct assignment *a, const struct option_row *r, 
 		word = word[len] ? word + len + 1 : NULL;
 	}
 	return wants(a, r, v);
+}
+
+/* The words are "false", "true" and more. */
+static bool assign_switch(const struct assignment *a, const struct option_row *r, const struct option_value *v)
+{
+	if (v->kind == VALUE_BOOL)
+		return set_number(a, r, v, r->min + (v->number != 0));
+	return assign_word(a, r, v);
 }
 
 static bool assign_text(const struct assignment *a, const struct option_row *r, const struct option_value *v)
@@ -431,6 +442,8 @@ static bool assign(const struct assignment *a, const struct option_row *r, const
 		return assign_number(a, r, v);
 	case OPTION_PORT:
 		return assign_port(a, r, v);
+	case OPTION_SWITCH:
+		return assign_switch(a, r, v);
 	case OPTION_WORD:
 		return assign_word(a, r, v);
 	case OPTION_TEXT:
@@ -486,7 +499,7 @@ static void mark_refused(const struct assignment *a, const struct option_row *r,
 {
 	if (r->type == OPTION_SOURCES || r->type == OPTION_DEVICE)
 		return; /* they have no place, and nobody misses them */
-	if (r->type == OPTION_FLAG || r->type == OPTION_PORT || r->type == OPTION_WORD || r->type == OPTION_PROTOCOL ||
+	if (r->type == OPTION_FLAG || r->type == OPTION_PORT || r->type == OPTION_WORD || r->type == OPTION_SWITCH || r->type == OPTION_PROTOCOL ||
 	    r->type == OPTION_NUMBER || r->type == OPTION_WEIGHT)
 		((struct spec_number *)field_of(a, r))->at = at;
 	else

@@ -15,6 +15,7 @@ void config_init(struct config *c)
 {
 	*c = (struct config){
 		.dns = DNS_FAKE,
+		.udp_over_tcp = UDP_OVER_TCP_NO,
 		.pcap_limit = 64 * MIB,
 		.icmp_reply = true,
 		.balancer_max_rtt = 5,
@@ -71,7 +72,7 @@ static void wipe(const char *text)
 
 bool config_server_hops_carry_udp(const struct config_server *s)
 {
-	for (int i = 0; i < s->n_hops; i++)
+	for (int i = 0; i < s->n_hops && s->udp_over_tcp != UDP_OVER_TCP_YES; i++)
 		if (s->hops[i].kind == HOP_HTTP)
 			return false;
 	return true;

@@ -49,6 +49,9 @@ struct config_plugin {
 	enum config_mode mode;	  /* what it carries of what the server does */
 };
 
+/* How a client's UDP travels: as it is, in TCP streams, or as works. */
+enum udp_over_tcp { UDP_OVER_TCP_UNSET, UDP_OVER_TCP_NO, UDP_OVER_TCP_YES, UDP_OVER_TCP_AUTO };
+
 struct config_server {
 	struct target address;	     /* where it is (client), or where to listen (server) */
 	const char *tag;	     /* "remarks", the URL's #tag, or host:port; free of control bytes */
@@ -68,6 +71,10 @@ struct config_server {
 	struct config_hop *hops;     /* the first is the one that this machine connects to */
 	int n_hops;
 	struct socket_rules outbound; /* the config's, but for what the server says itself */
+
+	/* client: conf/over_tcp.c */
+	enum udp_over_tcp udp_over_tcp;
+	bool true_connect; /* ask for the true result of a connect */
 };
 
 /* How a client chooses among several servers. */
@@ -142,6 +149,10 @@ struct config {
 
 	/* sockets */
 	struct socket_rules outbound, inbound; /* of those that connect and send; of those that listen */
+
+	/* client: of servers that do not say it themselves */
+	uint32_t udp_over_tcp;	   /* enum udp_over_tcp */
+	bool connect;
 
 	/* messages; cli/args applies them with log_setup before it returns */
 	uint32_t verbose;	   /* how many -v */

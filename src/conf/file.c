@@ -20,6 +20,7 @@
 #include "conf/json_text.h"
 #include "conf/limits.h"
 #include "conf/nearest.h"
+#include "conf/over_tcp.h"
 
 #define KEY_SHOWN 64
 
@@ -281,6 +282,8 @@ static void read_member(struct reader *r, const struct option_row *o, const json
 		read_object(r, o, v, at, spec);
 	else if (o->type == OPTION_HOPS && json_is_array(v))
 		read_hops(r, o, v, spec);
+	else if (o->type == OPTION_SWITCH && json_is_object(v))
+		over_tcp_read_object(&a, o, v, at);
 	else if (o->type == OPTION_LOCALS)
 		read_locals(r, o, v, at);
 	else if (o->type == OPTION_STRINGS)

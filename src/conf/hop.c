@@ -12,6 +12,7 @@
 #include <strings.h>
 
 #include "base/err.h"
+#include "conf/over_tcp.h"
 #include "conf/url.h"
 
 #define LOGIN_MAX 255 /* of RFC 1929, for name and password each */
@@ -200,7 +201,7 @@ bool hop_check(const struct server_spec *s, struct config *c, struct config_serv
 		die(1, "out of memory");
 	for (int i = 0; i < s->n_hops; i++)
 		ok &= check_hop(&s->hops[i], c, &out->hops[out->n_hops++], p);
-	if (ok && (out->mode & MODE_UDP_ONLY) && !config_server_hops_carry_udp(out))
+	if (ok && (out->mode & MODE_UDP_ONLY) && !over_tcp_wanted(s, c) && !config_server_hops_carry_udp(out))
 		problem_add(p, out->mode == MODE_UDP_ONLY ? PROBLEM_ERROR : PROBLEM_WARNING, s->hops[0].at,
 			    "an HTTP proxy carries no UDP: this server gets none (\"mode\": \"tcp_only\" says so)");
 	return ok && !(out->mode == MODE_UDP_ONLY && !config_server_hops_carry_udp(out));

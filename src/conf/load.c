@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "conf/file.h"
+#include "conf/over_tcp.h"
 #include "conf/text_file.h"
 #include "conf/url.h"
 
@@ -123,8 +124,9 @@ static void check_locals(struct loading *l)
 }
 
 /* A client is one user, by the last key of its password. */
-static void check_client(struct loading *l, const struct server_spec *s)
+static void check_client(struct loading *l, const struct server_spec *s, struct config_server *server)
 {
+	over_tcp_check(s, l->config, server, &l->problems);
 	if (s->n_users)
 		problem_add(&l->problems, PROBLEM_WARNING, s->users[0].at,
 			    "\"users\" are for `gatun server`; a client is the user whose key ends its password (SERVERKEY:USERKEY)");
@@ -168,7 +170,7 @@ bool load_finish(struct loading *l, uint32_t command)
 		if (command == FOR_SERVER)
 			check_listen(l, &l->specs.items[i], server);
 		else if (command == FOR_RUN || command == FOR_LOCAL)
-			check_client(l, &l->specs.items[i]);
+			check_client(l, &l->specs.items[i], server);
 		c->n_servers++;
 	}
 	if (command == FOR_LOCAL || command == FOR_CHECK)

@@ -61,6 +61,13 @@ static const struct option_row rows[] = {
 	{ "plugin_mode", NULL, 0, NULL, OPTION_WORD, IN_TOP | IN_SERVER, 1, 3, "tcp_only|udp_only|tcp_and_udp",
 	  IN_SPEC(plugin_mode), "tcp_only", "What goes through the plugin (SIP003u); the rest goes beside it." },
 
+	{ "udp_over_tcp", "udp-over-tcp", 0, "true|false|auto", OPTION_SWITCH, IN_TOP | FOR_RUN | FOR_LOCAL, UDP_OVER_TCP_NO,
+	  UDP_OVER_TCP_AUTO, "false|true|auto", IN_CONFIG(udp_over_tcp), "false",
+	  "Carry UDP in TCP streams (sing-box's UDP over TCP, version 2; the server must know it). auto: while UDP gets no "
+	  "answer though TCP does." },
+	{ "udp_over_tcp", NULL, 0, NULL, OPTION_SWITCH, IN_SERVER, UDP_OVER_TCP_NO, UDP_OVER_TCP_AUTO, "false|true|auto",
+	  IN_SPEC(udp_over_tcp), "false", "The same for one server." },
+
 	/* several servers, and the way to them */
 	{ "outbound_proxy", "outbound-proxy", 0, "URL", OPTION_HOPS, IN_TOP | IN_SERVER | FOR_RUN | FOR_LOCAL, 0, 0, NULL, NOWHERE,
 	  NULL,

@@ -40,6 +40,7 @@ enum option_type {
 	OPTION_NUMBER,	    /* min..max */
 	OPTION_MEGABYTES,   /* min..max of them, stored in bytes */
 	OPTION_PORT,	    /* 1..65535, as a number or in quotes */
+	OPTION_SWITCH,	    /* true, false, or one of `words`, the first two of which these are; as OPTION_WORD */
 	OPTION_WORD,	    /* one of `words`, stored as min + its place */
 	OPTION_TEXT,
 	OPTION_SECRET,	    /* text that is never shown; @FILE on the command line */

@@ -47,6 +47,7 @@ struct server_spec {
 	int n_hops;
 	bool hops_given; /* even if there are none */
 	struct spec_number fwmark, fragments;
+	struct spec_number udp_over_tcp, connect;
 	char device[IFNAMSIZ];
 	struct addr sources[2]; /* IPv4, IPv6 */
 	struct limits_spec limits;

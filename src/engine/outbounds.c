@@ -33,6 +33,8 @@ struct outbound *engine_outbound_new(const struct config *c)
 		.plugin = plugin.name ? &plugin : NULL,
 		.tcp = s->mode & MODE_TCP_ONLY,
 		.udp = s->mode & MODE_UDP_ONLY,
+		.udp_in_tcp = s->udp_over_tcp == UDP_OVER_TCP_YES,
+		.udp_auto = s->udp_over_tcp == UDP_OVER_TCP_AUTO,
 		.rules = &s->outbound,
 		.timeout_s = c->timeout,
 	};
@@ -61,7 +63,9 @@ unsigned engine_outbound_udp_overhead(const struct config *c)
 	unsigned most = 0;
 
 	for (int i = 0; i < c->n_servers; i++) {
-		unsigned one = ss_identity_udp_overhead(c->servers[i].method, c->servers[i].n_identities);
+		/* In a stream a datagram grows as well, but no packet has to hold it. */
+		unsigned one = c->servers[i].udp_over_tcp == UDP_OVER_TCP_YES ?
+				       0 : ss_identity_udp_overhead(c->servers[i].method, c->servers[i].n_identities);
 
 		most = one > most ? one : most;
 	}

@@ -14,6 +14,7 @@
 #include "engine/client.h"
 #include "engine/common.h"
 #include "engine/engine.h"
+#include "engine/outbounds.h"
 #include "engine/status.h"
 #include "inbound/icmp.h"
 #include "loop/loop.h"
@@ -154,7 +155,7 @@ int engine_tun_mtu(const struct config *config)
 		if (path > 0)
 			mtu = path;
 	}
-	mtu -= (int)ss_identity_udp_overhead(s->method, s->n_identities);
+	mtu -= (int)engine_outbound_udp_overhead(config);
 	/* An IPv4 packet inside grows into an IPv6 one outside. */
 	if (server.family == AF_INET6)
 		mtu -= 20;

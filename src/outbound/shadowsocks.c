@@ -16,6 +16,8 @@
 #include "base/log.h"
 #include "outbound/reach.h"
 #include "outbound/ss_udp.h"
+#include "outbound/uot_auto.h"
+#include "outbound/uot_port.h"
 #include "transport/ss_stream.h"
 
 struct shadowsocks {
@@ -31,6 +33,8 @@ struct shadowsocks {
 	struct loop_work free_work;
 	uint32_t uses; /* dials, streams, ports */
 	bool tcp, proven, freed;
+	bool udp_in_tcp, udp_auto;
+	struct uot_auto both; /* udp_auto */
 	uint8_t key[SS_KEY_MAX];
 	struct ss_identity *identity; /* or NULL */
 };
@@ -52,6 +56,8 @@ static void free_now(struct loop_work *w)
 {
 	struct shadowsocks *s = container_of(w, struct shadowsocks, free_work);
 
+	if (s->udp_auto)
+		uot_auto_end(&s->both);
 	if (s->udp)
 		ss_udp_client_free(s->udp);
 	if (s->via)
@@ -248,14 +254,33 @@ static void shadowsocks_cancel(struct dial *d)
 	done(d);
 }
 
+static struct datagram_port *counted(struct shadowsocks *s, struct datagram_port *p)
+{
+	s->uses += p != NULL;
+	return p;
+}
+
+static struct datagram_port *udp_port(void *owner)
+{
+	struct shadowsocks *s = owner;
+
+	return counted(s, s->udp ? ss_udp_client_port(s->udp) : NULL);
+}
+
+static struct datagram_port *tcp_port(void *owner)
+{
+	struct shadowsocks *s = owner;
+
+	return counted(s, uot_port_new(&s->outbound, on_port_ended, s));
+}
+
 static struct datagram_port *shadowsocks_port(struct outbound *o)
 {
 	struct shadowsocks *s = container_of(o, struct shadowsocks, outbound);
 
-	struct datagram_port *p = s->udp ? ss_udp_client_port(s->udp) : NULL;
-
-	s->uses += p != NULL;
-	return p;
+	if (s->udp_auto)
+		return counted(s, uot_auto_port(&s->both));
+	return s->udp_in_tcp ? tcp_port(s) : udp_port(s);
 }
 
 static const struct outbound_ops shadowsocks_ops = {
@@ -299,7 +324,7 @@ static bool open_parts(struct shadowsocks *s, const struct shadowsocks_options *
 			return false;
 		s->stream.identity = s->identity;
 	}
-	if (!o->udp)
+	if (!o->udp || o->udp_in_tcp)
 		return true;
 	s->udp = open_udp(s, o);
 	return s->udp != NULL;
@@ -316,9 +341,13 @@ struct outbound *shadowsocks_new(const struct shadowsocks_options *o)
 	memcpy(s->key, o->key, o->method->key_len);
 	s->stream = (struct ss_stream_config){ .method = o->method, .key = s->key, .proven = &s->proven, .name = s->outbound.name,
 					       .tally = &s->tally, .skew = &s->outbound.seen.skew };
-	s->tally = (struct ss_stream_tally){ &s->outbound.seen.up, &s->outbound.seen.down, on_stream_ended };
+	s->tally = (struct ss_stream_tally){ .up = &s->outbound.seen.up, .down = &s->outbound.seen.down, .ended = on_stream_ended };
+	s->udp_auto = o->udp && o->udp_auto;
+	if (s->udp_auto)
+		uot_auto_init(&s->both, &(struct uot_auto_options){ s->outbound.name, &s->tally.heard_ms, udp_port, tcp_port, on_port_ended, s });
 	s->server = o->server;
 	s->tcp = o->tcp;
+	s->udp_in_tcp = o->udp && o->udp_in_tcp;
 	/* Killed in the middle of an upload, we must not make it look complete. */
 	s->dial.socket.reset_on_death = true;
 	/* What they say is about the way to the server, which a plugin goes by itself. */

@@ -17,6 +17,8 @@ struct shadowsocks_options {
 	const char *tag;    /* for log lines; copied */
 	const struct plugin_options *plugin; /* what stands before the server; or NULL */
 	bool tcp, udp;	    /* what it carries; the other is refused */
+	bool udp_in_tcp;    /* its UDP travels in streams (uot_port.h), */
+	bool udp_auto;	    /* or as works (uot_auto.h); neither: as it is */
 	const struct socket_rules *rules; /* or NULL; copied */
 	uint32_t timeout_s;
 	struct outbound *via; /* what stands before the server, or NULL; freed with it */

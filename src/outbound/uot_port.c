@@ -28,6 +28,8 @@
 struct uot_port {
 	struct datagram_port port;
 	struct outbound *via;
+	void (*ended_fn)(void *owner);
+	void *ended_owner;
 	struct dial *dial;     /* DIALING */
 	struct uot_link *link; /* OPEN */
 	uint64_t tried_ms;     /* 0 = never */
@@ -145,11 +147,12 @@ static void port_end(struct datagram_port *port, enum flow_end why)
 		uot_link_end(p->link, END_DONE);
 	udp_waiting_drain(&p->waiting, &p->budget, NULL, NULL);
 	loop_defer(&p->free_work, free_port);
+	p->ended_fn(p->ended_owner);
 }
 
 static const struct datagram_port_ops port_ops = { .send = port_send, .end = port_end };
 
-struct datagram_port *uot_port_new(struct outbound *via)
+struct datagram_port *uot_port_new(struct outbound *via, void (*ended)(void *owner), void *owner)
 {
 	struct uot_port *p = calloc(1, sizeof(*p));
 
@@ -157,6 +160,8 @@ struct datagram_port *uot_port_new(struct outbound *via)
 		return NULL;
 	p->port.ops = &port_ops;
 	p->via = via;
+	p->ended_fn = ended;
+	p->ended_owner = owner;
 	list_init(&p->waiting);
 	return &p->port;
 }

@@ -8,7 +8,8 @@
 
 #include "outbound/outbound.h"
 
-/* A port for one association; `via` outlives it. NULL: out of memory. */
-struct datagram_port *uot_port_new(struct outbound *via);
+/* A port for one association; `via` outlives it, and may go when `ended` is told.
+ * NULL: out of memory. */
+struct datagram_port *uot_port_new(struct outbound *via, void (*ended)(void *owner), void *owner);
 
 #endif

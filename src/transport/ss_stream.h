@@ -19,6 +19,7 @@
 /* What a client's streams tell whoever made them. */
 struct ss_stream_tally {
 	uint64_t *up, *down; /* payload bytes are added here */
+	uint64_t heard_ms;   /* loop_now() of the last that came down; 0: none */
 	void (*ended)(struct ss_stream_tally *); /* one of the streams is gone: it needs its config no more */
 };
 

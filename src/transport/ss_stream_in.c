@@ -143,8 +143,10 @@ static bool deliver(struct ss_stream *s, struct ss_batch *b)
 		*s->cfg->proven = true;
 	if (s->payer.user)
 		s->payer.user->counters.tcp_up += total;
-	if (s->tally)
+	if (s->tally && total) {
 		*s->tally->down += total;
+		s->tally->heard_ms = loop_now();
+	}
 	if (total && s->want_data && !s->in.bytes) {
 		taken = s->stream.events->data(s->stream.owner, b->v, b->n);
 		if (taken < total)

@@ -472,6 +472,49 @@ static void nameservers_and_presets(void **state)
 	       "t:2:34: error: \"nameserver\" wants IP addresses with commas between, or system, google, cloudflare or quad9, not \"one.one\"\n");
 }
 
+/* What a client's servers are when `text` ends the config. */
+static enum udp_over_tcp over_tcp(const char *text, enum config_mode *mode)
+{
+	char whole[512];
+	struct config c;
+	enum udp_over_tcp got;
+
+	snprintf(whole, sizeof(whole), "{ " SERVER ", %s }", text);
+	char *said = problems_of(whole, FOR_RUN, &c);
+
+	assert_string_equal(said, "");
+	free(said);
+	got = c.servers[0].udp_over_tcp;
+	*mode = c.servers[0].mode;
+	config_free(&c);
+	return got;
+}
+
+static void udp_over_tcp_in_all_its_forms(void **state)
+{
+	enum config_mode mode;
+
+	(void)state;
+	assert_int_equal(over_tcp("\"udp_over_tcp\": true", &mode), UDP_OVER_TCP_YES);
+	assert_int_equal(over_tcp("\"udp_over_tcp\": false", &mode), UDP_OVER_TCP_NO);
+	assert_int_equal(over_tcp("\"timeout\": 5", &mode), UDP_OVER_TCP_NO);
+	assert_int_equal(over_tcp("\"udp_over_tcp\": \"auto\"", &mode), UDP_OVER_TCP_AUTO);
+	assert_int_equal(over_tcp("\"udp_over_tcp\": {\"enabled\": true, \"version\": 2}", &mode), UDP_OVER_TCP_YES);
+	assert_int_equal(over_tcp("\"udp_over_tcp\": {\"enabled\": false}", &mode), UDP_OVER_TCP_NO);
+	/* where there is no UDP but this one, UDP is carried all the same */
+	assert_int_equal(over_tcp("\"udp_over_tcp\": \"auto\", \"mode\": \"tcp_only\"", &mode), UDP_OVER_TCP_YES);
+	assert_int_equal(mode, MODE_TCP_AND_UDP);
+	assert_int_equal(over_tcp("\"mode\": \"tcp_only\"", &mode), UDP_OVER_TCP_NO);
+	assert_int_equal(mode, MODE_TCP_ONLY);
+	assert_int_equal(over_tcp("\"udp_over_tcp\": \"auto\", \"mode\": \"udp_only\"", &mode), UDP_OVER_TCP_NO);
+	expect("{ " SERVER ",\n\"udp_over_tcp\": true, \"mode\": \"udp_only\" }", FOR_RUN,
+	       "t:1:1: error: \"udp_over_tcp\" needs TCP, and \"mode\" is udp_only\n");
+	expect("{ " SERVER ",\n\"udp_over_tcp\": \"yes\" }", FOR_RUN,
+	       "t:2:17: error: \"udp_over_tcp\" wants true, false, or auto, not \"yes\"\n");
+	expect("{ " SERVER ",\n\"udp_over_tcp\": {\"on\": true} }", FOR_RUN,
+	       "t:2:17: error: \"udp_over_tcp\" as an object is {\"enabled\": true or false, \"version\": 2} and nothing else\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -495,6 +538,7 @@ int main(void)
 		cmocka_unit_test(weak_passwords_are_noted),
 		cmocka_unit_test(a_tag_cannot_write_to_the_terminal),
 		cmocka_unit_test(nameservers_and_presets),
+		cmocka_unit_test(udp_over_tcp_in_all_its_forms),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

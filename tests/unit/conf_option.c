@@ -51,7 +51,7 @@ static void every_row_is_complete(void **state)
 			fail_msg("%s: -h is help", name);
 		if ((r->type == OPTION_NUMBER || r->type == OPTION_MEGABYTES || r->type == OPTION_PORT) && r->min >= r->max)
 			fail_msg("%s: empty range", name);
-		if ((r->type == OPTION_WORD) != (r->words != NULL))
+		if ((r->type == OPTION_WORD || r->type == OPTION_SWITCH) != (r->words != NULL))
 			fail_msg("%s: words", name);
 	}
 }
