@@ -130,6 +130,7 @@ void engine_status_begin(void)
 	mode = NULL;
 	engine_request_add("status", answer_status, NULL);
 	engine_status_add_common();
+	engine_status_add_udp_over_tcp();
 }
 
 void engine_status_end(void)

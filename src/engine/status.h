@@ -51,5 +51,7 @@ void engine_status_begin(void);
 void engine_status_end(void);
 /* The parts that every engine has: status_parts.c. */
 void engine_status_add_common(void);
+/* Servers whose UDP goes as it is or in TCP, as works: status_uot.c. */
+void engine_status_add_udp_over_tcp(void);
 
 #endif
