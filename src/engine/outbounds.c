@@ -4,8 +4,14 @@
  */
 #include "engine/outbounds.h"
 
+#include <errno.h>
+#include <stdlib.h>
+
+#include "outbound/pool.h"
 #include "outbound/shadowsocks.h"
 #include "proto/ss_identity.h"
+
+/* ---- one server ---- */
 
 static struct plugin_options plugin_of(const struct config_server *s)
 {
@@ -19,9 +25,15 @@ static struct plugin_options plugin_of(const struct config_server *s)
 	};
 }
 
-struct outbound *engine_outbound_new(const struct config *c)
+static bool carries(const struct config_server *s, enum config_mode mode)
 {
-	const struct config_server *s = &c->servers[0];
+	if (mode == MODE_UDP_ONLY && s->udp_over_tcp != UDP_OVER_TCP_YES && !config_server_hops_carry_udp(s))
+		return false;
+	return s->mode & mode;
+}
+
+static struct outbound *server_new(const struct config *c, const struct config_server *s)
+{
 	struct plugin_options plugin = plugin_of(s);
 	struct shadowsocks_options options = {
 		.server = s->address,
@@ -31,21 +43,133 @@ struct outbound *engine_outbound_new(const struct config *c)
 		.n_identities = s->n_identities,
 		.tag = s->tag,
 		.plugin = plugin.name ? &plugin : NULL,
-		.tcp = s->mode & MODE_TCP_ONLY,
-		.udp = s->mode & MODE_UDP_ONLY,
+		.tcp = carries(s, MODE_TCP_ONLY),
+		.udp = carries(s, MODE_UDP_ONLY),
 		.udp_in_tcp = s->udp_over_tcp == UDP_OVER_TCP_YES,
 		.udp_auto = s->udp_over_tcp == UDP_OVER_TCP_AUTO,
 		.rules = &s->outbound,
-		.timeout_s = c->timeout,
+		.timeout_s = s->timeout ? s->timeout : c->timeout,
 	};
 
 	return shadowsocks_new(&options);
 }
 
+/* ---- all of them ---- */
+
+static json_t *rtt_of(bool carried, int32_t rtt_ms)
+{
+	return carried && rtt_ms >= 0 ? json_integer(rtt_ms) : json_null();
+}
+
+static json_t *score_of(double score)
+{
+	return score >= 0 ? json_real(score) : json_null();
+}
+
+static json_t *describe(const struct outbound_pool_status *s)
+{
+	return json_pack("{s:s, s:s, s:s, s:o, s:I, s:o, s:I, s:I, s:o, s:I, s:o}", "tag", s->name, "address", s->address, "state", s->state,
+			 "rtt_ms", rtt_of(s->tcp, s->tcp_rtt_ms), "failures", (json_int_t)s->tcp_failures, "score", score_of(s->tcp_score),
+			 "up", (json_int_t)s->up, "down", (json_int_t)s->down, "udp_rtt_ms", rtt_of(s->udp, s->udp_rtt_ms),
+			 "udp_failures", (json_int_t)s->udp_failures, "udp_score", score_of(s->udp_score));
+}
+
+static void free_members(struct pool_member_options *members, int n)
+{
+	for (int i = 0; i < n; i++)
+		members[i].outbound->ops->free(members[i].outbound);
+	free(members);
+}
+
+/* NULL: out of memory. The texts are the pool's own after pool_new(). */
+static struct pool_member_options *make_members(const struct config *c, char (*addresses)[TARGET_STRLEN])
+{
+	struct pool_member_options *members = calloc((size_t)c->n_servers, sizeof(*members));
+
+	for (int i = 0; members && i < c->n_servers; i++) {
+		const struct config_server *s = &c->servers[i];
+
+		members[i] = (struct pool_member_options){
+			.outbound = server_new(c, s),
+			.address = target_format(&s->address, addresses[i]),
+			.tcp_weight = carries(s, MODE_TCP_ONLY) ? s->tcp_weight : 0,
+			.udp_weight = carries(s, MODE_UDP_ONLY) ? s->udp_weight : 0,
+		};
+		if (!members[i].outbound) {
+			free_members(members, i);
+			return NULL;
+		}
+	}
+	return members;
+}
+
+static struct pool_options pool_options_of(const struct config *c)
+{
+	static const enum pool_policy policies[] = {
+		[BALANCER_UNSET] = POOL_FAILCOUNT,
+		[BALANCER_FAILCOUNT] = POOL_FAILCOUNT,
+		[BALANCER_LATENCY] = POOL_LATENCY,
+		[BALANCER_ORDER] = POOL_ORDER,
+		[BALANCER_STICKY] = POOL_STICKY,
+	};
+
+	return (struct pool_options){
+		.policy = policies[c->balancer_policy],
+		.max_rtt_ms = c->balancer_max_rtt * 1000,
+		.interval_ms = c->balancer_interval * 1000,
+		.best_interval_ms = c->balancer_best_interval * 1000,
+		.probe_host = c->probe_host,
+		.probe_path = c->probe_path,
+		.probe_dns = c->probe_dns,
+	};
+}
+
+/* Into a pool that is there, or (NULL) a new one. NULL: out of memory, nothing has changed. */
+static struct outbound *fill_pool(struct outbound *pool, const struct config *c)
+{
+	char (*addresses)[TARGET_STRLEN] = calloc((size_t)c->n_servers, sizeof(*addresses));
+	struct pool_member_options *members = addresses ? make_members(c, addresses) : NULL;
+	struct pool_options options = pool_options_of(c);
+	struct outbound *filled = NULL;
+
+	if (members && pool)
+		filled = pool_update(pool, &options, members, c->n_servers) == 0 ? pool : NULL;
+	else if (members)
+		filled = pool_new(&options, members, c->n_servers);
+	if (members && !filled)
+		free_members(members, c->n_servers);
+	else
+		free(members);
+	free(addresses);
+	return filled;
+}
+
+struct outbound *engine_outbound_new(const struct config *c)
+{
+	return fill_pool(NULL, c);
+}
+
+int engine_outbound_update(struct outbound *pool, const struct config *c)
+{
+	return fill_pool(pool, c) ? 0 : -ENOMEM;
+}
+
+json_t *engine_outbound_status(const struct outbound *pool)
+{
+	json_t *all = json_array();
+	struct outbound_pool_status s;
+
+	for (int i = 0; outbound_pool_status(pool, i, &s); i++)
+		json_array_append_new(all, describe(&s));
+	return all;
+}
+
+/* ---- what the rest of the engine asks ---- */
+
 bool engine_outbound_carries(const struct config *c, enum config_mode mode)
 {
 	for (int i = 0; i < c->n_servers; i++)
-		if (c->servers[i].mode & mode)
+		if (carries(&c->servers[i], mode))
 			return true;
 	return false;
 }

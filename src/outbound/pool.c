@@ -1,0 +1,298 @@
+/*
+ * The pool: its members, what is known of them, who is chosen.
+ *
+ * What can be tried again. Until a connect stands (pool_dial.c) nothing of the
+ * app's has left this machine, so the next server may be asked and the app sees
+ * nothing but time. Once it stands the first bytes travel with the header, and a
+ * server that resets then may have passed them on: a second try could carry out
+ * a request twice, so the app gets the reset. Nor is that counted against the
+ * server: Shadowsocks has no other way to say that the target is closed. UDP
+ * (pool_port.c) promises nothing, so an association moves on its next packet.
+ *
+ * Members are counted references: a reload replaces them while dials and ports
+ * of theirs live, and the outbound behind each frees itself with its last flow.
+ */
+#include "outbound/pool.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "crypto/random.h"
+#include "outbound/pool_impl.h"
+
+/* ---- members ---- */
+
+struct pool_member *pool_member_hold(struct pool_member *m)
+{
+	m->refs++;
+	return m;
+}
+
+void pool_member_release(struct pool_member *m)
+{
+	if (--m->refs)
+		return;
+	free(m->address);
+	free(m);
+}
+
+static struct pool_member *member_new(struct pool *p, const struct pool_member_options *o)
+{
+	struct pool_member *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		return NULL;
+	m->address = strdup(o->address);
+	if (!m->address) {
+		free(m);
+		return NULL;
+	}
+	m->pool = p;
+	m->outbound = o->outbound;
+	m->weight[POOL_TCP] = o->tcp_weight;
+	m->weight[POOL_UDP] = o->udp_weight;
+	m->name_hash = hash_bytes(o->address, strlen(o->address));
+	m->refs = 1;
+	return m;
+}
+
+static void member_retire(struct pool_member *m)
+{
+	pool_probe_stop(m);
+	m->outbound->ops->free(m->outbound);
+	pool_member_release(m);
+}
+
+/* What is known of the same server, from before a reload. */
+static void inherit(struct pool_member *m, const struct pool *from)
+{
+	for (int i = 0; i < from->n; i++) {
+		const struct pool_member *old = from->members[i];
+
+		if (strcmp(old->address, m->address) != 0 || strcmp(old->outbound->name, m->outbound->name) != 0)
+			continue;
+		memcpy(m->stat, old->stat, sizeof(m->stat));
+		m->base_up = old->base_up + old->outbound->seen.up;
+		m->base_down = old->base_down + old->outbound->seen.down;
+		return;
+	}
+}
+
+/* ---- what is known ---- */
+
+static const char *const kind_names[POOL_KINDS] = { "tcp", "udp" };
+
+void pool_member_succeeded(struct pool_member *m, enum pool_kind kind, uint32_t rtt_ms)
+{
+	if (m->stat[kind].failures && m->pool->n > 1)
+		log_info("server %s works again for %s address=%s", m->outbound->name, kind_names[kind], m->address);
+	pool_stat_success(&m->stat[kind], rtt_ms);
+}
+
+void pool_member_failed(struct pool_member *m, enum pool_kind kind)
+{
+	if (!m->stat[kind].failures && m->pool->n > 1)
+		log_warn("server %s fails for %s: new flows go to others address=%s", m->outbound->name, kind_names[kind], m->address);
+	pool_stat_failure(&m->stat[kind], loop_now());
+}
+
+void pool_member_probed(struct pool_member *m, enum pool_kind kind, uint32_t rtt_ms)
+{
+	if (rtt_ms == POOL_PROBE_FAILED)
+		pool_member_failed(m, kind);
+	else
+		pool_member_succeeded(m, kind, rtt_ms);
+	pool_stat_probe(&m->stat[kind], rtt_ms);
+}
+
+/* ---- the choice ---- */
+
+static uint64_t sticky_hash(const struct addr *client, const struct pool_member *m)
+{
+	struct addr ip = { 0 };
+	uint64_t both[2] = { 0, m->name_hash };
+
+	if (client) {
+		ip = *client;
+		ip.port = 0;
+		both[0] = addr_hash(&ip);
+	}
+	return hash_bytes(both, sizeof(both));
+}
+
+int pool_choose(struct pool *p, enum pool_kind kind, const struct addr *client, struct pool_member **out)
+{
+	struct pool_choice choice = { p->options.policy, p->options.max_rtt_ms, loop_now(), random_below };
+	struct pool_candidate candidates[p->n];
+	struct pool_member *able[p->n];
+	uint16_t order[p->n];
+	int n = 0;
+
+	for (int i = 0; i < p->n; i++) {
+		struct pool_member *m = p->members[i];
+
+		if (!m->weight[kind])
+			continue;
+		able[n] = m;
+		candidates[n++] = (struct pool_candidate){ &m->stat[kind], sticky_hash(client, m), m->weight[kind], m == p->best[kind] };
+	}
+	pool_order(&choice, candidates, n, order);
+	for (int i = 0; i < n; i++)
+		out[i] = able[order[i]];
+	p->best[kind] = n ? out[0] : NULL;
+	return n;
+}
+
+/* ---- life ---- */
+
+static struct pool *of(const struct outbound *o)
+{
+	return container_of(o, struct pool, outbound);
+}
+
+/* Makes the members of a pool that has none. 0 or -ENOMEM: it still has none. */
+static int set_members(struct pool *p, const struct pool_member_options *o, int n)
+{
+	p->members = calloc((size_t)n, sizeof(*p->members));
+	for (p->n = 0; p->members && p->n < n; p->n++) {
+		p->members[p->n] = member_new(p, &o[p->n]);
+		if (!p->members[p->n])
+			break;
+	}
+	if (p->members && p->n == n)
+		return 0;
+	while (p->n)
+		pool_member_release(p->members[--p->n]);
+	free(p->members);
+	p->members = NULL;
+	return -ENOMEM;
+}
+
+static void retire_members(struct pool *p)
+{
+	for (int i = 0; i < p->n; i++)
+		member_retire(p->members[i]);
+	free(p->members);
+	p->members = NULL;
+	p->n = 0;
+	memset(p->best, 0, sizeof(p->best));
+}
+
+static void pool_free(struct outbound *o)
+{
+	struct pool *p = of(o);
+
+	retire_members(p);
+	free(p->probe_path);
+	free(p);
+}
+
+static struct dial *connect_anyone(struct outbound *o, const struct target *t, const struct dial_events *events, void *owner)
+{
+	return pool_connect(o, NULL, t, events, owner);
+}
+
+static struct datagram_port *port_of_anyone(struct outbound *o)
+{
+	return pool_port(o, NULL);
+}
+
+static const struct outbound_ops pool_ops = {
+	.connect = connect_anyone,
+	.cancel = pool_cancel,
+	.port = port_of_anyone,
+	.free = pool_free,
+	.connect_from = pool_connect,
+	.port_from = pool_port,
+};
+
+int pool_update(struct outbound *out, const struct pool_options *o, const struct pool_member_options *members, int n)
+{
+	struct pool *p = of(out), old = *p;
+	char *path = strdup(o->probe_path ? o->probe_path : "/");
+
+	if (!path || set_members(p, members, n) != 0) {
+		free(path);
+		*p = old;
+		return -ENOMEM;
+	}
+	free(old.probe_path);
+	p->probe_path = path;
+	p->options = *o;
+	p->options.probe_path = path;
+	for (int i = 0; i < n; i++)
+		inherit(p->members[i], &old);
+	retire_members(&old);
+	memset(p->best, 0, sizeof(p->best));
+	for (int i = 0; i < n; i++)
+		pool_probe_start(p->members[i]);
+	return 0;
+}
+
+struct outbound *pool_new(const struct pool_options *o, const struct pool_member_options *members, int n)
+{
+	struct pool *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	p->outbound.ops = &pool_ops;
+	p->outbound.name = "pool";
+	if (pool_update(&p->outbound, o, members, n) != 0) {
+		free(p);
+		return NULL;
+	}
+	return &p->outbound;
+}
+
+/* ---- status ---- */
+
+static const char *state_of(const struct pool_member *m)
+{
+	bool proven = false;
+
+	for (int k = 0; k < POOL_KINDS; k++) {
+		if (m->weight[k] && m->stat[k].failures)
+			return "down";
+		proven |= m->stat[k].proven;
+	}
+	return proven ? "up" : "unknown";
+}
+
+static int32_t rtt_of(const struct pool_stat *s)
+{
+	return s->proven ? (int32_t)s->rtt_ms : -1;
+}
+
+static double score_of(const struct pool_member *m, enum pool_kind kind)
+{
+	return m->weight[kind] ? pool_stat_score(&m->stat[kind], m->pool->options.max_rtt_ms, m->weight[kind]) : -1;
+}
+
+bool outbound_pool_status(const struct outbound *out, int i, struct outbound_pool_status *s)
+{
+	const struct pool *p = of(out);
+	const struct pool_member *m;
+
+	if (i < 0 || i >= p->n)
+		return false;
+	m = p->members[i];
+	*s = (struct outbound_pool_status){
+		.name = m->outbound->name,
+		.address = m->address,
+		.state = state_of(m),
+		.tcp_failures = m->stat[POOL_TCP].failures,
+		.udp_failures = m->stat[POOL_UDP].failures,
+		.tcp_rtt_ms = rtt_of(&m->stat[POOL_TCP]),
+		.udp_rtt_ms = rtt_of(&m->stat[POOL_UDP]),
+		.tcp_score = score_of(m, POOL_TCP),
+		.udp_score = score_of(m, POOL_UDP),
+		.tcp = m->weight[POOL_TCP],
+		.udp = m->weight[POOL_UDP],
+		.up = m->base_up + m->outbound->seen.up,
+		.down = m->base_down + m->outbound->seen.down,
+	};
+	return true;
+}
