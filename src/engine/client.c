@@ -220,7 +220,7 @@ void client_close(struct client *c)
 	if (c->pcap)
 		pcap_ring_close(c->pcap);
 	if (c->shadowsocks)
-		c->shadowsocks->ops->free(c->shadowsocks);
+		engine_outbound_free(c->shadowsocks);
 	engine_drain();
 	free(c);
 }

@@ -214,7 +214,7 @@ void local_close(struct local *l)
 		close_endpoint(&l->endpoints[i]);
 	engine_drain();
 	if (l->shadowsocks)
-		l->shadowsocks->ops->free(l->shadowsocks);
+		engine_outbound_free(l->shadowsocks);
 	engine_drain();
 	limits_free(l->limits);
 	free(l->endpoints);

@@ -5,8 +5,10 @@
 #include "engine/outbounds.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <stdlib.h>
 
+#include "engine/status.h"
 #include "outbound/pool.h"
 #include "outbound/shadowsocks.h"
 #include "proto/ss_identity.h"
@@ -144,24 +146,34 @@ static struct outbound *fill_pool(struct outbound *pool, const struct config *c)
 	return filled;
 }
 
+static json_t *describe_servers(void *owner)
+{
+	json_t *all = json_array();
+	struct outbound_pool_status s;
+
+	for (int i = 0; outbound_pool_status(owner, i, &s); i++)
+		json_array_append_new(all, describe(&s));
+	return all;
+}
+
 struct outbound *engine_outbound_new(const struct config *c)
 {
-	return fill_pool(NULL, c);
+	struct outbound *pool = fill_pool(NULL, c);
+
+	if (pool)
+		engine_status_add("servers", describe_servers, pool);
+	return pool;
+}
+
+void engine_outbound_free(struct outbound *pool)
+{
+	engine_status_remove(pool);
+	pool->ops->free(pool);
 }
 
 int engine_outbound_update(struct outbound *pool, const struct config *c)
 {
 	return fill_pool(pool, c) ? 0 : -ENOMEM;
-}
-
-json_t *engine_outbound_status(const struct outbound *pool)
-{
-	json_t *all = json_array();
-	struct outbound_pool_status s;
-
-	for (int i = 0; outbound_pool_status(pool, i, &s); i++)
-		json_array_append_new(all, describe(&s));
-	return all;
 }
 
 /* ---- what the rest of the engine asks ---- */

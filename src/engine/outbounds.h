@@ -3,20 +3,17 @@
 #ifndef GATUN_ENGINE_OUTBOUNDS_H
 #define GATUN_ENGINE_OUTBOUNDS_H
 
-#include <jansson.h>
-
 #include "conf/config.h"
 #include "outbound/outbound.h"
 
-/* The way through config->servers: a pool, of one or several. After
- * engine_start(). NULL: out of memory. */
+/* The way through config->servers: a pool, of one or several, which is the part
+ * "servers" of the status: tag, address, state, rtt_ms, failures, score, up, down
+ * of each, and those of UDP. After engine_start(). NULL: out of memory. */
 struct outbound *engine_outbound_new(const struct config *);
+void engine_outbound_free(struct outbound *);
 /* Other servers in place of those it has; flows that stand stay, and what is
  * known of a server that is still there is kept. 0, or -ENOMEM and nothing has changed. */
 int engine_outbound_update(struct outbound *pool, const struct config *);
-/* An array with an object for each server: tag, address, state, rtt_ms, failures,
- * score, up, down, and those of UDP. A new reference. */
-json_t *engine_outbound_status(const struct outbound *pool);
 /* Can any of the servers carry this? */
 bool engine_outbound_carries(const struct config *, enum config_mode);
 /* The method whose needs an association table must meet: a 2022 one, if there is any. */

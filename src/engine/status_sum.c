@@ -14,7 +14,7 @@ static bool is_one_of(const char *word, const char *const *words)
 
 static void add_number(json_t *sum, const char *key, json_t *mine, const json_t *more)
 {
-	static const char *const first[] = { "pid", "port", "mtu", "clock_skew_s", "rtt_ms", "score", NULL };
+	static const char *const first[] = { "pid", "port", "mtu", "clock_skew_s", "rtt_ms", "score", "udp_rtt_ms", "udp_score", NULL };
 	json_int_t a = json_integer_value(mine), b = json_integer_value(more);
 
 	if (is_one_of(key, first))
