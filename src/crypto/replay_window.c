@@ -3,6 +3,8 @@
  * section 13). */
 #include "crypto/replay_window.h"
 
+#include <string.h>
+
 static uint64_t *word_of(struct replay_window *w, uint64_t id)
 {
 	return &w->ring[(id >> 6) % REPLAY_WINDOW_BLOCKS];
@@ -37,4 +39,12 @@ bool replay_window_accept(struct replay_window *w, uint64_t id)
 		advance(w, id);
 	*word_of(w, id) |= 1ull << (id & 63);
 	return true;
+}
+
+void replay_window_close(struct replay_window *w, uint64_t last)
+{
+	memset(w->ring, 0xff, sizeof(w->ring));
+	w->last = last;
+	if ((last & 63) != 63)
+		*word_of(w, last) = (2ull << (last & 63)) - 1;
 }

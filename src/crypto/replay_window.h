@@ -19,5 +19,7 @@ struct replay_window {
 bool replay_window_check(const struct replay_window *w, uint64_t id);
 /* Accepts `id`, once: false if it was seen or is too old. */
 bool replay_window_accept(struct replay_window *w, uint64_t id);
+/* Makes it one that has seen every id up to `last`. */
+void replay_window_close(struct replay_window *w, uint64_t last);
 
 #endif

@@ -162,6 +162,8 @@ static int open_udp(struct endpoint *e, const struct endpoints_options *o, struc
 	p->udp = ss_server_udp_new(&listen, e->method, e->key, e->users);
 	if (!p->udp)
 		return -errno;
+	if (worker_is())
+		ss_server_udp_share(p->udp, worker_shared()->owners);
 	p->associations = assoc_table_new(ss_server_udp_port(p->udp), o->out, &limits);
 	if (!p->associations)
 		return -ENOMEM;

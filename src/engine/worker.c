@@ -108,6 +108,8 @@ int worker_ready(void)
 	drop_unwanted(life->keeper);
 	log_set_level(level);
 	err = worker_link_serve(life->link);
+	if (!err)
+		err = session_owners_join(life->shared->owners, life->index);
 	if (err)
 		log_error("out of memory");
 	else
@@ -120,6 +122,7 @@ void worker_ending(void)
 	if (!life)
 		return;
 	kept_set_keeper(NULL);
+	session_owners_leave(life->shared->owners);
 	worker_link_close();
 }
 

@@ -22,8 +22,9 @@ struct worker_shared *worker_shared_new(int n)
 		return NULL;
 	s->n = n;
 	s->salts = worker_salts_new(true);
+	s->owners = session_owners_new(n);
 	s->counters = shared_map((size_t)n * sizeof(*s->counters), true);
-	if (!s->salts || !s->counters) {
+	if (!s->salts || !s->owners || !s->counters) {
 		worker_shared_free(s);
 		return NULL;
 	}
@@ -35,6 +36,7 @@ void worker_shared_free(struct worker_shared *s)
 	if (!s)
 		return;
 	salt_store_free(s->salts);
+	session_owners_free(s->owners);
 	if (s->counters)
 		shared_unmap(s->counters, (size_t)s->n * sizeof(*s->counters));
 	free(s);

@@ -1,8 +1,8 @@
 /*
  * What workers must have in common, in memory that the supervisor maps before it
- * forks: the salts that were seen (a replay may land at another worker), and a
- * page of counters each, where a worker leaves its numbers when it ends. It
- * outlives every worker.
+ * forks: the salts that were seen (a replay may land at another worker), who has
+ * which UDP session, and a page of counters each, where a worker leaves its
+ * numbers now and then and when it ends. It outlives every worker.
  */
 #ifndef GATUN_ENGINE_WORKER_SHARED_H
 #define GATUN_ENGINE_WORKER_SHARED_H
@@ -11,10 +11,12 @@
 
 #include "crypto/salt_store.h"
 #include "flow/counters.h"
+#include "inbound/session_owners.h"
 
 struct worker_shared {
 	int n; /* workers */
 	struct salt_store *salts;
+	struct session_owners *owners;
 	struct flow_counters *counters; /* [n], as last told */
 };
 

@@ -101,10 +101,11 @@ static void stop_signals(void)
 static int keep_own_descriptors(const struct worker_life *life)
 {
 	const struct keeper *k = life->keeper;
-	int *keep = calloc((size_t)k->n + 2, sizeof(*keep)), n = 0, err;
+	int *keep = calloc((size_t)(k->n + 2 + SESSION_OWNERS_FDS(self->n)), sizeof(*keep)), n, err;
 
 	if (!keep)
 		return -ENOMEM;
+	n = session_owners_fds(self->shared->owners, life->index, keep);
 	keep[n++] = life->words;
 	keep[n++] = life->link;
 	for (int i = 0; i < k->n; i++)
@@ -322,6 +323,7 @@ static void bury(struct slot *s)
 	close(s->link);
 	s->words = s->link = -1;
 	worker_sum_take(self->shared, s->index);
+	session_owners_bury(self->shared->owners, s->index);
 	s->state = SLOT_IDLE;
 	s->pid = 0;
 }

@@ -35,6 +35,7 @@ static const struct flow_counter_row rows[] = {
 	ROW(udp, dropped_crypto, FLOW_TROUBLE, "Datagrams that did not verify: another key or method, or tampering."),
 	ROW(udp, dropped_limit, FLOW_TROUBLE, "Datagrams for which no association could be made."),
 	ROW(udp, closed_port, FLOW_TROUBLE, "Datagrams answered by ICMP port unreachable."),
+	ROW(udp, handed_over, FLOW_TROUBLE, "Datagrams of a session that moved, given to the worker that has it."),
 	ROW(udp, too_big, FLOW_TROUBLE, "Datagrams larger than the path carries."),
 
 	ROW(socks, control_active, FLOW_GAUGE, "SOCKS5 control connections (UDP ASSOCIATE) that stand now."),
@@ -65,6 +66,7 @@ void flow_counters_read(struct flow_counters *out)
 	out->udp.dropped_replay += d->dropped_replay;
 	out->udp.dropped_crypto += d->dropped_crypto;
 	out->udp.closed_port += s->closed_port;
+	out->udp.handed_over += d->handed_over;
 	out->udp.too_big += d->too_big + s->tx_too_big;
 }
 

@@ -26,7 +26,7 @@ struct flow_counters {
 		uint64_t sessions_active, sessions_opened, packets_up, packets_down, bytes_up, bytes_down;
 		uint64_t malformed, fragments, fragment_timeouts, session_timeouts, evicted;
 		uint64_t dropped_queue, dropped_rate, dropped_amplification, dropped_acl, dropped_replay, dropped_crypto;
-		uint64_t dropped_limit, closed_port, too_big;
+		uint64_t dropped_limit, closed_port, handed_over, too_big;
 	} udp;
 	struct {
 		uint64_t control_active, control_opened;

@@ -11,12 +11,10 @@
  * opened, its time checked, its address parsed, AND the window took its id; so
  * a replay from elsewhere redirects nothing. Users (SIP023) can read each
  * other's session ids, so a session is one of a user: his tag is in its key, and
- * whoever names another's session opens his own. When a SIP022 session is forgotten
- * early (a name query lives 10 s) its id and highest packet id stay behind as a
- * grave for as long as a recorded datagram's timestamp could still pass: what
- * comes later must be newer. SIP004 has no time and no id: the salts of the
- * last few thousand datagrams are remembered, which is all one can do without
- * holding memory for ever.
+ * whoever names another's session opens his own. A SIP022 session that is
+ * forgotten early leaves a grave (ss_graves.h): what comes later must be newer. Of
+ * SIP004, which has no time and no id, some salts are remembered (ss_salts.h).
+ * Among several workers a session is one worker's (session_owners.h).
  */
 #include "inbound/ss_server_udp.h"
 
@@ -33,14 +31,13 @@
 #include "crypto/replay_window.h"
 #include "flow/counters.h"
 #include "inbound/ss_graves.h"
+#include "inbound/ss_salts.h"
 #include "io/datagram_counters.h"
 #include "loop/loop.h"
 #include "transport/ss_port.h"
 
 #define SOCKET_BUFFER (8u * 1024 * 1024)
 #define UPKEEP_MS 5000
-#define SALTS_IDLE_MS 20000
-#define RECENT_SALTS 8192 /* a power of two */
 
 struct client {
 	struct hash_node node;
@@ -67,8 +64,10 @@ struct ss_server_udp {
 	const struct inbound_events *events; /* admit alone; or NULL */
 	void *owner;
 	struct loop_timer upkeep; /* while there are graves or salts */
-	uint64_t *recent_salts; /* SIP004, while there is traffic */
-	uint64_t salt_ms;	/* when the last one came */
+	struct ss_salts salts; /* SIP004 */
+	struct session_owners *owners; /* SIP022 among several workers, or NULL */
+	struct session_listener listener;
+	bool handed; /* what is being opened comes from another worker */
 };
 
 static struct ss_server_udp *of(struct datagram_port *p)
@@ -86,16 +85,10 @@ static bool is_sip022(const struct ss_server_udp *s)
 static void on_upkeep(struct loop_timer *t)
 {
 	struct ss_server_udp *s = container_of(t, struct ss_server_udp, upkeep);
-	bool had_graves = s->graves.by_id.count, had_salts = s->recent_salts;
-
 	ss_graves_expire(&s->graves, loop_now());
-	if (loop_now() - s->salt_ms >= SALTS_IDLE_MS) {
-		free(s->recent_salts);
-		s->recent_salts = NULL;
-	}
-	if (s->graves.by_id.count || s->recent_salts)
+	if (ss_salts_keep(&s->salts, loop_now()) || s->graves.by_id.count)
 		loop_timer_start(t, UPKEEP_MS, on_upkeep);
-	else if (had_graves || had_salts)
+	else
 		malloc_trim(0);
 }
 
@@ -215,26 +208,6 @@ static void deliver(struct ss_server_udp *s, struct rx *rx)
 	rx->n = 0;
 }
 
-/* False: this salt was seen lately. Salts are random, so any 8 bytes of one tell it. */
-static bool salt_is_new(struct ss_server_udp *s, const uint8_t *salt)
-{
-	uint64_t value, *place;
-
-	if (!s->recent_salts) {
-		s->recent_salts = calloc(RECENT_SALTS, sizeof(*s->recent_salts));
-		if (!s->recent_salts)
-			return true;
-		want_upkeep(s);
-	}
-	s->salt_ms = loop_now();
-	memcpy(&value, salt, sizeof(value));
-	place = &s->recent_salts[value & (RECENT_SALTS - 1)];
-	if (*place == value)
-		return false;
-	*place = value;
-	return true;
-}
-
 static void log_clock(const struct ss_packet *k, const struct addr *peer)
 {
 	char text[ADDR_STRLEN];
@@ -272,7 +245,9 @@ static struct client *open_sip004(struct ss_server_udp *s, const struct udp_mess
 		ss_port_count_bad(err);
 		return NULL;
 	}
-	if (!salt_is_new(s, salt)) {
+	if (!s->salts.recent)
+		want_upkeep(s);
+	if (!ss_salts_take(&s->salts, salt, loop_now())) {
 		datagram_counters.dropped_replay++;
 		return NULL;
 	}
@@ -283,15 +258,6 @@ static struct client *open_sip004(struct ss_server_udp *s, const struct udp_mess
 			adopt(s, NULL);
 	}
 	return c;
-}
-
-/* A window that has seen every id up to `last`. */
-static void window_close_up_to(struct replay_window *w, uint64_t last)
-{
-	memset(w->ring, 0xff, sizeof(w->ring));
-	w->last = last;
-	if ((last & 63) != 63)
-		w->ring[(last >> 6) % REPLAY_WINDOW_BLOCKS] = (2ull << (last & 63)) - 1;
 }
 
 /* Takes the id into the client's window, past the grave of an earlier life. */
@@ -306,10 +272,30 @@ static bool accept_id(struct ss_server_udp *s, struct client *c, bool known, con
 	}
 	if (known)
 		return true;
+	if (s->owners && !session_owners_claim(s->owners, &s->listener, c->key.session, loop_now())) {
+		datagram_counters.dropped_queue++; /* two workers began it at once: the other has it */
+		return false;
+	}
 	if (buried)
-		window_close_up_to(&c->window, last);
+		replay_window_close(&c->window, last);
 	replay_window_accept(&c->window, packet_id);
 	adopt(s, k->user);
+	return true;
+}
+
+/* True: the session is another worker's, which gets the datagram as it came. Not
+ * authentic yet, so this says nothing to whoever sent it. */
+static bool hand_over(struct ss_server_udp *s, const struct assoc_key *key, const struct udp_message *m, const struct ss_port_cut *cut)
+{
+	int worker = session_owners_find(s->owners, &s->listener, key->session, loop_now());
+
+	if (worker < 0)
+		return false;
+	ss_packet_unidentify(&s->codec, cut->data, cut->len);
+	if (session_owners_hand_over(s->owners, worker, &s->listener, m, cut->data, cut->len))
+		datagram_counters.handed_over++;
+	else
+		datagram_counters.dropped_queue++;
 	return true;
 }
 
@@ -329,6 +315,8 @@ static struct client *open_sip022(struct ss_server_udp *s, const struct udp_mess
 			datagram_counters.dropped_replay++;
 			return NULL;
 		}
+		if (!known && s->owners && !s->handed && hand_over(s, &key, m, cut))
+			return NULL;
 		if (!known)
 			c = spare_for(s, &key, k);
 		if (!c)
@@ -404,6 +392,15 @@ static void on_receive(void *owner, const struct udp_message *m, int n)
 
 static const struct udp_socket_events socket_events = { on_receive, NULL };
 
+static void on_handed_over(struct session_listener *l, const struct udp_message *m)
+{
+	struct ss_server_udp *s = container_of(l, struct ss_server_udp, listener);
+
+	s->handed = true;
+	on_receive(s, m, 1);
+	s->handed = false;
+}
+
 /* ---- replies ---- */
 
 static void charge(struct ss_user *user, const struct datagram *d)
@@ -456,6 +453,8 @@ static void forget(struct client *c)
 
 	if (is_sip022(s))
 		bury(s, c);
+	if (s->owners)
+		session_owners_release(s->owners, &s->listener, c->key.session, c->heard_ms + SS_GRAVE_MS);
 	hash_remove(&s->clients, &c->node);
 	if (!s->clients.count)
 		hash_settle(&s->clients);
@@ -561,7 +560,9 @@ void ss_server_udp_free(struct ss_server_udp *s)
 	ss_graves_free(&s->graves);
 	hash_free(&s->clients);
 	ss_packet_codec_wipe(&s->codec);
-	free(s->recent_salts);
+	ss_salts_free(&s->salts);
+	if (s->owners)
+		list_remove(&s->listener.node);
 	free(s);
 }
 
@@ -577,6 +578,15 @@ struct ss_user *ss_server_udp_whose(const struct ss_server_udp *s, const struct 
 
 	*peer = c ? c->peer : key->addr;
 	return c ? c->payer.user : NULL;
+}
+
+void ss_server_udp_share(struct ss_server_udp *s, struct session_owners *owners)
+{
+	s->owners = owners;
+	s->listener.at = ss_server_udp_addr(s);
+	s->listener.receive = on_handed_over;
+	session_owners_listen(owners, &s->listener);
+	ss_salts_share(&s->salts, session_owners_salts(owners));
 }
 
 struct datagram_port *ss_server_udp_port(struct ss_server_udp *s)

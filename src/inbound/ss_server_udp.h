@@ -8,6 +8,7 @@
 
 #include "crypto/method.h"
 #include "inbound/inbound.h"
+#include "inbound/session_owners.h"
 #include "io/datagram.h"
 #include "proto/ss_users.h"
 
@@ -27,6 +28,9 @@ void ss_server_udp_on_close(struct ss_server_udp *, void (*closed)(void *owner, 
 void ss_server_udp_ask(struct ss_server_udp *, const struct inbound_events *events, void *owner);
 /* Where a client of the table is now, in *peer, and whose he is; NULL: there are no users. */
 struct ss_user *ss_server_udp_whose(const struct ss_server_udp *, const struct assoc_key *, struct addr *peer);
+/* Several workers listen at this address: a datagram of a session that another one
+ * has goes there, and a replay is one wherever it lands. Borrowed. */
+void ss_server_udp_share(struct ss_server_udp *, struct session_owners *);
 /* Bind the association table to it. */
 struct datagram_port *ss_server_udp_port(struct ss_server_udp *);
 /* The address really bound (port 0 resolved). */

@@ -12,6 +12,7 @@ struct datagram_counters {
 	uint64_t fragments, fragment_timeouts;
 	uint64_t dropped_queue;	 /* a bounded queue was full, or a name did not resolve in time */
 	uint64_t dropped_acl;	 /* what a rule forbids: a local target of the server, broadcast, multicast */
+	uint64_t handed_over;	 /* of a SIP022 session that another worker has, and given to it */
 	uint64_t too_big;	 /* beyond what the path carries: told by ICMP where there is an app */
 };
 

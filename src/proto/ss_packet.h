@@ -120,6 +120,8 @@ struct ss_packet {
 /* Step 1. 0; -EPROTO: too short; -EBADMSG: forged (ChaCha20, which is opened
  * here and in place), or of no known user. SIP004: only checks the length. */
 int ss_packet_identify(struct ss_packet_codec *c, uint8_t *data, size_t len, struct ss_packet *p);
+/* Takes step 1 back, once it has succeeded: the datagram is again as it came. */
+void ss_packet_unidentify(struct ss_packet_codec *c, uint8_t *data, size_t len);
 /* Step 2, in place, with the p of step 1. s is not used by SIP004 and ChaCha20
  * and may be NULL for them. 0; -EBADMSG: forged; -EPROTO: sealed but meaningless (type, address,
  * length); -ETIME: timestamp off by more than 30 s (p->timestamp tells). */

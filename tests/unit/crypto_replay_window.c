@@ -81,6 +81,22 @@ static void agrees_with_a_simple_model(void **state)
 	free(seen);
 }
 
+static void closed_up_to_an_id_it_takes_what_is_newer(void **state)
+{
+	(void)state;
+	for (uint64_t last = 10000; last < 10200; last++) {
+		struct replay_window w = { 0 };
+
+		replay_window_accept(&w, 3);
+		replay_window_close(&w, last);
+		for (uint64_t id = last - 300; id <= last; id++)
+			assert_false(replay_window_check(&w, id));
+		for (uint64_t id = last + 1; id < last + 300; id++)
+			assert_true(replay_window_accept(&w, id));
+		assert_false(replay_window_check(&w, last));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -88,6 +104,7 @@ int main(void)
 		cmocka_unit_test(bulk_runs),
 		cmocka_unit_test(checking_changes_nothing),
 		cmocka_unit_test(agrees_with_a_simple_model),
+		cmocka_unit_test(closed_up_to_an_id_it_takes_what_is_newer),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -106,6 +106,19 @@ static ssize_t send_one(struct ends *e, bool up, const struct target *t, uint16_
 	return ss_packet_seal(up ? &e->client : &e->server, up ? &e->up : &e->down, &o, payload, len, out, size);
 }
 
+/* Identified and taken back, a datagram is byte for byte what it was. */
+static void check_taking_back(struct ends *e, bool up, const uint8_t *wire, size_t n)
+{
+	static uint8_t copy[66000];
+	struct ss_packet_codec *c = up ? &e->server : &e->client;
+	struct ss_packet p;
+
+	memcpy(copy, wire, n);
+	assert_int_equal(ss_packet_identify(c, copy, n, &p), 0);
+	ss_packet_unidentify(c, copy, n);
+	assert_memory_equal(copy, wire, n);
+}
+
 static void check_round_trip(struct ends *e, bool up, const char *remote, size_t len, uint16_t padding, uint64_t id)
 {
 	static uint8_t payload[65536], wire[66000];
@@ -117,6 +130,7 @@ static void check_round_trip(struct ends *e, bool up, const char *remote, size_t
 	random_bytes(payload, len < 64 ? len : 64);
 	n = send_one(e, up, &t, padding, payload, len, wire, sizeof(wire));
 	assert_true(n > 0 && (size_t)n <= len + SS_PACKET_OVERHEAD_MAX + padding);
+	check_taking_back(e, up, wire, (size_t)n);
 	assert_int_equal(receive(e, up, TS, wire, (size_t)n, &p), 0);
 	assert_int_equal(p.len, len);
 	assert_memory_equal(p.payload, payload, len);
