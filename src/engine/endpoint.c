@@ -20,8 +20,6 @@
 #include "engine/worker.h"
 #include "transport/ss_stream.h"
 
-#define LOW_PORTS 1024 /* need root, or CAP_NET_BIND_SERVICE */
-
 /* ---- in the log ---- */
 
 void endpoints_log_user(const char *name, const char *where, const struct ss_user_counters *n)
@@ -132,6 +130,12 @@ static struct addr place(const struct endpoint *e, enum config_mode what)
 	return e->plugged & what ? e->local : e->listen;
 }
 
+/* A plugin has the public address for itself and one of us behind it: the first worker. */
+static enum config_mode served(const struct endpoint *e, enum config_mode mode)
+{
+	return worker_index() == 0 ? mode : mode & ~e->plugged;
+}
+
 static void on_client_gone(void *owner, const struct assoc_key *key)
 {
 	assoc_table_end(owner, key, END_REMOVED);
@@ -192,11 +196,12 @@ static void close_udp(struct endpoint_parts *p)
 
 int endpoint_prepare(struct endpoint *e, const struct endpoints_options *o, const struct config_server *c)
 {
+	enum config_mode mode = served(e, c->mode);
 	int err = 0;
 
-	if ((c->mode & MODE_TCP_ONLY) && !e->parts.tcp)
+	if ((mode & MODE_TCP_ONLY) && !e->parts.tcp)
 		err = explain(&e->listen, "TCP", open_tcp(e, o, &e->fresh));
-	if (!err && (c->mode & MODE_UDP_ONLY) && !e->parts.udp)
+	if (!err && (mode & MODE_UDP_ONLY) && !e->parts.udp)
 		err = explain(&e->listen, "UDP", open_udp(e, o, &e->fresh));
 	if (err)
 		endpoint_withdraw(e);
@@ -398,17 +403,17 @@ bool endpoint_has_plugin_of(const struct endpoint *e, const struct config_server
 {
 	struct plugin_options o = plugin_options(e, c);
 
-	return e->plugin && c->plugin.name ? plugin_is(e->plugin, &o) : !e->plugin && !c->plugin.name;
+	if (e->plugin && c->plugin.name)
+		return plugin_is(e->plugin, &o);
+	return worker_index() == 0 ? !e->plugin && !c->plugin.name : e->plugged == c->plugin.mode;
 }
 
 static int start_plugin(struct endpoint *e, const struct config_server *c)
 {
 	struct plugin_options o = plugin_options(e, c);
 
-	if (!c->plugin.name)
+	if (!c->plugin.name || worker_index() != 0)
 		return 0;
-	if (e->listen.port < LOW_PORTS)
-		engine_keep_low_ports();
 	e->plugin = plugin_new(&o);
 	return explain(&e->listen, "plugin", e->plugin ? 0 : -ENOMEM);
 }

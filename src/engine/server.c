@@ -21,6 +21,8 @@
 #include "outbound/direct.h"
 #include "proto/uot.h"
 
+#define LOW_PORTS 1024 /* need root, or CAP_NET_BIND_SERVICE */
+
 struct server {
 	const struct config *config;
 	struct outbound *direct;
@@ -194,5 +196,8 @@ int engine_server(const struct config *config)
 {
 	static const struct workers_plan plan = { .mode = "server", .run = run_server };
 
+	for (int i = 0; i < config->n_servers; i++)
+		if (config->servers[i].plugin.name && target_port(&config->servers[i].address) < LOW_PORTS)
+			engine_keep_low_ports();
 	return workers_wanted(config) > 1 ? workers_run(config, &plan) : run_server(config);
 }

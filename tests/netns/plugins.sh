@@ -146,6 +146,27 @@ for pid in $old; do lab_gone "$pid"; done
 check "gatun killed: its plugins are gone" none_of "$old"
 SERVER_PID=
 
+# --- ports below 1024, workers -------------------------------------------------------------
+lab_start low server "$GATUN" server -v -s "$SERVER4:443" -m "$METHOD" -k "$KEY" --plugin "$TURN" --plugin-opts "server"
+LOW_PID=$LAB_PID
+lab_wait "the plugin on port 443" lab_listens server 443
+old=$(plugins_of "$LOW_PID")
+kill -KILL $old
+lab_wait "word of its end" says "plugin $TURN ended signal=SIGKILL" low
+lab_wait "another on port 443" lab_listens server 443
+check "a plugin on a port below 1024 gets it again, though gatun has dropped its rights" [ "$(plugins_of "$LOW_PID")" != "$old" ]
+lab_end "$LOW_PID"
+
+use_server gatun "$SERVER4" --workers 2 --plugin "$TURN" --plugin-opts "server"
+lab_wait "the server's plugin" lab_listens server "$SERVER_PORT"
+RUN_OPTIONS="--dns off --plugin $TURN"
+carries "two workers"
+old=$(for pid in $(plugins_of "$SERVER_PID"); do plugins_of "$pid"; done)
+equal "one of them has the plugin" 1 "$(wc -w <<<"$old")"
+lab_end "$SERVER_PID"
+check "and ends it" none_of "$old"
+SERVER_PID=
+
 # --- what cannot run ---------------------------------------------------------------------
 # fails TEXT REGEX PLUGIN: run, local and server each end with their code and one line
 fails()
