@@ -60,6 +60,12 @@ static const struct row rows[] = {
 	{ "servers[].up", "gatun_server_bytes_up_total", CTL_TOTAL, "Bytes of payload to it, TCP and UDP." },
 	{ "servers[].down", "gatun_server_bytes_down_total", CTL_TOTAL, "Bytes of payload from it, TCP and UDP." },
 
+	{ "plugins[].name", "", CTL_WORD, "A SIP003 plugin." },
+	{ "plugins[].address", "", CTL_WORD, "The server that it connects to, or where it listens." },
+	{ "plugins[].state", "", CTL_WORD, "starting, ready or down." },
+	{ "plugins[].starts", "gatun_plugin_starts_total", CTL_TOTAL, "How often it was started." },
+	{ "plugins[].deaths", "gatun_plugin_deaths_total", CTL_TOTAL, "How often it ended by itself, or could not be started." },
+
 	{ "flows.tcp", "", CTL_GAUGE, "The same as tcp.flows_active." },
 	{ "flows.udp", "", CTL_GAUGE, "The same as udp.sessions_active." },
 	{ "flows.opened", "", CTL_TOTAL, "The same as tcp.flows_opened." },
@@ -137,6 +143,7 @@ static const struct {
 	{ "servers", { "tag", NULL }, { "server", NULL } },
 	{ "ports", { "port", NULL }, { "port", NULL } },
 	{ "users", { "port", "name" }, { "port", "user" } },
+	{ "plugins", { "name", "address" }, { "plugin", "address" } },
 	{ "workers", { "pid", NULL }, { "worker", NULL } },
 };
 

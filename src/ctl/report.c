@@ -106,6 +106,20 @@ static void print_servers(FILE *f, const json_t *d)
 	}
 }
 
+static void print_plugins(FILE *f, const json_t *d)
+{
+	char a[256], b[256], c[64];
+	json_t *p;
+	size_t i;
+
+	json_array_foreach (json_object_get(d, "plugins"), i, p) {
+		begin_line(f, "plugin");
+		fprintf(f, "%s for %s, %s: started %lld times, died %lld times\n", word(p, "name", a, sizeof(a)),
+			word(p, "address", b, sizeof(b)), word(p, "state", c, sizeof(c)), (long long)number(p, "starts"),
+			(long long)number(p, "deaths"));
+	}
+}
+
 /* "3 flows, 1.2 MB up, 3 MB down; 2 sessions, ..." of a port or a user. */
 static void print_traffic(FILE *f, const json_t *d)
 {
@@ -264,6 +278,7 @@ void ctl_report_print(FILE *f, json_t *d)
 	print_head(f, d);
 	print_workers(f, d);
 	print_servers(f, d);
+	print_plugins(f, d);
 	print_ports(f, d);
 	print_tcp(f, d);
 	print_udp(f, d);

@@ -131,6 +131,7 @@ void engine_status_begin(void)
 	engine_request_add("status", answer_status, NULL);
 	engine_status_add_common();
 	engine_status_add_udp_over_tcp();
+	engine_status_add_plugins();
 }
 
 void engine_status_end(void)

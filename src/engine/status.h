@@ -53,5 +53,6 @@ void engine_status_end(void);
 void engine_status_add_common(void);
 /* Servers whose UDP goes as it is or in TCP, as works: status_uot.c. */
 void engine_status_add_udp_over_tcp(void);
+void engine_status_add_plugins(void);
 
 #endif

@@ -58,12 +58,11 @@ struct plugin {
 	unsigned pause_ms;
 	struct list waiters;
 	unsigned users;
+	uint64_t starts, deaths;
 	struct loop_work free_work;
 	bool client, ending;
 	bool late; /* it was killed because it did not listen */
 };
-
-struct plugin_counters plugin_counters;
 
 /* One loop per process, and its plugins. */
 static struct list plugins = { &plugins, &plugins }, ending = { &ending, &ending };
@@ -94,7 +93,6 @@ static void tell_waiters(struct plugin *p)
 
 static void set_state(struct plugin *p, enum plugin_state state)
 {
-	plugin_counters.ready += (state == PLUGIN_READY) - (p->state == PLUGIN_READY);
 	p->state = state;
 	p->since_ms = loop_now();
 	if (state == PLUGIN_STARTING)
@@ -115,7 +113,7 @@ static void go_down(struct plugin *p)
 {
 	bool steady = p->state == PLUGIN_READY && loop_now() - p->since_ms >= STEADY_MS;
 
-	plugin_counters.deaths++;
+	p->deaths++;
 	p->pause_ms = steady || !p->pause_ms ? PAUSE_MIN_MS : p->pause_ms * 2;
 	if (p->pause_ms > PAUSE_MAX_MS)
 		p->pause_ms = PAUSE_MAX_MS;
@@ -286,7 +284,7 @@ static int try_start(struct plugin *p)
 	err = run_program(p);
 	if (err)
 		return err;
-	plugin_counters.starts++;
+	p->starts++;
 	err = loop_watch_start(&p->exit_watch, p->child.pidfd, LOOP_READ, on_child_exit);
 	if (!err)
 		err = loop_watch_start(&p->output_watch, p->child.output, LOOP_READ, on_output);
@@ -473,8 +471,6 @@ void plugin_free(struct plugin *p)
 	if (--p->users)
 		return;
 	p->ending = true;
-	if (p->state == PLUGIN_READY)
-		plugin_counters.ready--;
 	loop_timer_stop(&p->timer);
 	list_remove(&p->node);
 	list_append(&ending, &p->node);
@@ -514,6 +510,19 @@ void plugins_end(void)
 }
 
 /* ---- for those who use it ---- */
+
+bool plugins_view(int i, struct plugin_view *out)
+{
+	list_for_each (it, &plugins) {
+		const struct plugin *p = container_of(it, struct plugin, node);
+
+		if (i-- > 0)
+			continue;
+		*out = (struct plugin_view){ p->name, &p->remote, p->state, p->starts, p->deaths };
+		return true;
+	}
+	return false;
+}
 
 enum plugin_state plugin_state(const struct plugin *p)
 {

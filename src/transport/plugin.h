@@ -68,11 +68,15 @@ int plugin_take_port(struct addr *);
 /* Waits, at most half a second, until all that were freed are gone. */
 void plugins_end(void);
 
-struct plugin_counters {
-	uint64_t starts; /* of programs */
-	uint64_t deaths; /* ended by themselves, or could not start */
-	uint64_t ready;	 /* now */
+/* To look at; borrowed until the loop turns. */
+struct plugin_view {
+	const char *name;
+	const struct target *remote;
+	enum plugin_state state;
+	uint64_t starts; /* of the program */
+	uint64_t deaths; /* it ended by itself, or could not start */
 };
-extern struct plugin_counters plugin_counters;
+/* The i-th from 0; false: there are fewer. */
+bool plugins_view(int i, struct plugin_view *);
 
 #endif

@@ -42,7 +42,7 @@ has_plugin() { [ -n "$(plugins_of "$1")" ]; }
 start_local()
 {
 	rm -f "$LAB_LOGS/local.log"
-	lab_start local client "$GATUN" local -v -s "$SERVER" -m "$METHOD" -k "$KEY" --socks 127.0.0.1:1080 "$@"
+	lab_start local client "$GATUN" local -v -s "$SERVER" -m "$METHOD" -k "$KEY" --socks 127.0.0.1:1080 --control "$LAB_LOGS/local.sock" "$@"
 	LOCAL_PID=$LAB_PID
 	lab_wait "gatun local" lab_listens client 1080
 }
@@ -126,6 +126,8 @@ lab_wait "word of its end" says "plugin $TURN ended signal=SIGKILL" server
 lab_wait "another" lab_listens server "$SERVER_PORT"
 check "and a server's, on the same port" fetch
 
+status=$(exec_in client "$GATUN" status --control "$LAB_LOGS/local.sock")
+check "status tells of the plugin, and that it died once" grep -Eq "plugin +$TURN for $SERVER4:$SERVER_PORT, ready: started 2 times, died 1 times" <<<"$status"
 old="$(plugins_of "$LOCAL_PID") $(plugins_of "$SERVER_PID")"
 lab_end "$LOCAL_PID"
 lab_end "$SERVER_PID"
