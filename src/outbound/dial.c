@@ -21,7 +21,7 @@ static void race_addresses(struct tcp_dial *d, const struct resolved *found)
 	int err;
 
 	for (int i = 0; i < found->n; i++) {
-		if (d->options->refuse && d->options->refuse(&found->addrs[i])) {
+		if (d->options->refuse && d->options->refuse(d->owner, &found->addrs[i])) {
 			refused = true;
 			continue;
 		}
@@ -65,6 +65,13 @@ void tcp_dial_start(struct tcp_dial *d, const struct target *t, const struct dia
 		if (!d->query)
 			fail_later(d, END_LIMIT);
 	}
+}
+
+void tcp_dial_fail(struct tcp_dial *d, enum flow_end why, const struct dial_events *events, void *owner)
+{
+	d->events = events;
+	d->owner = owner;
+	fail_later(d, why);
 }
 
 void tcp_dial_cancel(struct tcp_dial *d)

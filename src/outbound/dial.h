@@ -10,7 +10,7 @@
 struct dial_options {
 	struct tcp_socket_options socket;
 	uint32_t limit_ms;
-	bool (*refuse)(const struct addr *); /* addresses it is true for are never tried; or NULL */
+	bool (*refuse)(void *owner, const struct addr *); /* addresses it is true for are never tried; or NULL */
 };
 
 /* One dial; embedded by the outbounds' own struct dial. Zero-initialised. */
@@ -27,6 +27,8 @@ struct tcp_dial {
 
 /* Exactly one event follows, never synchronously. */
 void tcp_dial_start(struct tcp_dial *, const struct target *, const struct dial_options *, const struct dial_events *, void *owner);
+/* As a dial that comes to nothing, for `why`. */
+void tcp_dial_fail(struct tcp_dial *, enum flow_end why, const struct dial_events *, void *owner);
 void tcp_dial_cancel(struct tcp_dial *);
 
 #endif

@@ -18,6 +18,8 @@ struct direct {
 
 struct dial {
 	struct tcp_dial tcp;
+	const struct direct *direct;
+	bool named; /* the filter allows the target by its name */
 	struct loop_work free_work;
 	const struct dial_events *events;
 	void *owner;
@@ -46,6 +48,15 @@ static void on_failed(void *owner, enum flow_end why)
 
 static const struct dial_events tcp_events = { on_opened, on_failed };
 
+/* What a server does not reach for strangers comes before any list. */
+static bool refuses(void *owner, const struct addr *a)
+{
+	const struct dial *d = owner;
+	const struct direct_udp_options *o = &d->direct->udp;
+
+	return (!o->allow_local && guard_is_local(a)) || filter_denies_addr(o->filter, a, d->named);
+}
+
 static struct dial *direct_connect(struct outbound *o, const struct target *t, const struct dial_events *events,
 				   void *owner)
 {
@@ -54,9 +65,13 @@ static struct dial *direct_connect(struct outbound *o, const struct target *t, c
 
 	if (!d)
 		return NULL;
+	d->direct = direct;
 	d->events = events;
 	d->owner = owner;
-	tcp_dial_start(&d->tcp, t, &direct->dial, &tcp_events, d);
+	if (target_is_name(t) && filter_denies_name(direct->udp.filter, t, &d->named))
+		tcp_dial_fail(&d->tcp, END_DENIED, &tcp_events, d);
+	else
+		tcp_dial_start(&d->tcp, t, &direct->dial, &tcp_events, d);
 	return d;
 }
 
@@ -88,7 +103,7 @@ void direct_change(struct outbound *o, bool allow_local, uint32_t timeout_s)
 	struct direct *d = container_of(o, struct direct, outbound);
 
 	d->dial.limit_ms = timeout_s * 1000;
-	d->dial.refuse = allow_local ? NULL : guard_is_local;
+	d->dial.refuse = allow_local && !d->udp.filter ? NULL : refuses;
 	d->udp.allow_local = allow_local;
 }
 
@@ -106,6 +121,7 @@ struct outbound *direct_new(const struct direct_options *o)
 	if (o->rules)
 		d->rules = *o->rules;
 	d->udp.rules = &d->rules;
+	d->udp.filter = o->filter;
 	direct_change(&d->outbound, o->allow_local, o->timeout_s);
 	return &d->outbound;
 }

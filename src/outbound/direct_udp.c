@@ -12,7 +12,9 @@
  * Of a name's addresses the first that this machine has a route to is used,
  * and kept as long as the name still has it: a flow must not change its remote
  * because the resolver shuffles. A local address behind a name is refused like
- * one that came as an IP.
+ * one that came as an IP; what the filter denies is none of a name's addresses,
+ * and a name that it denies is not asked for. A verdict is kept as long as what
+ * it is about: with the recent name, with the last address.
  */
 #include "outbound/direct_udp.h"
 
@@ -23,32 +25,20 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "base/list.h"
 #include "io/datagram_counters.h"
 #include "io/udp_socket.h"
 #include "loop/loop.h"
 #include "outbound/guard.h"
-#include "outbound/udp_waiting.h"
-#include "resolve/resolve.h"
+#include "outbound/udp_names.h"
 
 #define RECENT 4
 #define RECENT_MS 1000
 #define SOCKET_BUFFER (4u * 1024 * 1024)
 
-/* A name being resolved, and what waits for it. */
-struct pending {
-	struct list node;
-	struct direct_udp *port;
-	struct resolve_query *query;
-	struct list waiting; /* udp_waiting.h */
-	struct target target;
-	struct addr addr; /* once it is known; the port is each datagram's */
-};
-
 /* Where a name led lately. Port 0 in addr: the port is the datagram's. */
 struct recent {
 	uint64_t until_ms;
-	struct addr addr;
+	struct addr addr; /* family 0: it may not be reached */
 	uint8_t name_len;
 	char *name; /* owned */
 };
@@ -57,8 +47,9 @@ struct direct_udp {
 	struct datagram_port port;
 	struct direct_udp_options options;
 	struct udp_socket *v4, *v6;
-	struct list pending;
-	struct udp_waiting_budget budget;
+	struct udp_names names; /* under way */
+	struct addr allowed;	/* the last address that the filter was asked about and let pass */
+	struct addr sending;	/* where those that waited for a name go now */
 	struct recent *recent; /* RECENT of them, once a name was used */
 	int recent_next;
 	struct loop_work free_work;
@@ -167,7 +158,18 @@ static const struct addr *choose_addr(const struct direct_udp *p, const struct r
 	for (int i = 0; i < r->n; i++)
 		if (has_route(p, &r->addrs[i], port))
 			return &r->addrs[i];
-	return r->n ? &r->addrs[0] : NULL;
+	return &r->addrs[0];
+}
+
+/* Those of a name's addresses that the filter lets pass. */
+static struct resolved reachable(const struct direct_udp *p, const struct resolved *found, bool named)
+{
+	struct resolved out = { .n = 0 };
+
+	for (int i = 0; i < found->n; i++)
+		if (!filter_denies_addr(p->options.filter, &found->addrs[i], named))
+			out.addrs[out.n++] = found->addrs[i];
+	return out;
 }
 
 static struct recent *find_recent(const struct direct_udp *p, const struct target *t)
@@ -199,102 +201,106 @@ static struct recent *new_recent(struct direct_udp *p, const struct target *t)
 	return r;
 }
 
-/* Notes what the resolver said; false: the name has no address. */
-static bool learn(struct direct_udp *p, const struct target *t, const struct resolved *found, struct addr *out)
+static void note(struct direct_udp *p, const struct target *t, const struct addr *a)
 {
 	struct recent *r = find_recent(p, t);
-	const struct addr *a = choose_addr(p, found, r ? &r->addr : NULL, target_port(t));
 
-	if (!a)
-		return false;
-	*out = *a;
-	out->port = target_port(t);
 	if (!r)
 		r = new_recent(p, t);
-	if (r) {
-		r->addr = *a;
-		r->until_ms = loop_now() + RECENT_MS;
-	}
+	if (!r)
+		return;
+	r->addr = *a;
+	r->until_ms = loop_now() + RECENT_MS;
+}
+
+/* Notes what the resolver said: p->sending is where the name leads, or nowhere
+ * if the filter leaves nothing of it. False: the name has no address. */
+static bool learn(struct direct_udp *p, const struct target *t, const struct resolved *found)
+{
+	const struct recent *before = find_recent(p, t);
+	struct resolved left;
+	bool named;
+
+	if (!found->n)
+		return false;
+	if (filter_denies_name(p->options.filter, t, &named))
+		left.n = 0;
+	else
+		left = reachable(p, found, named);
+	p->sending = left.n ? *choose_addr(p, &left, before ? &before->addr : NULL, target_port(t)) : (struct addr){ 0 };
+	note(p, t, &p->sending);
 	return true;
 }
 
-static void end_pending(struct pending *q)
+/* To p->sending, at the datagram's own port. */
+static void send_there(void *owner, const struct datagram *d)
 {
-	udp_waiting_drain(&q->waiting, &q->port->budget, NULL, NULL);
-	list_remove(&q->node);
-	free(q);
-}
+	struct direct_udp *p = owner;
 
-static void send_waiting(void *owner, const struct datagram *d)
-{
-	struct pending *q = owner;
-
-	q->addr.port = target_port(d->remote);
-	send_to(q->port, &q->addr, d->payload, d->segment);
-}
-
-static void on_resolved(void *owner, const struct resolved *found)
-{
-	struct pending *q = owner;
-
-	q->query = NULL;
-	if (learn(q->port, &q->target, found, &q->addr))
-		udp_waiting_drain(&q->waiting, &q->port->budget, send_waiting, q);
-	end_pending(q);
-}
-
-static struct pending *find_pending(const struct direct_udp *p, const struct target *t)
-{
-	list_for_each(it, &p->pending) {
-		struct pending *q = container_of(it, struct pending, node);
-		if (q->target.name_len == t->name_len && memcmp(q->target.name, t->name, t->name_len) == 0)
-			return q;
+	if (!p->sending.family) {
+		datagram_counters.dropped_acl++;
+		return;
 	}
-	return NULL;
+	p->sending.port = target_port(d->remote);
+	send_to(p, &p->sending, d->payload, d->segment);
 }
 
-static struct pending *ask(struct direct_udp *p, const struct target *t)
+static bool on_resolved(void *owner, const struct target *name, const struct resolved *found)
 {
-	struct pending *q = calloc(1, sizeof(*q));
+	return learn(owner, name, found);
+}
 
-	if (!q)
-		return NULL;
-	q->port = p;
-	q->target = *t;
-	list_init(&q->waiting);
-	q->query = resolve_start(t->name, t->name_len, on_resolved, q);
-	if (!q->query) {
-		free(q);
-		return NULL;
-	}
-	list_append(&p->pending, &q->node);
-	return q;
+static const struct udp_names_events names_events = { on_resolved, send_there };
+
+/* A name that the filter denies is not asked for; that is kept, too. */
+static bool is_denied(struct direct_udp *p, const struct target *t)
+{
+	static const struct addr nowhere;
+	bool named;
+
+	if (!filter_denies_name(p->options.filter, t, &named))
+		return false;
+	p->sending = nowhere;
+	note(p, t, &nowhere);
+	return true;
 }
 
 static void send_to_name(struct direct_udp *p, const struct datagram *d)
 {
-	struct pending *q = list_empty(&p->pending) ? NULL : find_pending(p, d->remote);
-	const struct recent *r = q ? NULL : find_recent(p, d->remote);
+	const struct recent *r;
 	struct resolved found;
-	struct addr a;
 
+	if (udp_names_pending(&p->names, d->remote)) {
+		udp_names_wait(&p->names, d);
+		return;
+	}
+	r = find_recent(p, d->remote);
 	if (r && loop_now() < r->until_ms) {
-		a = r->addr;
-		a.port = target_port(d->remote);
-		send_to(p, &a, d->payload, d->segment);
-		return;
-	}
-	if (!q && resolve_cached(d->remote->name, d->remote->name_len, &found)) {
-		if (learn(p, d->remote, &found, &a))
-			send_to(p, &a, d->payload, d->segment);
-		else
-			datagram_counters.dropped_queue++;
-		return;
-	}
-	if (!q)
-		q = ask(p, d->remote);
-	if (!q || !udp_waiting_push(&q->waiting, &p->budget, d))
+		p->sending = r->addr;
+		send_there(p, d);
+	} else if (is_denied(p, d->remote)) {
+		send_there(p, d);
+	} else if (!resolve_cached(d->remote->name, d->remote->name_len, &found)) {
+		udp_names_wait(&p->names, d);
+	} else if (learn(p, d->remote, &found)) {
+		send_there(p, d);
+	} else {
 		datagram_counters.dropped_queue++;
+	}
+}
+
+static void send_to_ip(struct direct_udp *p, const struct datagram *d)
+{
+	const struct addr *a = &d->remote->ip;
+
+	if (p->options.filter && !addr_ip_equal(a, &p->allowed)) {
+		if (filter_denies_addr(p->options.filter, a, false)) {
+			datagram_counters.dropped_acl++;
+			return;
+		}
+		p->allowed = *a;
+	}
+	send_to(p, a, d->payload, d->segment);
 }
 
 /* ---- the port ---- */
@@ -312,7 +318,7 @@ static void direct_send(struct datagram_port *port, const struct datagram *d, in
 		if (target_is_name(d[i].remote))
 			send_to_name(p, &d[i]);
 		else
-			send_to(p, &d[i].remote->ip, d[i].payload, d[i].segment);
+			send_to_ip(p, &d[i]);
 	}
 }
 
@@ -335,13 +341,7 @@ static void direct_end(struct datagram_port *port, enum flow_end why)
 	close_socket(p->v4);
 	close_socket(p->v6);
 	p->v4 = p->v6 = NULL;
-	while (!list_empty(&p->pending)) {
-		struct pending *q = container_of(p->pending.next, struct pending, node);
-
-		if (q->query)
-			resolve_cancel(q->query);
-		end_pending(q);
-	}
+	udp_names_clear(&p->names);
 	loop_defer(&p->free_work, free_port);
 }
 
@@ -355,6 +355,6 @@ struct datagram_port *direct_udp_port(const struct direct_udp_options *o)
 		return NULL;
 	p->port.ops = &direct_ops;
 	p->options = *o;
-	list_init(&p->pending);
+	udp_names_init(&p->names, &names_events, p);
 	return &p->port;
 }

@@ -6,10 +6,12 @@
 
 #include "io/datagram.h"
 #include "io/socket_rules.h"
+#include "outbound/filter.h"
 
 struct direct_udp_options {
 	bool allow_local; /* else datagrams to guard_is_local() targets are dropped and counted */
 	const struct socket_rules *rules; /* or NULL; outlives the ports */
+	const struct target_filter *filter; /* what else is dropped, after the above; or NULL; borrowed */
 };
 
 /* One unconnected socket per address family, made on first use: every remote
