@@ -128,6 +128,17 @@ static void print_listen(const struct config *c)
 	}
 }
 
+static void print_manager(const struct config *c)
+{
+	const struct config_manager *m = &c->manager;
+	char where[ADDR_STRLEN], on[ADDR_STRLEN];
+
+	if (m->address)
+		printf("gatun server: takes a manager's orders at %s, opens ports on %s%s\n",
+		       m->path ? m->path : addr_format(&m->listen, where), addr_format(&m->hosts[0], on),
+		       m->n_hosts > 1 ? " and others" : "");
+}
+
 static void print_locals(const struct config *c)
 {
 	for (int i = 0; i < c->n_locals; i++) {
@@ -192,6 +203,7 @@ int cmd_check(const struct command *self, int argc, char **argv)
 		print_run(&config);
 		print_locals(&config);
 		print_listen(&config);
+		print_manager(&config);
 	}
 	load_end(&l);
 	config_free(&config);

@@ -61,6 +61,9 @@ char *option_describe_type(const struct option_row *r, char *buf, size_t size)
 	case OPTION_LOCALS:
 		snprintf(buf, size, "an array of objects");
 		break;
+	case OPTION_PORTS:
+		snprintf(buf, size, "an object of passwords by port");
+		break;
 	case OPTION_OBJECT:
 		snprintf(buf, size, "an object");
 		break;
@@ -487,6 +490,7 @@ static bool assign(const struct assignment *a, const struct option_row *r, const
 	case OPTION_SERVERS:
 	case OPTION_USERS:
 	case OPTION_LOCALS:
+	case OPTION_PORTS:
 	case OPTION_OBJECT:
 	case OPTION_STRINGS:
 		break;

@@ -112,6 +112,7 @@ void config_free(struct config *c)
 		free_users(&c->locals[i].http_users);
 	}
 	free(c->locals);
+	free(c->manager.hosts);
 	for (int i = 0; i < c->n_texts; i++)
 		free(c->texts[i]);
 	free(c->texts);

@@ -122,6 +122,19 @@ struct config {
 	const char *nameserver; /* or NULL: resolv.conf */
 	uint32_t dns_cache_size;
 
+	/* the server's manager: who adds and removes ports while it runs */
+	struct config_manager {
+		const char *address;	/* as written, or NULL: none */
+		uint32_t port;		/* beside the address; 0 = in it */
+		bool allow_remote;
+		const char *path;	/* checked: a unix socket's, or NULL: */
+		struct addr listen;
+		struct addr *hosts;	/* where added ports listen (their port is 0); at least one */
+		int n_hosts;
+		const struct ss_method *method; /* of added ports that do not say theirs, or NULL: they must */
+		enum config_mode mode;
+	} manager;
+
 	/* choice among several servers ("balancer"); seconds */
 	bool balancer_given;
 	uint32_t balancer_policy;	/* enum balancer_policy */

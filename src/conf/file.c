@@ -293,9 +293,12 @@ static void read_member(struct reader *r, const struct option_row *o, const json
 }
 
 /* libev's "server": ["a", "b"]: a server each, alike in all but the host. The
- * array is taken apart after the section, when port and password are known. */
-static bool is_host_array(const struct option_row *o, const json_t *v)
+ * array is taken apart after the section, when port and password are known; so are
+ * the ports of "port_password". */
+static bool is_read_later(const struct option_row *o, const json_t *v)
 {
+	if (o->type == OPTION_PORTS)
+		return json_is_object(v);
 	return o->type == OPTION_SERVER && json_is_array(v) && json_array_size(v) > 0;
 }
 
@@ -313,7 +316,7 @@ static void read_section(struct reader *r, const json_t *object, uint32_t where,
 			continue; /* how people write comments in plain JSON */
 		if (!row)
 			warn_unknown(r, key, where, place->key_at);
-		else if (!is_host_array(row, value))
+		else if (!is_read_later(row, value))
 			read_member(r, row, value, place->value_at, spec);
 	}
 }
@@ -400,9 +403,61 @@ static void take_top_local(struct reader *r, struct local_spec *local, const str
 			all->items[i].mode = top->mode;
 }
 
+/* A server of "port_password" with what the top level says, and the address of `like`. */
+static void read_port(struct reader *r, const char *port, const json_t *password, const struct json_place *place,
+		      const struct server_spec *like, const struct server_spec *top)
+{
+	struct server_spec spec = { .at = place->key_at };
+	char shown[KEY_SHOWN];
+
+	if (spec_parse_port(port, strlen(port), &spec.port.number) != 0) {
+		problem_add(&r->loading->problems, PROBLEM_ERROR, place->key_at, "\"port_password\": \"%s\" is no port",
+			    log_escape(port, strlen(port), shown, sizeof(shown)));
+		return;
+	}
+	spec.port.at = place->key_at;
+	read_member(r, option_find_key("password", IN_TOP), password, place->value_at, &spec);
+	copy_text(&spec.host, &like->host);
+	if (!spec.host.text && !spec.host.at)
+		spec_set_text(&spec.host, "0.0.0.0", 7, place->key_at);
+	inherit(&spec, top);
+	*spec_list_add(&r->loading->specs) = spec;
+}
+
+static void read_ports(struct reader *r, const json_t *ports, const struct server_spec *like, const struct server_spec *top)
+{
+	const char *port;
+	json_t *password;
+
+	json_object_foreach((json_t *)(uintptr_t)ports, port, password) {
+		const struct json_place *place = json_places_key(&r->places, ports, port);
+
+		if (port[0] != '_')
+			read_port(r, port, password, place, like, top);
+	}
+}
+
+/* libev's "server": ["a", "b"] beside "port_password": every port on every host. */
+static void read_ports_of_hosts(struct reader *r, const json_t *ports, const json_t *hosts, const struct server_spec *top)
+{
+	for (size_t i = 0; i < json_array_size(hosts); i++) {
+		struct server_spec like = { 0 };
+
+		read_member(r, option_find_key("server", IN_TOP), json_array_get(hosts, i),
+			    json_places_item(&r->places, hosts, i)->value_at, &like);
+		read_ports(r, ports, &like, top);
+		spec_free(&like);
+	}
+}
+
+static bool has_port(const struct server_spec *s)
+{
+	return s->port.number || s->port.at;
+}
+
 static void read_top(struct reader *r, const json_t *root)
 {
-	const json_t *hosts = json_object_get(root, "server");
+	const json_t *hosts = json_object_get(root, "server"), *ports = json_object_get(root, "port_password");
 	struct server_spec top = { .at = 1 };
 	struct local_spec local = { .at = 1 };
 
@@ -412,6 +467,14 @@ static void read_top(struct reader *r, const json_t *root)
 	take_top_local(r, &local, &top);
 	for (int i = 0; i < r->loading->specs.n; i++)
 		inherit(&r->loading->specs.items[i], &top);
+	if (json_is_object(ports) && json_is_array(hosts))
+		read_ports_of_hosts(r, ports, hosts, &top);
+	else if (json_is_object(ports))
+		read_ports(r, ports, &top, &top);
+	if (json_is_object(ports) && !has_port(&top)) {
+		spec_free(&top); /* it has said what the ports have in common */
+		return;
+	}
 	if (json_is_array(hosts))
 		read_host_array(r, hosts, &top);
 	if (is_server(&top) || (!r->loading->specs.n && is_part_of_server(&top)))

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <sodium.h>
 #include <stdbool.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,29 +20,17 @@ struct cursor {
 	size_t at, len;
 };
 
-/* malloc that knows its size, so that free can wipe. */
-static void *wiping_malloc(size_t size)
-{
-	size_t *block = size > SIZE_MAX - 16 ? NULL : malloc(size + 16);
-
-	if (!block)
-		return NULL;
-	*block = size;
-	return (char *)block + 16;
-}
-
+/* Blocks stay malloc's own, so that free() of what jansson gave out is right too. */
 static void wiping_free(void *p)
 {
-	size_t *block = p ? (size_t *)((char *)p - 16) : NULL;
-
-	if (block)
-		sodium_memzero(block, *block + 16);
-	free(block);
+	if (p)
+		sodium_memzero(p, malloc_usable_size(p));
+	free(p);
 }
 
 void json_wipe_memory(void)
 {
-	json_set_alloc_funcs(wiping_malloc, wiping_free);
+	json_set_alloc_funcs(malloc, wiping_free);
 }
 
 /* JSON's white space; strchr alone would find its own NUL. */

@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "conf/file.h"
+#include "conf/manager.h"
 #include "conf/over_tcp.h"
 #include "conf/text_file.h"
 #include "conf/url.h"
@@ -91,11 +92,11 @@ static int count_enabled(const struct spec_list *specs)
 	return n;
 }
 
-static void check_count(struct loading *l, int n)
+static void check_count(struct loading *l, uint32_t command, int n)
 {
 	if (n == 0 && l->specs.n)
 		problem_add(&l->problems, PROBLEM_ERROR, 0, "every server is disabled");
-	else if (n == 0)
+	else if (n == 0 && !(l->config->manager.address && (command & (FOR_SERVER | FOR_CHECK))))
 		problem_add(&l->problems, PROBLEM_ERROR, 0, "no server is given: an ss:// URL, -c FILE, or -s HOST:PORT -m METHOD -k PASSWORD");
 }
 
@@ -145,15 +146,31 @@ static void check_balancer(struct loading *l)
 			    "balancer: only policy latency probes; check_best_interval, probe_url and probe_dns have no effect");
 }
 
+/* Only where they listen: a client may well have two ways to one server. */
+static void check_distinct(struct loading *l)
+{
+	const struct config *c = l->config;
+	char where[TARGET_STRLEN];
+
+	for (int i = 0; i < c->n_servers; i++)
+		for (int j = 0; j < i; j++)
+			if (addr_equal(&c->servers[i].address.ip, &c->servers[j].address.ip) && (c->servers[i].mode & c->servers[j].mode))
+				problem_add(&l->problems, PROBLEM_ERROR, 0, "two servers listen on %s",
+					    target_format(&c->servers[i].address, where));
+}
+
 bool load_finish(struct loading *l, uint32_t command)
 {
-	int n = count_enabled(&l->specs);
 	struct config *c = l->config;
+	int n;
 
+	if (c->manager.address && (command & (FOR_SERVER | FOR_CHECK)))
+		manager_take_defaults(&l->specs, c, &l->problems);
+	n = count_enabled(&l->specs);
 	c->inbound.keepalive_s = c->outbound.keepalive_s;
 	c->inbound.mptcp = c->outbound.mptcp;
 	if (!l->problems.n_errors || l->specs.n)
-		check_count(l, n);
+		check_count(l, command, n);
 	check_balancer(l);
 	c->servers = calloc((size_t)n + 1, sizeof(*c->servers));
 	if (!c->servers)
@@ -173,6 +190,10 @@ bool load_finish(struct loading *l, uint32_t command)
 			check_client(l, &l->specs.items[i], server);
 		c->n_servers++;
 	}
+	if (command == FOR_SERVER)
+		check_distinct(l);
+	if (command & (FOR_SERVER | FOR_CHECK))
+		manager_check(c, &l->problems);
 	if (command == FOR_LOCAL || command == FOR_CHECK)
 		check_locals(l);
 	if (command == FOR_RUN && c->workers != 1)

@@ -56,6 +56,7 @@ enum option_type {
 	OPTION_SERVERS,	    /* an array of objects */
 	OPTION_USERS,	    /* an array of objects, each with name and password */
 	OPTION_LOCALS,
+	OPTION_PORTS,	    /* an object of passwords by their ports: a server each */
 	OPTION_PROTOCOL,    /* of an inbound */
 	OPTION_LISTEN,	    /* command line only: ADDR:PORT of an inbound, whose protocol is `min` */
 	OPTION_OBJECT,	    /* an object, whose keys are the rows of section `min`; the field says that it was there (bool) */

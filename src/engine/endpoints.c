@@ -15,20 +15,27 @@ struct endpoints {
 	struct list all;
 };
 
-static struct endpoint *find(const struct endpoints *s, const struct addr *listen)
+/* The endpoint that is to become c: at its address, with a socket that c wants too (two
+ * may share an address, one for TCP and one for UDP), and not another's already. */
+static struct endpoint *claim(struct endpoints *s, const struct config_server *c)
 {
+	if (target_is_name(&c->address))
+		return NULL;
 	list_for_each (it, &s->all) {
 		struct endpoint *e = container_of(it, struct endpoint, node);
 
-		if (addr_equal(&e->listen, listen))
+		if (!e->named && (e->mode & c->mode) && addr_equal(&e->listen, &c->address.ip)) {
+			e->named = true;
 			return e;
+		}
 	}
 	return NULL;
 }
 
-static struct endpoint *find_for(const struct endpoints *s, const struct config_server *c)
+static void unclaim_all(struct endpoints *s)
 {
-	return target_is_name(&c->address) ? NULL : find(s, &c->address.ip);
+	list_for_each (it, &s->all)
+		container_of(it, struct endpoint, node)->named = false;
 }
 
 /* ---- life ---- */
@@ -76,8 +83,9 @@ static int prepare(struct endpoints *s, struct list *fresh)
 	const struct config *c = s->options.config;
 	int err = 0;
 
+	unclaim_all(s);
 	for (int i = 0; i < c->n_servers && !err; i++) {
-		struct endpoint *e = find_for(s, &c->servers[i]);
+		struct endpoint *e = claim(s, &c->servers[i]);
 
 		if (e && endpoint_has_plugin_of(e, &c->servers[i]))
 			err = endpoint_prepare(e, &s->options, &c->servers[i]);
@@ -113,10 +121,9 @@ static void apply(struct endpoints *s)
 {
 	const struct config *c = s->options.config;
 
-	list_for_each (it, &s->all)
-		container_of(it, struct endpoint, node)->named = false;
+	unclaim_all(s); /* and once more, which gives each the same */
 	for (int i = 0; i < c->n_servers; i++) {
-		struct endpoint *e = find_for(s, &c->servers[i]);
+		struct endpoint *e = claim(s, &c->servers[i]);
 
 		if (!e)
 			continue;
@@ -159,23 +166,22 @@ int endpoints_update(struct endpoints *s, const struct config *config)
 
 int endpoints_add_managed(struct endpoints *s, const struct config_server *c)
 {
-	struct endpoint *e = find_for(s, c);
-
-	if (e && !e->managed)
-		return -EEXIST;
-	if (e)
-		endpoint_close(e, true);
 	return add(s, &s->all, c, true);
 }
 
-int endpoints_remove_managed(struct endpoints *s, const struct addr *listen)
+int endpoints_remove_port(struct endpoints *s, uint16_t port)
 {
-	struct endpoint *e = find(s, listen);
+	int n = 0;
 
-	if (!e || !e->managed)
-		return -ENOENT;
-	endpoint_close(e, true);
-	return 0;
+	list_for_each_safe (it, &s->all) {
+		struct endpoint *e = container_of(it, struct endpoint, node);
+
+		if (e->listen.port != port)
+			continue;
+		endpoint_close(e, true);
+		n++;
+	}
+	return n;
 }
 
 /* ---- to look at ---- */

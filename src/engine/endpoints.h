@@ -46,11 +46,10 @@ int endpoints_add(struct endpoints *, const struct config_server *);
  */
 int endpoints_update(struct endpoints *, const struct config *);
 
-/* The manager's: one that no config names. In place of one that it opened at this address
- * before, whose flows end. -EEXIST: a config names it. */
+/* The manager's: one that no config names, so that it stays when they change. As endpoints_add(). */
 int endpoints_add_managed(struct endpoints *, const struct config_server *);
-/* Closes it and ends its flows. -ENOENT: there is none, or a config names it. */
-int endpoints_remove_managed(struct endpoints *, const struct addr *listen);
+/* Closes all on this port, whoever opened them, and ends their flows. How many there were. */
+int endpoints_remove_port(struct endpoints *, uint16_t port);
 
 /* A line about what a user did (""; everybody), if he did anything. */
 void endpoints_log_user(const char *name, const char *where, const struct ss_user_counters *);

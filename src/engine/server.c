@@ -9,6 +9,8 @@
 #include "engine/common.h"
 #include "engine/endpoints.h"
 #include "engine/engine.h"
+#include "engine/managed.h"
+#include "engine/manager.h"
 #include "engine/reload.h"
 #include "engine/status.h"
 #include "engine/worker.h"
@@ -129,11 +131,17 @@ static int open_all(struct server *s)
 	if (!s->direct || !s->salts)
 		return -ENOMEM;
 	err = open_uot(s);
-	return err ? err : open_endpoints(s);
+	if (!err)
+		err = open_endpoints(s);
+	if (err)
+		return err;
+	managed_begin(s->endpoints, &s->config->manager);
+	return worker_is() ? 0 : manager_open(&s->config->manager); /* else the supervisor's */
 }
 
 static void close_all(struct server *s)
 {
+	manager_close();
 	relay_free();
 	close_uot(s);
 	if (s->endpoints)
@@ -156,6 +164,7 @@ static int update(void *owner, const struct config *fresh)
 		return err;
 	direct_change(s->direct, fresh->allow_local, fresh->timeout);
 	relay_set_limits(&times);
+	managed_change(&fresh->manager);
 	s->config = fresh;
 	return 0;
 }
