@@ -25,6 +25,7 @@ void config_init(struct config *c)
 		.timeout = 10,
 		.half_close_idle = 600,
 		.udp_timeout = 300,
+		.udp_amplification = 128,
 	};
 	target_parse("1.1.1.1:53", &c->dns_upstream);
 }

@@ -160,6 +160,9 @@ struct config {
 	bool limits_given;
 	struct config_limits limits;
 
+	/* server: bytes returned per byte received, to an address that may be forged; 0 = no ceiling */
+	uint32_t udp_amplification;
+
 	/* sockets */
 	struct socket_rules outbound, inbound; /* of those that connect and send; of those that listen */
 

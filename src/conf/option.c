@@ -206,6 +206,9 @@ static const struct option_row rows[] = {
 	  "Bytes a second of one user, from wherever he comes; of the whole port where there are no users." },
 	{ "user_flows_per_s", NULL, 0, NULL, OPTION_NUMBER, IN_LIMITS | IN_USER_LIMITS, 0, 1000000, NULL,
 	  IN_SPEC(limits.user_flows_per_s), "0", "New TCP flows and UDP associations a second of one user." },
+	{ "udp_amplification", NULL, 0, NULL, OPTION_NUMBER, IN_TOP, 0, 1000000, NULL, IN_CONFIG(udp_amplification), "128",
+	  "A server returns at most so many times the bytes of a client's datagrams, unless a TCP connection has proven the "
+	  "client's address within the hour; 0 is no ceiling." },
 	{ "nofile", NULL, 0, NULL, OPTION_NUMBER, IN_TOP, 0, 1048576, NULL, IN_CONFIG(nofile), "0",
 	  "The limit of open files; 0 is as many as the system allows." },
 

@@ -81,10 +81,13 @@ static void log_listening(const struct endpoint *e, const char *what)
 
 /* ---- who comes, and what he may take ---- */
 
-static struct limits_party party_of(const struct addr *client, const struct ss_user *u)
+/* Behind a plugin all clients have its address, and none of his own. */
+static struct limits_party party_of(const struct endpoint *e, enum config_mode by, const struct addr *client, const struct ss_user *u)
 {
-	struct limits_party p = { .client = *client, .has_user = u };
+	struct limits_party p = { .has_user = u };
 
+	if (!(e->plugged & by))
+		p.client = *client;
 	if (u) {
 		p.user = u->tag;
 		p.user_bytes_per_s = u->bytes_per_s;
@@ -93,23 +96,29 @@ static struct limits_party party_of(const struct addr *client, const struct ss_u
 	return p;
 }
 
-static enum flow_end on_admit(void *owner, const struct addr *client)
+static enum flow_end admit(struct endpoint *e, enum config_mode by, const struct addr *client)
 {
-	struct endpoint *e = owner;
-	enum flow_end why = limits_admit(e->limits, client);
+	enum flow_end why;
 
+	if (e->plugged & by)
+		return END_DONE;
+	why = limits_admit(e->limits, client);
 	return why == END_DONE && e->events->admit ? e->events->admit(e->owner, client) : why;
 }
+
+static enum flow_end on_admit_tcp(void *owner, const struct addr *client) { return admit(owner, MODE_TCP_ONLY, client); }
+static enum flow_end on_admit_udp(void *owner, const struct addr *client) { return admit(owner, MODE_UDP_ONLY, client); }
 
 static void on_stream(void *owner, struct stream *s, const struct addr *client, const struct target *target)
 {
 	struct endpoint *e = owner;
-	struct limits_party party = party_of(client, ss_stream_user(s));
+	struct limits_party party = party_of(e, MODE_TCP_ONLY, client, ss_stream_user(s));
 
 	e->events->stream(e->owner, s, client, target, e->limits, &party);
 }
 
-static const struct inbound_events inbound_events = { .admit = on_admit, .stream = on_stream };
+static const struct inbound_events tcp_events = { .admit = on_admit_tcp, .stream = on_stream };
+static const struct inbound_events udp_events = { .admit = on_admit_udp };
 
 static enum flow_end on_association(void *owner, const struct assoc_key *key, struct limits_flow **limit)
 {
@@ -117,7 +126,7 @@ static enum flow_end on_association(void *owner, const struct assoc_key *key, st
 	struct ss_server_udp *udp = e->fresh.udp ? e->fresh.udp : e->parts.udp;
 	struct addr client;
 	const struct ss_user *u = ss_server_udp_whose(udp, key, &client);
-	struct limits_party party = party_of(&client, u);
+	struct limits_party party = party_of(e, MODE_UDP_ONLY, &client, u);
 
 	return limits_open(e->limits, &party, limit);
 }
@@ -149,12 +158,23 @@ static int open_tcp(struct endpoint *e, const struct endpoints_options *o, struc
 		.key = e->key,
 		.users = e->users,
 		.salts = o->salts,
+		.proven = o->proven,
 		.handshake_s = o->config->timeout,
 	};
 	int err;
 
-	p->tcp = ss_server_new(&options, &inbound_events, e, &err);
+	p->tcp = ss_server_new(&options, &tcp_events, e, &err);
 	return p->tcp ? 0 : -err;
+}
+
+/* What comes from the plugin comes from this machine. */
+static void guard_udp(const struct endpoint *e, const struct endpoints_options *o, struct ss_server_udp *udp)
+{
+	struct amplification guard = { .proven = o->proven };
+
+	if (!(e->plugged & MODE_UDP_ONLY))
+		guard.factor = o->config->udp_amplification;
+	ss_server_udp_guard(udp, &guard);
 }
 
 static int open_udp(struct endpoint *e, const struct endpoints_options *o, struct endpoint_parts *p)
@@ -172,7 +192,8 @@ static int open_udp(struct endpoint *e, const struct endpoints_options *o, struc
 	if (!p->associations)
 		return -ENOMEM;
 	ss_server_udp_on_close(p->udp, on_client_gone, p->associations);
-	ss_server_udp_ask(p->udp, &inbound_events, e);
+	ss_server_udp_ask(p->udp, &udp_events, e);
+	guard_udp(e, o, p->udp);
 	assoc_table_limit(p->associations, on_association, e);
 	return 0;
 }
@@ -336,6 +357,8 @@ static void apply_limits(struct endpoint *e, const struct endpoints_options *o, 
 		ss_server_set_patience(e->parts.tcp, o->config->timeout);
 	if (e->parts.associations)
 		assoc_table_set_limits(e->parts.associations, &limits);
+	if (e->parts.udp)
+		guard_udp(e, o, e->parts.udp);
 }
 
 /* Key, method and users: the part of a change that decides who may come. */

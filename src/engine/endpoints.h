@@ -11,6 +11,7 @@
 #include "crypto/salt_store.h"
 #include "flow/limits.h"
 #include "inbound/inbound.h"
+#include "inbound/proven.h"
 #include "outbound/outbound.h"
 #include "proto/ss_users.h"
 
@@ -24,6 +25,7 @@ struct endpoint_events {
 struct endpoints_options {
 	const struct config *config;		 /* the times and limits of all */
 	struct salt_store *salts;
+	struct proven *proven;			 /* addresses; see inbound/amplification.h */
 	struct outbound *out;			 /* where datagrams go */
 	const struct endpoint_events *events;	 /* where streams go, */
 	void *owner;				 /* with this */

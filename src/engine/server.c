@@ -29,6 +29,7 @@ struct server {
 	const struct config *config;
 	struct outbound *direct;
 	struct salt_store *salts;
+	struct proven *proven;
 	struct endpoints *endpoints;
 	struct uot_server *uot; /* streams of UDP over TCP, of all endpoints */
 	struct assoc_table *uot_associations;
@@ -102,6 +103,7 @@ static int open_endpoints(struct server *s)
 	struct endpoints_options options = {
 		.config = s->config,
 		.salts = s->salts,
+		.proven = s->proven,
 		.out = s->direct,
 		.events = &endpoint_events,
 		.owner = s,
@@ -128,7 +130,8 @@ static int open_all(struct server *s)
 
 	s->direct = direct_new(&direct);
 	s->salts = worker_is() ? worker_shared()->salts : worker_salts_new(false);
-	if (!s->direct || !s->salts)
+	s->proven = worker_is() ? worker_shared()->proven : proven_new(false);
+	if (!s->direct || !s->salts || !s->proven)
 		return -ENOMEM;
 	err = open_uot(s);
 	if (!err)
@@ -149,8 +152,10 @@ static void close_all(struct server *s)
 	engine_drain(); /* what ended above is freed by deferred work */
 	if (s->direct)
 		s->direct->ops->free(s->direct);
-	if (!worker_is())
+	if (!worker_is()) {
 		salt_store_free(s->salts);
+		proven_free(s->proven);
+	}
 }
 
 /* What may fail comes first. */

@@ -1,7 +1,8 @@
 /*
  * What workers must have in common, in memory that the supervisor maps before it
  * forks: the salts that were seen (a replay may land at another worker), who has
- * which UDP session, and a page of counters each, where a worker leaves its
+ * which UDP session, the addresses that have proven themselves (a client's TCP and
+ * its UDP may come to two), and a page of counters each, where a worker leaves its
  * numbers now and then and when it ends. It outlives every worker.
  */
 #ifndef GATUN_ENGINE_WORKER_SHARED_H
@@ -11,12 +12,14 @@
 
 #include "crypto/salt_store.h"
 #include "flow/counters.h"
+#include "inbound/proven.h"
 #include "inbound/session_owners.h"
 
 struct worker_shared {
 	int n; /* workers */
 	struct salt_store *salts;
 	struct session_owners *owners;
+	struct proven *proven;
 	struct flow_counters *counters; /* [n], as last told */
 };
 

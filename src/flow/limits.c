@@ -248,7 +248,7 @@ enum flow_end limits_admit(struct limits *l, const struct addr *client)
 static bool find_accounts(struct limits *l, const struct limits_party *p, struct account *out[KINDS])
 {
 	struct account_key client = client_key(&p->client), user = user_key(p->user);
-	bool clients = limits_clients(&l->rates), users = limits_users(&l->rates, p);
+	bool clients = limits_clients(&l->rates) && p->client.family, users = limits_users(&l->rates, p);
 
 	out[CLIENT] = clients ? account_of(l, &client, p) : NULL;
 	if (out[CLIENT] && !out[CLIENT]->flows) /* or making room for the other might forget it */
@@ -305,6 +305,8 @@ enum flow_end limits_open(struct limits *l, const struct limits_party *p, struct
 		return END_DONE;
 	if (!find_accounts(l, p, accounts))
 		return END_LIMIT;
+	if (!accounts[CLIENT] && !accounts[USER])
+		return END_DONE;
 	for (int k = 0; k < KINDS && !why; k++)
 		why = accounts[k] ? full(accounts[k]) : NULL;
 	if (why) {

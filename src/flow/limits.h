@@ -23,7 +23,7 @@ struct limits_rates {
 
 /* Whose flow it is. */
 struct limits_party {
-	struct addr client; /* its port means nothing */
+	struct addr client; /* its port means nothing; family 0: nobody knows */
 	bool has_user;
 	uint64_t user; /* tells the users of one struct limits apart */
 	uint32_t user_bytes_per_s, user_flows_per_s; /* this user's own; 0: as everybody's */

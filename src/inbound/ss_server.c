@@ -36,6 +36,7 @@ struct ss_server {
 	struct ss_stream_config config;
 	uint8_t key[SS_KEY_MAX];
 	struct salt_store *salts;
+	struct proven *proven;
 	const struct inbound_events *events;
 	void *owner;
 	struct list handshakes, drains; /* by age */
@@ -113,6 +114,8 @@ static void on_accepted(void *owner, struct stream *s, const struct target *targ
 	struct guest *g = owner;
 
 	guest_gone(g);
+	if (g->server->proven)
+		proven_note(g->server->proven, &g->client, loop_now());
 	g->server->events->stream(g->server->owner, s, &g->client, target);
 }
 
@@ -232,6 +235,7 @@ struct ss_server *ss_server_new(const struct ss_server_options *o, const struct 
 	s->config = (struct ss_stream_config){ .method = o->method, .key = s->key, .users = o->users };
 	memcpy(s->key, o->key, o->method->key_len);
 	s->salts = o->salts;
+	s->proven = o->proven;
 	s->events = events;
 	s->owner = owner;
 	s->limit_ms = (uint64_t)o->handshake_s * 1000;

@@ -8,6 +8,7 @@
 #include "crypto/method.h"
 #include "crypto/salt_store.h"
 #include "inbound/inbound.h"
+#include "inbound/proven.h"
 #include "proto/ss_users.h"
 
 struct ss_server_options {
@@ -16,6 +17,7 @@ struct ss_server_options {
 	const uint8_t *key;	  /* copied */
 	const struct ss_users *users; /* who may come, or NULL: anyone with the key; borrowed */
 	struct salt_store *salts; /* borrowed */
+	struct proven *proven;	  /* learns where clients are, or NULL; borrowed */
 	uint32_t handshake_s;	  /* how long a client may take to say what it wants */
 };
 

@@ -15,6 +15,9 @@
  * forgotten early leaves a grave (ss_graves.h): what comes later must be newer. Of
  * SIP004, which has no time and no id, some salts are remembered (ss_salts.h).
  * Among several workers a session is one worker's (session_owners.h).
+ *
+ * A source address may be forged, also by who has the key: what goes back to one
+ * that has not proven itself is bounded by what came from it (amplification.h).
  */
 #include "inbound/ss_server_udp.h"
 
@@ -43,6 +46,7 @@ struct client {
 	struct hash_node node;
 	struct assoc_key key;
 	struct addr peer, local;
+	struct amplification_credit credit; /* of the peer */
 	struct ss_server_udp *server;
 	struct ss_user_holder payer; /* once it is of the table, and there are users */
 	/* SIP022 alone: */
@@ -68,6 +72,7 @@ struct ss_server_udp {
 	struct session_owners *owners; /* SIP022 among several workers, or NULL */
 	struct session_listener listener;
 	bool handed; /* what is being opened comes from another worker */
+	struct amplification guard;
 };
 
 static struct ss_server_udp *of(struct datagram_port *p)
@@ -334,11 +339,19 @@ static struct client *open_sip022(struct ss_server_udp *s, const struct udp_mess
 	return accept_id(s, c, known, k) ? c : NULL;
 }
 
-static void take(struct ss_server_udp *s, struct rx *rx, struct client *c, const struct udp_message *m)
+static void settle(struct ss_server_udp *s, struct client *c, const struct addr *peer, uint32_t len)
+{
+	if (!addr_equal(&c->peer, peer))
+		c->credit = (struct amplification_credit){ 0 };
+	c->peer = *peer;
+	amplification_earn(&s->guard, &c->credit, peer, len);
+}
+
+static void take(struct ss_server_udp *s, struct rx *rx, struct client *c, const struct udp_message *m, uint32_t len)
 {
 	struct ss_packet *k = &rx->packets[rx->n];
 
-	c->peer = m->peer;
+	settle(s, c, &m->peer, len);
 	c->local = m->local;
 	c->heard_ms = loop_now();
 	if (c->payer.user) {
@@ -369,7 +382,7 @@ static void open_messages(struct ss_server_udp *s, struct rx *rx, const struct u
 			ss_port_expect(&s->codec, &m[i], n - i, off - cut.len);
 			c = is_sip022(s) ? open_sip022(s, &m[i], &cut, now, k) : open_sip004(s, &m[i], &cut, k);
 			if (c)
-				take(s, rx, c, &m[i]);
+				take(s, rx, c, &m[i], cut.len);
 		}
 	}
 	deliver(s, rx);
@@ -403,12 +416,26 @@ static void on_handed_over(struct session_listener *l, const struct udp_message 
 
 /* ---- replies ---- */
 
+static uint32_t datagrams_in(const struct datagram *d)
+{
+	return d->segment && d->payload.len ? (d->payload.len + d->segment - 1u) / d->segment : 1;
+}
+
 static void charge(struct ss_user *user, const struct datagram *d)
 {
-	uint32_t len = d->payload.len;
+	user->counters.datagrams_down += datagrams_in(d);
+	user->counters.udp_down += d->payload.len;
+}
 
-	user->counters.datagrams_down += d->segment && len ? (len + d->segment - 1u) / d->segment : 1;
-	user->counters.udp_down += len;
+/* May it go back to where the client says that it is? False: counted. */
+static bool may_return(struct ss_server_udp *s, struct client *c, const struct datagram *d)
+{
+	uint32_t n = datagrams_in(d);
+
+	if (amplification_allows(&s->guard, &c->credit, &c->peer, ss_port_sealed_max(&s->codec, d, n), n, loop_now()))
+		return true;
+	flow_counters.udp.dropped_amplification += n;
+	return false;
 }
 
 static void server_send(struct datagram_port *port, const struct datagram *d, int n)
@@ -422,7 +449,7 @@ static void server_send(struct datagram_port *port, const struct datagram *d, in
 
 		if (!c || c->key.session != d[i].key.session || !addr_equal(&c->key.addr, &d[i].key.addr))
 			c = find_client(s, &d[i].key);
-		if (!c)
+		if (!c || !may_return(s, c, &d[i]))
 			continue;
 		way.remote = &c->peer;
 		way.local = c->local.family ? &c->local : NULL;
@@ -570,6 +597,11 @@ void ss_server_udp_ask(struct ss_server_udp *s, const struct inbound_events *eve
 {
 	s->events = events;
 	s->owner = owner;
+}
+
+void ss_server_udp_guard(struct ss_server_udp *s, const struct amplification *guard)
+{
+	s->guard = *guard;
 }
 
 struct ss_user *ss_server_udp_whose(const struct ss_server_udp *s, const struct assoc_key *key, struct addr *peer)

@@ -7,6 +7,7 @@
 #define GATUN_INBOUND_SS_SERVER_UDP_H
 
 #include "crypto/method.h"
+#include "inbound/amplification.h"
 #include "inbound/inbound.h"
 #include "inbound/session_owners.h"
 #include "io/datagram.h"
@@ -26,6 +27,9 @@ void ss_server_udp_on_close(struct ss_server_udp *, void (*closed)(void *owner, 
 /* From now on events->admit is asked about every new client, and about one that
  * has moved to another address, once what he sent was authentic. Borrowed. */
 void ss_server_udp_ask(struct ss_server_udp *, const struct inbound_events *events, void *owner);
+/* From now on this bounds what goes back to whom; without it nothing does. Copied, but
+ * guard->proven is borrowed. */
+void ss_server_udp_guard(struct ss_server_udp *, const struct amplification *guard);
 /* Where a client of the table is now, in *peer, and whose he is; NULL: there are no users. */
 struct ss_user *ss_server_udp_whose(const struct ss_server_udp *, const struct assoc_key *, struct addr *peer);
 /* Several workers listen at this address: a datagram of a session that another one

@@ -19,6 +19,7 @@
 #define PADDING_MAX 900
 #define PADDED_TOTAL 1200 /* sealed bytes that padding must not exceed */
 #define NAMES_PORT 53
+#define IPV6_LONGER 12 /* than an IPv4 address in a datagram */
 
 static struct buf *arena;
 static uint32_t arena_used;
@@ -67,6 +68,15 @@ static void send_via(const struct ss_port_way *way, struct slice sealed)
 
 	datagram_send(way->via, &d, 1);
 	slice_unref(sealed);
+}
+
+uint64_t ss_port_sealed_max(const struct ss_packet_codec *c, const struct datagram *d, uint32_t n)
+{
+	uint64_t plain = d->payload.len + (uint64_t)n * (c->method->udp_overhead + IPV6_LONGER);
+	bool padded = c->method->sip022 && (d->payload.len == 0 || target_port(d->remote) == NAMES_PORT);
+	uint64_t full = (uint64_t)n * PADDED_TOTAL;
+
+	return padded && plain < full ? full : plain;
 }
 
 static int seal_one(struct ss_packet_codec *c, struct ss_packet_session *s, struct ss_packet_out *o,

@@ -27,6 +27,10 @@ struct ss_port_way {
 int ss_port_seal(struct ss_packet_codec *c, struct ss_packet_session *s, struct ss_packet_out *o,
 		 const struct datagram *d, const struct ss_port_way *way);
 
+/* What d, which holds n datagrams, may grow to when it is sealed by the server:
+ * padding at its most, addresses at their longest. */
+uint64_t ss_port_sealed_max(const struct ss_packet_codec *c, const struct datagram *d, uint32_t n);
+
 /* Counts a datagram that did not open (err of ss_packet_identify or _open). */
 void ss_port_count_bad(int err);
 

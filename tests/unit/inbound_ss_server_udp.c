@@ -447,6 +447,82 @@ static void test_the_owner_turns_clients_away(void **state)
 	}
 }
 
+static int drain(int fd)
+{
+	uint8_t data[2000];
+	int came = 0;
+
+	while (plain_receive(fd, data, sizeof(data), NULL) > 0)
+		came++;
+	return came;
+}
+
+/* How many of n answers of `len` bytes reach fd. */
+static int flood(const struct addr *mapped, int fd, int n, size_t len)
+{
+	int came = 0;
+
+	drain(fd);
+	memset(scratch, 0, len);
+	for (int i = 0; i < n; i++) {
+		plain_send(echo_fd, mapped, scratch, len);
+		turns(1);
+		came += drain(fd);
+	}
+	turns(5);
+	return came + drain(fd);
+}
+
+/* One datagram up from fd, and its echo down again. */
+static size_t exchange(struct raw_client *r, int fd, struct addr *mapped)
+{
+	uint8_t packet[2000];
+	size_t n = raw_seal(r, clock_unix(), packet);
+
+	plain_send(fd, &server_addr, packet, n);
+	turn_until(echo_once(mapped) == 1);
+	turn_until(drain(fd) == 1);
+	return n;
+}
+
+/* An address that may be forged gets no more than its share, wherever the session
+ * was before; a proof by TCP lifts it. */
+static void test_amplification_is_bounded_until_the_address_is_proven(void **state)
+{
+	(void)state;
+	for (int m = 2; m < 8; m += 4) {
+		struct amplification guard = { .factor = 20, .proven = proven_new(false) };
+		struct raw_client r;
+		struct addr mapped, moved;
+		uint64_t dropped = flow_counters.udp.dropped_amplification;
+		size_t n, share;
+		int fd, came;
+
+		begin(methods[m], true);
+		ss_server_udp_guard(server, &guard);
+		raw_begin(&r);
+		n = exchange(&r, r.fd, &mapped) + 28;
+		share = n * 20 / (1000 + 28 + method->udp_overhead + 12u);
+		came = flood(&mapped, r.fd, 10, 1000);
+		assert_in_range(came, share - 1, share);
+		assert_int_equal(flow_counters.udp.dropped_amplification - dropped, 10 - came);
+		if (method->sip022) { /* what was earned here is not for elsewhere */
+			fd = plain_socket(&moved);
+			for (int i = 0; i < 20; i++)
+				exchange(&r, r.fd, NULL);
+			exchange(&r, fd, NULL);
+			assert_in_range(flood(&mapped, fd, 10, 1000), share - 1, share);
+			exchange(&r, r.fd, NULL);
+			close(fd);
+		}
+		proven_note((struct proven *)(uintptr_t)guard.proven, &r.self, loop_now());
+		assert_int_equal(flood(&mapped, r.fd, 30, 1000), 30);
+		raw_end(&r);
+		end();
+		proven_free((struct proven *)(uintptr_t)guard.proven);
+	}
+}
+
 /* The association is gone after a name query's 10 s; its packets must not live again. */
 static void test_a_forgotten_session_cannot_be_replayed(void **state)
 {
@@ -615,6 +691,7 @@ int main(void)
 		cmocka_unit_test(test_a_replay_changes_nothing),
 		cmocka_unit_test(test_a_moved_client_gets_its_replies),
 		cmocka_unit_test(test_the_owner_turns_clients_away),
+		cmocka_unit_test(test_amplification_is_bounded_until_the_address_is_proven),
 		cmocka_unit_test(test_a_forgotten_session_cannot_be_replayed),
 		cmocka_unit_test(test_a_wrong_clock_is_refused),
 		cmocka_unit_test(test_the_client_checks_the_echo_and_keeps_two_sessions),
