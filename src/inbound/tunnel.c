@@ -18,6 +18,7 @@
 #include "io/datagram_counters.h"
 #include "io/tcp_socket.h"
 #include "io/udp_socket.h"
+#include "transport/ss_port.h"
 
 #define SOCKET_BUFFER (4u * 1024 * 1024)
 
@@ -80,6 +81,8 @@ struct tunnel_udp {
 	struct datagram_port port;
 	struct udp_socket *socket;
 	struct target forward;
+	tunnel_choice *choose; /* or NULL: all goes to `forward` */
+	void *choice_owner;
 	struct hash clients;
 };
 
@@ -114,6 +117,30 @@ static struct client *client_of(struct tunnel_udp *t, const struct addr *a)
 	return c;
 }
 
+/* Each datagram by itself: they may go to different targets. */
+static void choose_each(struct tunnel_udp *t, const struct udp_message *m)
+{
+	struct ss_port_cut cut;
+	struct client *c;
+
+	for (uint32_t off = 0; ss_port_cut(m, &off, &cut);) {
+		struct datagram d = { .key = { .addr = m->peer }, .payload = { m->payload.buf, cut.off, cut.len } };
+
+		d.remote = t->choose(t->choice_owner, &d.payload);
+		if (!d.remote) {
+			datagram_counters.dropped_crypto++;
+			continue;
+		}
+		c = client_of(t, &m->peer); /* only now: strangers leave nothing behind */
+		if (!c) {
+			datagram_counters.dropped_queue++;
+			continue;
+		}
+		c->local = m->local;
+		t->port.events->receive(t->port.owner, &d, 1);
+	}
+}
+
 static void on_receive(void *owner, const struct udp_message *m, int n)
 {
 	struct tunnel_udp *t = owner;
@@ -121,8 +148,13 @@ static void on_receive(void *owner, const struct udp_message *m, int n)
 	int count = 0;
 
 	for (int i = 0; i < n && i < UDP_RECEIVE_BATCH; i++) {
-		struct client *c = client_of(t, &m[i].peer);
+		struct client *c;
 
+		if (t->choose) {
+			choose_each(t, &m[i]);
+			continue;
+		}
+		c = client_of(t, &m[i].peer);
 		if (!c) {
 			datagram_counters.dropped_queue++;
 			continue;
@@ -191,7 +223,8 @@ struct tunnel_udp *tunnel_udp_new(const struct addr *listen, const struct target
 	if (!t)
 		return NULL;
 	t->port.ops = &tunnel_ops;
-	t->forward = *forward;
+	if (forward)
+		t->forward = *forward;
 	if (hash_init(&t->clients) == 0)
 		t->socket = udp_socket_open(&o, &socket_events, t, err);
 	if (!t->socket) {
@@ -200,6 +233,12 @@ struct tunnel_udp *tunnel_udp_new(const struct addr *listen, const struct target
 		return NULL;
 	}
 	return t;
+}
+
+void tunnel_udp_set_choice(struct tunnel_udp *t, tunnel_choice *choose, void *owner)
+{
+	t->choose = choose;
+	t->choice_owner = owner;
 }
 
 void tunnel_udp_free(struct tunnel_udp *t)

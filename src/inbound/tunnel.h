@@ -14,9 +14,13 @@ struct tunnel_tcp *tunnel_tcp_new(const struct addr *listen, const struct target
 void tunnel_tcp_free(struct tunnel_tcp *);
 
 struct tunnel_udp;
-/* NULL: *err is the errno of bind. */
+/* forward: NULL where a choice will be set. NULL: *err is the errno of bind. */
 struct tunnel_udp *tunnel_udp_new(const struct addr *listen, const struct target *forward, int *err);
 void tunnel_udp_free(struct tunnel_udp *);
+/* In place of the target: where a datagram goes, and what of it (it may be changed
+ * in place and cut). NULL: nowhere. */
+typedef const struct target *tunnel_choice(void *owner, struct slice *datagram);
+void tunnel_udp_set_choice(struct tunnel_udp *, tunnel_choice *, void *owner);
 /* Bind the association table to it. */
 struct datagram_port *tunnel_udp_port(struct tunnel_udp *);
 

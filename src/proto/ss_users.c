@@ -61,9 +61,20 @@ static struct ss_user *make_user(const struct ss_users *u, const char *name, con
 static void free_user(struct ss_user *user)
 {
 	free(user->name);
+	free(user->next);
 	aes_block_wipe(&user->header);
 	sodium_memzero(user, sizeof(*user));
 	free(user);
+}
+
+int ss_users_pass_on(struct ss_user *user, const struct target *next)
+{
+	if (!user->next)
+		user->next = malloc(sizeof(*user->next));
+	if (!user->next)
+		return -ENOMEM;
+	*user->next = *next;
+	return 0;
 }
 
 /* Out of the table, and out of memory unless somebody still holds him. */

@@ -12,6 +12,7 @@
 #ifndef GATUN_PROTO_SS_USERS_H
 #define GATUN_PROTO_SS_USERS_H
 
+#include "base/addr.h"
 #include "base/hash.h"
 #include "base/list.h"
 #include "proto/ss_identity.h"
@@ -28,6 +29,7 @@ struct ss_user {
 	uint64_t tag;	/* tells users apart where a number must; no outsider can guess it; 0 for "" */
 	uint8_t key[SS_KEY_MAX], hash[SS_IDENTITY_LEN];
 	struct aes_block header; /* under key: hides the ids of UDP replies (SIP022 with AES) */
+	struct target *next; /* of a relay: where who has this key is passed on to; else NULL */
 	struct ss_user_counters counters;
 	uint32_t bytes_per_s, flows_per_s; /* his own limits, which flow/limits keeps; 0: as everybody's */
 	struct list holders;
@@ -59,6 +61,8 @@ void ss_users_free(struct ss_users *);
 /* Key and name are copied. The method must support identities. 0, -EEXIST
  * (another user has this key) or -ENOMEM. */
 int ss_users_add(struct ss_users *, const char *name, const uint8_t *key);
+/* Where this user is passed on to, copied. 0 or -ENOMEM. */
+int ss_users_pass_on(struct ss_user *, const struct target *next);
 /* Lets in whoever has the server's key, as user "". For a table without users. */
 int ss_users_add_anyone(struct ss_users *);
 void ss_users_remove(struct ss_users *, struct ss_user *);
