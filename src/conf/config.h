@@ -30,6 +30,7 @@ struct config_server_user {
 	const char *name; /* free of control bytes; no two of a server are alike */
 	uint8_t key[SS_KEY_MAX]; /* nor are these */
 	uint32_t bytes_per_s, flows_per_s; /* his own limits; 0 = as everybody's */
+	struct target next; /* of a relay's: where who has this key is passed on to */
 };
 
 /* A proxy on the way to a server. */
@@ -61,6 +62,7 @@ struct config_server {
 	int n_identities;
 	struct config_server_user *users; /* SIP023, server: who may come; none: anyone with the key */
 	int n_users;
+	bool relay;  /* its users are destinations, and nobody is served here */
 	enum config_mode mode;
 	struct config_plugin plugin;
 	uint32_t timeout;	     /* seconds; 0 = the config's */

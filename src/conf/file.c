@@ -111,7 +111,14 @@ static void read_servers(struct reader *r, const struct option_row *o, const jso
 }
 
 /* A user is written like a server that has a name and a password only. */
-static void read_user(struct reader *r, const json_t *object, conf_place at, struct server_spec *server)
+/* A user, or with an address a relay's destination. */
+static bool is_user_key(const char *key, bool destination)
+{
+	return strcmp(key, "name") == 0 || strcmp(key, "password") == 0 ||
+	       (destination && (strcmp(key, "server") == 0 || strcmp(key, "server_port") == 0));
+}
+
+static void read_user(struct reader *r, const json_t *object, conf_place at, bool destination, struct server_spec *server)
 {
 	struct server_spec as_server = { 0 };
 	struct user_spec *user;
@@ -122,7 +129,7 @@ static void read_user(struct reader *r, const json_t *object, conf_place at, str
 		const struct json_place *place = json_places_key(&r->places, object, key);
 		char shown[KEY_SHOWN];
 
-		if (strcmp(key, "name") == 0 || strcmp(key, "password") == 0)
+		if (is_user_key(key, destination))
 			read_member(r, option_find_key(key, IN_SERVER), value, place->value_at, &as_server);
 		else if (option_find_key(key, IN_USER))
 			read_member(r, option_find_key(key, IN_USER), value, place->value_at, &as_server);
@@ -135,6 +142,8 @@ static void read_user(struct reader *r, const json_t *object, conf_place at, str
 		.name = as_server.tag,
 		.password = as_server.password,
 		.limits = as_server.limits,
+		.host = as_server.host,
+		.port = as_server.port,
 		.at = at,
 	};
 }
@@ -145,12 +154,17 @@ static void read_users(struct reader *r, const struct option_row *o, const json_
 		wants_type(r, o, array, at);
 		return;
 	}
+	if (server->n_users && !server->relay.number != !o->min) {
+		problem_add(&r->loading->problems, PROBLEM_ERROR, at, "\"users\" and \"destinations\" of one server: it serves, or it passes on");
+		return;
+	}
+	server->relay = (struct spec_number){ .number = o->min, .at = at };
 	for (size_t i = 0; i < json_array_size(array); i++) {
 		const json_t *entry = json_array_get(array, i);
 		const struct json_place *place = json_places_item(&r->places, array, i);
 
 		if (json_is_object(entry))
-			read_user(r, entry, place->value_at, server);
+			read_user(r, entry, place->value_at, o->min, server);
 		else
 			problem_add(&r->loading->problems, PROBLEM_ERROR, place->value_at, "a user is an object, not %s", kind_name(entry));
 	}

@@ -48,6 +48,9 @@ static const struct option_row rows[] = {
 	{ "users", NULL, 0, NULL, OPTION_USERS, IN_TOP | IN_SERVER, 0, 0, NULL, NOWHERE, NULL,
 	  "Users of a server (SIP023, the 2022 methods with AES): an array of objects with \"name\" and \"password\". Nobody else "
 	  "is let in; a client's password is the server's and the user's with a colon between." },
+	{ "destinations", NULL, 0, NULL, OPTION_USERS, IN_TOP | IN_SERVER, 1, 0, NULL, NOWHERE, NULL,
+	  "Makes a server a relay (SIP023): an array of objects with \"name\", \"password\", \"server\" and \"server_port\". Who has the "
+	  "relay's key and a destination's (KEY:KEY[:...]) is passed on to it, still sealed." },
 	{ "mode", NULL, 0, NULL, OPTION_WORD, IN_TOP | IN_SERVER, 1, 3, "tcp_only|udp_only|tcp_and_udp", IN_SPEC(mode),
 	  "tcp_and_udp", "What the server carries." },
 

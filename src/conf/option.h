@@ -54,7 +54,7 @@ enum option_type {
 	OPTION_ADDRESS,	    /* command line only: HOST:PORT */
 	OPTION_SOURCE,	    /* command line only: the config file */
 	OPTION_SERVERS,	    /* an array of objects */
-	OPTION_USERS,	    /* an array of objects, each with name and password */
+	OPTION_USERS,	    /* an array of objects, each with name and password; min 1: and an address */
 	OPTION_LOCALS,
 	OPTION_PORTS,	    /* an object of passwords by their ports: a server each */
 	OPTION_PROTOCOL,    /* of an inbound */

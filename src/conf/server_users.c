@@ -40,12 +40,15 @@ static void copy_text(struct spec_text *to, const struct spec_text *from)
 
 void spec_copy_users(struct server_spec *to, const struct server_spec *from)
 {
+	to->relay = from->relay;
 	for (int i = 0; i < from->n_users; i++) {
 		struct user_spec *u = spec_add_user(to);
 
 		u->at = from->users[i].at;
 		copy_text(&u->name, &from->users[i].name);
 		copy_text(&u->password, &from->users[i].password);
+		copy_text(&u->host, &from->users[i].host);
+		u->port = from->users[i].port;
 		u->limits = from->users[i].limits;
 	}
 }
@@ -94,6 +97,20 @@ static bool check_user(const struct user_spec *u, struct config *c, const struct
 	return true;
 }
 
+/* Where a destination is. */
+static bool check_next(const struct user_spec *u, struct config_server_user *out, struct problems *p)
+{
+	const char *host = u->host.text;
+	char name[NAME_SHOWN];
+
+	if (host && u->port.number && target_set(&out->next, host, strlen(host), (uint16_t)u->port.number) == 0)
+		return true;
+	if (host || !u->host.at)
+		problem_add(p, PROBLEM_ERROR, u->host.at ? u->host.at : u->at, "destination \"%s\" wants \"server\" and \"server_port\"",
+			    shown(u, name));
+	return false;
+}
+
 /* Is user i like one before him? */
 static bool check_unique(const struct config_server *s, const struct user_spec *u, struct problems *p)
 {
@@ -127,11 +144,15 @@ bool server_users_check(const struct server_spec *s, struct config *c, struct co
 			    "users (SIP023) need 2022-blake3-aes-128-gcm or 2022-blake3-aes-256-gcm; %s has none", out->method->name);
 		return false;
 	}
+	out->relay = s->relay.number;
 	out->users = calloc((size_t)s->n_users, sizeof(*out->users));
 	if (!out->users)
 		die(1, "out of memory");
 	for (int i = 0; i < s->n_users; i++) {
-		if (check_user(&s->users[i], c, out->method, &out->users[out->n_users], p) && check_unique(out, &s->users[i], p))
+		struct config_server_user *u = &out->users[out->n_users];
+
+		if (check_user(&s->users[i], c, out->method, u, p) && check_unique(out, &s->users[i], p) &&
+		    (!out->relay || check_next(&s->users[i], u, p)))
 			out->n_users++;
 		else
 			ok = false;

@@ -55,6 +55,7 @@ void spec_free(struct server_spec *s)
 	for (int i = 0; i < s->n_users; i++) {
 		wipe_text(&s->users[i].name);
 		wipe_text(&s->users[i].password);
+		wipe_text(&s->users[i].host);
 	}
 	free(s->users);
 	hop_list_free(s);

@@ -35,6 +35,8 @@ struct limits_spec {
 struct user_spec {
 	struct spec_text name, password;
 	struct limits_spec limits; /* of the user alone */
+	struct spec_text host;	   /* of a destination: where it is */
+	struct spec_number port;
 	conf_place at;
 };
 
@@ -53,6 +55,7 @@ struct server_spec {
 	struct limits_spec limits;
 	struct user_spec *users;
 	int n_users;
+	struct spec_number relay; /* its place: the users are destinations */
 	conf_place at; /* of the whole */
 };
 

@@ -76,7 +76,8 @@ static void log_listening(const struct endpoint *e, const char *what)
 	char where[ADDR_STRLEN];
 
 	if (log_level() >= LOG_LEVEL_INFO)
-		log_at(&own, LOG_LEVEL_INFO, "%s %s method=%s mode=%s", what, addr_format(&e->listen, where), e->method->name, mode_name(e->mode));
+		log_at(&own, LOG_LEVEL_INFO, "%s %s method=%s mode=%s%s", what, addr_format(&e->listen, where), e->method->name,
+		       mode_name(e->mode), e->relay ? " relay=yes" : "");
 }
 
 /* ---- who comes, and what he may take ---- */
@@ -119,6 +120,16 @@ static void on_stream(void *owner, struct stream *s, const struct addr *client, 
 
 static const struct inbound_events tcp_events = { .admit = on_admit_tcp, .stream = on_stream };
 static const struct inbound_events udp_events = { .admit = on_admit_udp };
+
+static void on_passed_on(void *owner, struct stream *s, const struct addr *client, const struct target *target)
+{
+	struct endpoint *e = owner;
+	struct limits_party party = party_of(client, NULL);
+
+	e->events->pass_on(e->owner, s, client, target, e->limits, &party);
+}
+
+static const struct inbound_events relay_events = { .admit = on_admit, .stream = on_passed_on };
 
 static enum flow_end on_association(void *owner, const struct assoc_key *key, struct limits_flow **limit)
 {
@@ -198,8 +209,38 @@ static int open_udp(struct endpoint *e, const struct endpoints_options *o, struc
 	return 0;
 }
 
+static int open_relay_tcp(struct endpoint *e, const struct endpoints_options *o, struct endpoint_parts *p)
+{
+	struct ss_relay_options options = {
+		.listen = place(e, MODE_TCP_ONLY),
+		.method = e->method,
+		.users = e->users,
+		.handshake_s = o->config->timeout,
+	};
+	int err;
+
+	p->relay = ss_relay_new(&options, &relay_events, e, &err);
+	return p->relay ? 0 : -err;
+}
+
+static int open_relay_udp(struct endpoint *e, const struct endpoints_options *o, struct endpoint_parts *p)
+{
+	struct assoc_limits limits = engine_assoc_limits(o->config, e->method);
+	struct addr listen = place(e, MODE_UDP_ONLY);
+	int err;
+
+	p->relay_udp = ss_relay_udp_new(&listen, e->method, e->key, e->users, &err);
+	if (!p->relay_udp)
+		return -err;
+	p->associations = assoc_table_new(ss_relay_udp_port(p->relay_udp), o->relay_out, &limits);
+	return p->associations ? 0 : -ENOMEM;
+}
+
 static void close_tcp(struct endpoint_parts *p)
 {
+	if (p->relay)
+		ss_relay_free(p->relay);
+	p->relay = NULL;
 	if (p->tcp)
 		ss_server_free(p->tcp);
 	p->tcp = NULL;
@@ -209,6 +250,9 @@ static void close_udp(struct endpoint_parts *p)
 {
 	if (p->associations)
 		assoc_table_free(p->associations);
+	if (p->relay_udp)
+		ss_relay_udp_free(p->relay_udp);
+	p->relay_udp = NULL;
 	if (p->udp)
 		ss_server_udp_free(p->udp);
 	p->associations = NULL;
@@ -220,10 +264,10 @@ int endpoint_prepare(struct endpoint *e, const struct endpoints_options *o, cons
 	enum config_mode mode = served(e, c->mode);
 	int err = 0;
 
-	if ((mode & MODE_TCP_ONLY) && !e->parts.tcp)
-		err = explain(&e->listen, "TCP", open_tcp(e, o, &e->fresh));
-	if (!err && (mode & MODE_UDP_ONLY) && !e->parts.udp)
-		err = explain(&e->listen, "UDP", open_udp(e, o, &e->fresh));
+	if ((mode & MODE_TCP_ONLY) && !e->parts.tcp && !e->parts.relay)
+		err = explain(&e->listen, "TCP", e->relay ? open_relay_tcp(e, o, &e->fresh) : open_tcp(e, o, &e->fresh));
+	if (!err && (mode & MODE_UDP_ONLY) && !e->parts.udp && !e->parts.relay_udp)
+		err = explain(&e->listen, "UDP", e->relay ? open_relay_udp(e, o, &e->fresh) : open_udp(e, o, &e->fresh));
 	if (err)
 		endpoint_withdraw(e);
 	return err;
@@ -237,6 +281,12 @@ void endpoint_withdraw(struct endpoint *e)
 
 static void take_fresh(struct endpoint *e)
 {
+	if (e->fresh.relay)
+		e->parts.relay = e->fresh.relay;
+	if (e->fresh.relay_udp) {
+		e->parts.relay_udp = e->fresh.relay_udp;
+		e->parts.associations = e->fresh.associations;
+	}
 	if (e->fresh.tcp)
 		e->parts.tcp = e->fresh.tcp;
 	if (e->fresh.udp) {
@@ -298,6 +348,8 @@ static int add_users(struct endpoint *e, const struct config_server *c)
 	for (int i = 0; i < c->n_users && !err; i++)
 		if (!ss_users_find_name(e->users, c->users[i].name))
 			err = ss_users_add(e->users, c->users[i].name, c->users[i].key);
+	for (int i = 0; i < c->n_users && e->relay && !err; i++)
+		err = ss_users_pass_on(ss_users_find_name(e->users, c->users[i].name), &c->users[i].next);
 	return err;
 }
 
@@ -422,10 +474,12 @@ static struct plugin_options plugin_options(const struct endpoint *e, const stru
 	return o;
 }
 
-bool endpoint_has_plugin_of(const struct endpoint *e, const struct config_server *c)
+bool endpoint_can_become(const struct endpoint *e, const struct config_server *c)
 {
 	struct plugin_options o = plugin_options(e, c);
 
+	if (e->relay != c->relay || (e->relay && !same_key(e, c)))
+		return false;
 	if (e->plugin && c->plugin.name)
 		return plugin_is(e->plugin, &o);
 	return worker_index() == 0 ? !e->plugin && !c->plugin.name : e->plugged == c->plugin.mode;
@@ -456,6 +510,7 @@ static int begin(struct endpoint *e, const struct config_server *c)
 	}
 	e->listen = c->address.ip;
 	e->mode = c->mode;
+	e->relay = c->relay;
 	take_key(e, c);
 	e->plugged = c->plugin.mode;
 	if (e->plugged && plugin_take_port(&e->local) != 0)

@@ -6,6 +6,7 @@
 #include "base/list.h"
 #include "engine/endpoints.h"
 #include "flow/assoc.h"
+#include "inbound/ss_relay.h"
 #include "inbound/ss_server.h"
 #include "inbound/ss_server_udp.h"
 #include "transport/plugin.h"
@@ -27,8 +28,11 @@ struct endpoint {
 	struct endpoint_parts {
 		struct ss_server *tcp;
 		struct ss_server_udp *udp;
+		struct ss_relay *relay; /* in place of tcp, and below in place of udp */
+		struct ss_relay_udp *relay_udp;
 		struct assoc_table *associations;
 	} parts, fresh; /* fresh: what a reload opened for it, until all of it is sure */
+	bool relay;	/* it passes its users on */
 	bool managed;	/* the manager's: no config names it */
 	bool named;	/* a reload's mark: the config names it */
 };
@@ -39,8 +43,9 @@ struct endpoint *endpoint_open(const struct endpoints_options *, const struct co
  * they go on: they need nothing of it. */
 void endpoint_close(struct endpoint *, bool flows);
 
-/* Is its plugin what the config says? Else nothing of the endpoint can stay. */
-bool endpoint_has_plugin_of(const struct endpoint *, const struct config_server *);
+/* Can it become what the config says? Else nothing of it can stay: another plugin, a
+ * relay that becomes a server or the other way round, a relay's key. */
+bool endpoint_can_become(const struct endpoint *, const struct config_server *);
 /* Step 1 of a change: opens what the config wants and the endpoint has not. 0 or -errno, logged. */
 int endpoint_prepare(struct endpoint *, const struct endpoints_options *, const struct config_server *);
 /* In place of step 2: takes step 1 back. */

@@ -87,7 +87,7 @@ static int prepare(struct endpoints *s, struct list *fresh)
 	for (int i = 0; i < c->n_servers && !err; i++) {
 		struct endpoint *e = claim(s, &c->servers[i]);
 
-		if (e && endpoint_has_plugin_of(e, &c->servers[i]))
+		if (e && endpoint_can_become(e, &c->servers[i]))
 			err = endpoint_prepare(e, &s->options, &c->servers[i]);
 		else if (!e)
 			err = add(s, fresh, &c->servers[i], false);
@@ -127,7 +127,7 @@ static void apply(struct endpoints *s)
 
 		if (!e)
 			continue;
-		if (endpoint_has_plugin_of(e, &c->servers[i]))
+		if (endpoint_can_become(e, &c->servers[i]))
 			endpoint_apply(e, &s->options, &c->servers[i]);
 		else if (!(e = replace(s, e, &c->servers[i])))
 			continue;

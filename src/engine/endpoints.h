@@ -20,6 +20,9 @@ struct endpoint_events {
 	enum flow_end (*admit)(void *owner, const struct addr *client); /* or NULL */
 	void (*stream)(void *owner, struct stream *, const struct addr *client, const struct target *, struct limits *,
 		       const struct limits_party *);
+	/* The same for what a relay passes on, still sealed. */
+	void (*pass_on)(void *owner, struct stream *, const struct addr *client, const struct target *, struct limits *,
+			const struct limits_party *);
 };
 
 struct endpoints_options {
@@ -27,6 +30,7 @@ struct endpoints_options {
 	struct salt_store *salts;
 	struct proven *proven;			 /* addresses; see inbound/amplification.h */
 	struct outbound *out;			 /* where datagrams go */
+	struct outbound *relay_out;		 /* where those go that a relay passes on */
 	const struct endpoint_events *events;	 /* where streams go, */
 	void *owner;				 /* with this */
 };

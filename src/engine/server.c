@@ -27,7 +27,7 @@
 
 struct server {
 	const struct config *config;
-	struct outbound *direct;
+	struct outbound *direct, *relay_out;
 	struct salt_store *salts;
 	struct proven *proven;
 	struct endpoints *endpoints;
@@ -59,7 +59,14 @@ static void on_stream(void *owner, struct stream *s, const struct addr *client, 
 		relay_start_limited(s, client, target, server->direct, limits, party);
 }
 
-static const struct endpoint_events endpoint_events = { .stream = on_stream };
+/* A destination is the config's choice, not the client's. */
+static void on_passed_on(void *owner, struct stream *s, const struct addr *client, const struct target *target, struct limits *limits,
+			 const struct limits_party *party)
+{
+	relay_start_limited(s, client, target, ((struct server *)owner)->relay_out, limits, party);
+}
+
+static const struct endpoint_events endpoint_events = { .stream = on_stream, .pass_on = on_passed_on };
 
 static enum flow_end on_uot_association(void *owner, const struct assoc_key *key, struct limits_flow **limit)
 {
@@ -105,6 +112,7 @@ static int open_endpoints(struct server *s)
 		.salts = s->salts,
 		.proven = s->proven,
 		.out = s->direct,
+		.relay_out = s->relay_out,
 		.events = &endpoint_events,
 		.owner = s,
 	};
@@ -129,9 +137,11 @@ static int open_all(struct server *s)
 	int err;
 
 	s->direct = direct_new(&direct);
+	direct.allow_local = true;
+	s->relay_out = direct_new(&direct);
 	s->salts = worker_is() ? worker_shared()->salts : worker_salts_new(false);
 	s->proven = worker_is() ? worker_shared()->proven : proven_new(false);
-	if (!s->direct || !s->salts || !s->proven)
+	if (!s->direct || !s->relay_out || !s->salts || !s->proven)
 		return -ENOMEM;
 	err = open_uot(s);
 	if (!err)
@@ -152,6 +162,8 @@ static void close_all(struct server *s)
 	engine_drain(); /* what ended above is freed by deferred work */
 	if (s->direct)
 		s->direct->ops->free(s->direct);
+	if (s->relay_out)
+		s->relay_out->ops->free(s->relay_out);
 	if (!worker_is()) {
 		salt_store_free(s->salts);
 		proven_free(s->proven);

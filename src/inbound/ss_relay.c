@@ -31,6 +31,7 @@
 
 #define HEADER_LEN (11 + SS_TAG_LEN) /* SIP022's fixed header in its box */
 #define IDS_LEN 16
+#define SLICES_MAX 16 /* of one offer; the rest is offered again */
 
 enum guest_state { ASKING, HELD, SALT, JOINED, GONE };
 
@@ -49,12 +50,11 @@ struct guest {
 	struct stream *under;
 	struct addr client;
 	struct buf *salt;
-	uint32_t said; /* of the salt */
+	uint32_t salt_len, said; /* of it */
 	uint8_t state;
-	bool want_room;
 	uint64_t due_ms;
 	struct list node;
-	struct loop_work work, free_work;
+	struct loop_work free_work;
 };
 
 static struct guest *of(const struct stream *s)
@@ -71,7 +71,6 @@ static void leave(struct guest *g)
 {
 	g->state = GONE;
 	list_remove(&g->node);
-	loop_defer_cancel(&g->work);
 	if (g->salt)
 		buf_unref(g->salt);
 	g->salt = NULL;
@@ -88,43 +87,49 @@ static void turn_away(struct guest *g, enum flow_end why)
 
 /* ---- the owner's stream ---- */
 
-static void join(struct guest *g)
+/* Salt and what follows leave together: the next one, too, wants them in one read. */
+static size_t salt_data(void *owner, const struct slice *v, int n)
 {
+	struct guest *g = owner;
+	uint32_t left = g->salt_len - g->said;
+	struct slice all[SLICES_MAX + 1] = { { g->salt, g->said, left } };
+	size_t taken;
+
+	if (n > SLICES_MAX)
+		n = SLICES_MAX;
+	memcpy(all + 1, v, sizeof(*v) * (size_t)n);
+	taken = g->stream.events->data(g->stream.owner, all, n + 1);
+	if (g->state != SALT)
+		return 0; /* it ended us */
+	if (taken < left) {
+		g->said += (uint32_t)taken;
+		return 0;
+	}
 	g->state = JOINED;
 	buf_unref(g->salt);
 	g->salt = NULL;
 	stream_bind(g->under, g->stream.events, g->stream.owner);
-	stream_want(g->under, true, g->want_room);
+	return taken - left;
 }
 
-static void say_salt(struct loop_work *w)
+static void salt_room(void *owner) { ((struct guest *)owner)->stream.events->room(((struct guest *)owner)->stream.owner); }
+static void salt_fin(void *owner) { ((struct guest *)owner)->stream.events->fin(((struct guest *)owner)->stream.owner); }
+static void salt_ended(void *owner, enum flow_end why)
 {
-	struct guest *g = container_of(w, struct guest, work);
-	struct slice rest = { g->salt, g->said, g->relay->options.method->key_len - g->said };
-	size_t taken = g->stream.events->data(g->stream.owner, &rest, 1);
-
-	if (g->state != SALT)
-		return; /* it ended us */
-	g->said += (uint32_t)taken;
-	if (taken == rest.len)
-		join(g);
-	else
-		g->state = HELD; /* until it wants more */
+	((struct guest *)owner)->stream.events->ended(((struct guest *)owner)->stream.owner, why);
 }
+
+static const struct stream_events salt_events = { salt_data, salt_room, salt_fin, salt_ended };
 
 static void guest_want(struct stream *s, bool data, bool room)
 {
 	struct guest *g = of(s);
 
-	if (g->state == JOINED) {
-		stream_want(g->under, data, room);
-		return;
-	}
-	g->want_room = room;
 	if (data && g->state == HELD) {
 		g->state = SALT;
-		loop_defer(&g->work, say_salt);
+		stream_bind(g->under, &salt_events, g);
 	}
+	stream_want(g->under, data, room);
 }
 
 static ssize_t guest_write(struct stream *s, const struct slice *v, int n) { return stream_write(of(s)->under, v, n); }
@@ -200,6 +205,7 @@ static size_t on_data(void *owner, const struct slice *v, int n)
 		return 0;
 	}
 	memcpy(g->salt->data, head, salt);
+	g->salt_len = (uint32_t)salt;
 	g->state = HELD;
 	list_remove(&g->node);
 	user->counters.tcp_flows++;
