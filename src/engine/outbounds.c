@@ -10,8 +10,13 @@
 
 #include "engine/status.h"
 #include "outbound/pool.h"
+#include "outbound/proxy.h"
 #include "outbound/shadowsocks.h"
+#include "proto/ss_addr.h"
 #include "proto/ss_identity.h"
+
+#define IPV4_ADDR_LEN 7 /* of an address in a Shadowsocks header; what ss_identity_udp_overhead() reckons with */
+#define SOCKS_UDP_BEFORE_ADDR 3
 
 /* ---- one server ---- */
 
@@ -34,7 +39,8 @@ static bool carries(const struct config_server *s, enum config_mode mode)
 	return s->mode & mode;
 }
 
-static struct outbound *server_new(const struct config *c, const struct config_server *s)
+static struct outbound *shadowsocks_of(const struct config *c, const struct config_server *s, const struct config_server *of,
+				       struct outbound *via)
 {
 	struct plugin_options plugin = plugin_of(s);
 	struct shadowsocks_options options = {
@@ -49,31 +55,69 @@ static struct outbound *server_new(const struct config *c, const struct config_s
 		.udp = carries(s, MODE_UDP_ONLY),
 		.udp_in_tcp = s->udp_over_tcp == UDP_OVER_TCP_YES,
 		.udp_auto = s->udp_over_tcp == UDP_OVER_TCP_AUTO,
-		.rules = &s->outbound,
-		.timeout_s = s->timeout ? s->timeout : c->timeout,
+		.rules = &of->outbound,
+		.timeout_s = of->timeout ? of->timeout : c->timeout,
+		.via = via,
 	};
 
 	return shadowsocks_new(&options);
 }
 
-/* ---- all of them ---- */
-
-static json_t *rtt_of(bool carried, int32_t rtt_ms)
+static struct outbound *hop_new(const struct config *c, const struct config_hop *h, const struct config_server *of, struct outbound *via)
 {
-	return carried && rtt_ms >= 0 ? json_integer(rtt_ms) : json_null();
+	struct proxy_options options = {
+		.http = h->kind == HOP_HTTP,
+		.address = h->address,
+		.user = h->user,
+		.password = h->password,
+		.rules = &of->outbound,
+		.timeout_s = of->timeout ? of->timeout : c->timeout,
+		.via = via,
+	};
+
+	return h->kind == HOP_SHADOWSOCKS ? shadowsocks_of(c, h->server, of, via) : proxy_new(&options);
 }
 
-static json_t *score_of(double score)
+/* The server behind its hops: each knows the one before it, and frees it. */
+static struct outbound *server_new(const struct config *c, const struct config_server *s)
 {
-	return score >= 0 ? json_real(score) : json_null();
+	struct outbound *via = NULL, *next;
+
+	for (int i = 0; i <= s->n_hops; i++) {
+		next = i < s->n_hops ? hop_new(c, &s->hops[i], s, via) : shadowsocks_of(c, s, s, via);
+		if (!next) {
+			if (via)
+				via->ops->free(via);
+			return NULL;
+		}
+		via = next;
+	}
+	return via;
+}
+
+/* ---- all of them ---- */
+
+/* What is not measured is left out. */
+static void describe_kind(json_t *server, const char *const keys[3], uint32_t failures, int32_t rtt_ms, double score)
+{
+	json_object_set_new(server, keys[0], json_integer(failures));
+	if (rtt_ms >= 0)
+		json_object_set_new(server, keys[1], json_integer(rtt_ms));
+	if (score >= 0)
+		json_object_set_new(server, keys[2], json_real(score));
 }
 
 static json_t *describe(const struct outbound_pool_status *s)
 {
-	return json_pack("{s:s, s:s, s:s, s:o, s:I, s:o, s:I, s:I, s:o, s:I, s:o}", "tag", s->name, "address", s->address, "state", s->state,
-			 "rtt_ms", rtt_of(s->tcp, s->tcp_rtt_ms), "failures", (json_int_t)s->tcp_failures, "score", score_of(s->tcp_score),
-			 "up", (json_int_t)s->up, "down", (json_int_t)s->down, "udp_rtt_ms", rtt_of(s->udp, s->udp_rtt_ms),
-			 "udp_failures", (json_int_t)s->udp_failures, "udp_score", score_of(s->udp_score));
+	static const char *const tcp[] = { "failures", "rtt_ms", "score" }, *const udp[] = { "udp_failures", "udp_rtt_ms", "udp_score" };
+	json_t *server = json_pack("{s:s, s:s, s:s, s:I, s:I}", "tag", s->name, "address", s->address, "state", s->state,
+				   "up", (json_int_t)s->up, "down", (json_int_t)s->down);
+
+	if (s->tcp)
+		describe_kind(server, tcp, s->tcp_failures, s->tcp_rtt_ms, s->tcp_score);
+	if (s->udp)
+		describe_kind(server, udp, s->udp_failures, s->udp_rtt_ms, s->udp_score);
+	return server;
 }
 
 static void free_members(struct pool_member_options *members, int n)
@@ -194,16 +238,45 @@ const struct ss_method *engine_outbound_method(const struct config *c)
 	return c->servers[0].method;
 }
 
+/* What the hops add: each carries the datagram for the next, whose address stands in its header. */
+static unsigned hops_udp_overhead(const struct config_server *s)
+{
+	unsigned sum = 0;
+
+	for (int i = 0; i < s->n_hops; i++) {
+		const struct config_hop *h = &s->hops[i];
+		const struct target *next = i + 1 < s->n_hops ? &s->hops[i + 1].address : &s->address;
+
+		sum += (unsigned)ss_addr_len(next);
+		if (h->kind == HOP_SHADOWSOCKS)
+			sum += ss_identity_udp_overhead(h->server->method, h->server->n_identities) - IPV4_ADDR_LEN;
+		else
+			sum += SOCKS_UDP_BEFORE_ADDR;
+	}
+	return sum;
+}
+
+unsigned engine_outbound_udp_overhead_of(const struct config_server *s)
+{
+	/* In a stream a datagram grows as well, but no packet has to hold it. */
+	if (s->udp_over_tcp == UDP_OVER_TCP_YES)
+		return 0;
+	return ss_identity_udp_overhead(s->method, s->n_identities) + hops_udp_overhead(s);
+}
+
 unsigned engine_outbound_udp_overhead(const struct config *c)
 {
 	unsigned most = 0;
 
 	for (int i = 0; i < c->n_servers; i++) {
-		/* In a stream a datagram grows as well, but no packet has to hold it. */
-		unsigned one = c->servers[i].udp_over_tcp == UDP_OVER_TCP_YES ?
-				       0 : ss_identity_udp_overhead(c->servers[i].method, c->servers[i].n_identities);
+		unsigned one = engine_outbound_udp_overhead_of(&c->servers[i]);
 
 		most = one > most ? one : most;
 	}
 	return most;
+}
+
+const struct target *engine_outbound_first(const struct config_server *s)
+{
+	return s->n_hops ? &s->hops[0].address : &s->address;
 }

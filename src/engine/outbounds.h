@@ -18,7 +18,10 @@ int engine_outbound_update(struct outbound *pool, const struct config *);
 bool engine_outbound_carries(const struct config *, enum config_mode);
 /* The method whose needs an association table must meet: a 2022 one, if there is any. */
 const struct ss_method *engine_outbound_method(const struct config *);
-/* Bytes that a UDP datagram grows by at most on its way through a server. */
+/* Bytes that a UDP datagram grows by on its way through a server and its hops, and at most of all. */
+unsigned engine_outbound_udp_overhead_of(const struct config_server *);
 unsigned engine_outbound_udp_overhead(const struct config *);
+/* Where packets for this server go: to it, or to the first hop. */
+const struct target *engine_outbound_first(const struct config_server *);
 
 #endif

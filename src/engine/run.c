@@ -3,6 +3,7 @@
  * lives.
  */
 #include <errno.h>
+#include <limits.h>
 #include <netdb.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -142,22 +143,34 @@ static int server_addr(const struct target *t, struct addr *out)
 	return 0;
 }
 
-int engine_tun_mtu(const struct config *config)
+/* What fits the path to one server, or to its first hop. */
+static int server_mtu(const struct config_server *s, bool may_ask)
 {
-	const struct config_server *s = &config->servers[0];
-	struct addr server = { 0 };
+	const struct target *first = engine_outbound_first(s);
+	struct addr at = { 0 };
 	int mtu = 1500;
 
-	if (config->mtu)
-		return config->mtu;
-	if (server_addr(&s->address, &server) == 0) {
-		int path = sys_uplink_mtu(&server);
+	if ((may_ask || !target_is_name(first)) && server_addr(first, &at) == 0) {
+		int path = sys_uplink_mtu(&at);
 		if (path > 0)
 			mtu = path;
 	}
-	mtu -= (int)engine_outbound_udp_overhead(config);
+	mtu -= (int)engine_outbound_udp_overhead_of(s);
 	/* An IPv4 packet inside grows into an IPv6 one outside. */
-	if (server.family == AF_INET6)
-		mtu -= 20;
-	return mtu < TUN_MTU_MIN ? TUN_MTU_MIN : mtu;
+	return at.family == AF_INET6 ? mtu - 20 : mtu;
+}
+
+int engine_tun_mtu(const struct config *config)
+{
+	int least = INT_MAX;
+
+	if (config->mtu)
+		return config->mtu;
+	/* Of several servers only the first is asked for by name: each might take seconds. */
+	for (int i = 0; i < config->n_servers; i++) {
+		int mtu = server_mtu(&config->servers[i], i == 0);
+
+		least = mtu < least ? mtu : least;
+	}
+	return least < TUN_MTU_MIN ? TUN_MTU_MIN : least;
 }
