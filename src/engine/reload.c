@@ -115,16 +115,21 @@ static void on_hangup(struct loop_signal *s)
 	run(why, sizeof(why));
 }
 
-static json_t *on_request(void *owner, const json_t *request)
+json_t *reload_request(void)
 {
 	char why[256] = "";
 
-	(void)owner, (void)request;
 	if (!source)
 		return engine_request_error("there is no config file (-c) to read again");
 	if (run(why, sizeof(why)) != 0)
 		return engine_request_error("nothing has changed: %s", why);
 	return json_pack("{s:b}", "reloaded", 1);
+}
+
+static json_t *on_request(void *owner, const json_t *request)
+{
+	(void)owner, (void)request;
+	return reload_request();
 }
 
 void reload_begin(const struct config *initial, int (*update)(void *owner, const struct config *fresh), void *owner, bool on_signal)
@@ -135,6 +140,12 @@ void reload_begin(const struct config *initial, int (*update)(void *owner, const
 	engine_request_add("reload", on_request, NULL);
 	if (on_signal && source)
 		loop_signal_start(&reload.hangup, SIGHUP, on_hangup);
+}
+
+void reload_forget(void)
+{
+	loop_signal_stop(&reload.hangup);
+	reload.newest = NULL;
 }
 
 void reload_end(void)

@@ -6,6 +6,7 @@
 #ifndef GATUN_ENGINE_RELOAD_H
 #define GATUN_ENGINE_RELOAD_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -29,5 +30,10 @@ void reload_set_source(const struct reload_source *);
  */
 void reload_begin(const struct config *initial, int (*update)(void *owner, const struct config *fresh), void *owner, bool signal);
 void reload_end(void);
+/* The request itself, for a supervisor, who passes all others on. */
+json_t *reload_request(void);
+/* In a child of the process that began: it listens to no signal, and the config that it
+ * was born with is never freed. */
+void reload_forget(void);
 
 #endif

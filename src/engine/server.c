@@ -207,7 +207,7 @@ static int run_server(const struct config *config)
 		err = engine_await_plugins();
 	if (!err) {
 		engine_set_upkeep(upkeep, &server);
-		reload_begin(config, update, &server, true);
+		reload_begin(config, update, &server, !worker_is());
 		engine_loop();
 	}
 	close_all(&server);

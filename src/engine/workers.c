@@ -42,9 +42,12 @@
 #include "base/log.h"
 #include "engine/common.h"
 #include "engine/engine.h"
+#include "engine/manager.h"
+#include "engine/reload.h"
 #include "engine/status.h"
 #include "engine/worker.h"
 #include "engine/worker_link.h"
+#include "engine/worker_orders.h"
 #include "engine/worker_sum.h"
 #include "engine/worker_words.h"
 #include "loop/loop.h"
@@ -128,10 +131,13 @@ _Noreturn static void be_worker(struct worker_life *life, pid_t supervisor, cons
 	if (getppid() != supervisor)
 		_exit(1);
 	stop_signals();
+	reload_forget();
+	manager_forget();
 	loop_free();
 	engine_status_end();
 	engine_set_hooks(NULL);
 	engine_request_relay(NULL);
+	signal(SIGHUP, SIG_IGN); /* the supervisor's: it tells us */
 	err = keep_own_descriptors(life);
 	unblock_signals(mask);
 	if (err) {
@@ -155,12 +161,17 @@ static void start_next(void)
 		}
 	}
 	self->started = true;
-	if (engine_drop_privileges(self->config) != 0) {
+	if (manager_open(&self->config->manager) != 0 || engine_drop_privileges(self->config) != 0) {
 		self->exit_code = 1;
 		loop_stop();
 		return;
 	}
 	log_info("%d workers serve the same ports", self->n);
+}
+
+static void tell_worker(void *owner, const json_t *request)
+{
+	json_decref(worker_link_ask(((struct slot *)owner)->link, request));
 }
 
 static void on_message(struct slot *s, const struct worker_message *m, int fd)
@@ -174,6 +185,7 @@ static void on_message(struct slot *s, const struct worker_message *m, int fd)
 		break;
 	case WORKER_READY:
 		s->state = SLOT_READY;
+		worker_orders_repeat(tell_worker, s);
 		if (!self->started)
 			start_next();
 		break;
@@ -444,11 +456,54 @@ static json_t *ask_all(const json_t *request)
 	return answer ? answer : engine_request_error("no worker is there to answer");
 }
 
+/* The numbers of all, added up. */
+static json_t *sum_answers(const json_t *request)
+{
+	json_t *sum = json_object();
+
+	for (int i = 0; i < self->n; i++) {
+		json_t *more = self->slots[i].state == SLOT_READY ? worker_link_ask(self->slots[i].link, request) : NULL;
+
+		if (more)
+			engine_status_add_up(sum, more);
+		json_decref(more);
+	}
+	return sum;
+}
+
 static json_t *relay_request(const json_t *request)
 {
 	const char *name = json_string_value(json_object_get(request, "request"));
+	json_t *answer;
 
-	return name && strcmp(name, "status") == 0 ? sum_status(request) : ask_all(request);
+	if (name && strcmp(name, "status") == 0)
+		return sum_status(request);
+	if (name && strcmp(name, "manager_ports") == 0)
+		return sum_answers(request);
+	if (name && strcmp(name, "reload") == 0)
+		return reload_request();
+	answer = ask_all(request);
+	worker_orders_note(request, answer);
+	return answer;
+}
+
+/* Each worker reads the file for itself; the config here is that of lives to come. */
+static int update(void *owner, const struct config *fresh)
+{
+	json_t *request = json_pack("{s:s}", "request", "reload"), *answer = ask_all(request);
+	const char *error = json_string_value(json_object_get(answer, "error"));
+	int err = error ? -EINVAL : 0;
+
+	(void)owner;
+	if (error) {
+		log_error("%s", error);
+	} else {
+		self->config = fresh;
+		worker_orders_reloaded(fresh);
+	}
+	json_decref(answer);
+	json_decref(request);
+	return err;
 }
 
 /* ---- life ---- */
@@ -492,14 +547,18 @@ static int supervise(struct supervisor *u)
 	loop_signal_start(&u->term, SIGTERM, on_stop);
 	loop_signal_start(&u->interrupt, SIGINT, on_stop);
 	loop_signal_start(&u->child, SIGCHLD, on_child);
+	reload_begin(u->config, update, u, true);
 	start_next();
 	engine_loop();
+	manager_close();
+	worker_orders_forget();
 	loop_timer_stop(&u->kill_timer);
 	if (!u->exit_code) {
 		engine_log_summary();
 		worker_sum_log_users(u->sum);
 	}
 	stop_signals();
+	reload_end();
 	engine_request_relay(NULL);
 	engine_status_end();
 	loop_free();

@@ -2,6 +2,7 @@
 #include "fuzz.h"
 
 #include <errno.h>
+#include <stdbool.h>
 
 #include "proto/manager.h"
 
