@@ -124,12 +124,12 @@ static const struct inbound_events udp_events = { .admit = on_admit_udp };
 static void on_passed_on(void *owner, struct stream *s, const struct addr *client, const struct target *target)
 {
 	struct endpoint *e = owner;
-	struct limits_party party = party_of(client, NULL);
+	struct limits_party party = party_of(e, MODE_TCP_ONLY, client, NULL);
 
 	e->events->pass_on(e->owner, s, client, target, e->limits, &party);
 }
 
-static const struct inbound_events relay_events = { .admit = on_admit, .stream = on_passed_on };
+static const struct inbound_events relay_events = { .admit = on_admit_tcp, .stream = on_passed_on };
 
 static enum flow_end on_association(void *owner, const struct assoc_key *key, struct limits_flow **limit)
 {
