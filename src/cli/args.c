@@ -24,6 +24,7 @@
 #include "conf/nearest.h"
 #include "conf/url.h"
 #include "ctl/control.h"
+#include "engine/acls.h"
 #include "engine/reload.h"
 #include "sys/secrets.h"
 
@@ -464,6 +465,9 @@ static int load(struct args *a, struct config *c, char *why, size_t size)
 	report_problems(a->command, &a->loading.problems, c);
 	if (a->loading.problems.n_errors) {
 		first_error(&a->loading.problems, why, size);
+		code = wants_command(a) ? EXIT_RUN_FAILED : EXIT_BAD_CONFIG;
+	} else if (!engine_acls_read(c)) {
+		snprintf(why, size, "an ACL file has errors");
 		code = wants_command(a) ? EXIT_RUN_FAILED : EXIT_BAD_CONFIG;
 	}
 	load_end(&a->loading);

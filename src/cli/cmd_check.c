@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/args.h"
+#include "cli/check_acl.h"
 #include "cli/words.h"
 #include "conf/hop.h"
 #include "conf/load.h"
@@ -182,6 +183,7 @@ int cmd_check(const struct command *self, int argc, char **argv)
 {
 	struct config config;
 	struct loading l;
+	struct checked_acls acls = { 0 };
 	bool ok;
 
 	if (args_want_help(self, argc, argv))
@@ -196,6 +198,8 @@ int cmd_check(const struct command *self, int argc, char **argv)
 	if (ok)
 		ok = load_finish(&l, FOR_CHECK);
 	problems_print(&l.problems, PROBLEM_ADVICE, stderr);
+	if (ok)
+		ok = check_acls_read(&acls, &config, l.tun_acl.text);
 	print_verdict(&l, ok);
 	if (ok) {
 		print_servers(&config);
@@ -204,7 +208,9 @@ int cmd_check(const struct command *self, int argc, char **argv)
 		print_locals(&config);
 		print_listen(&config);
 		print_manager(&config);
+		check_acls_print(&acls);
 	}
+	check_acls_free(&acls);
 	load_end(&l);
 	config_free(&config);
 	return ok ? 0 : EXIT_BAD_CONFIG;

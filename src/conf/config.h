@@ -67,6 +67,7 @@ struct config_server {
 	struct config_plugin plugin;
 	uint32_t timeout;	     /* seconds; 0 = the config's */
 	struct config_limits limits; /* server */
+	const char *acl;	     /* server: its own file or the config's; NULL = none */
 
 	/* client: among several, and what stands before it */
 	uint32_t tcp_weight, udp_weight; /* thousandths; 0 = never chosen */
@@ -102,6 +103,7 @@ struct config_local {
 	struct target forward; /* LOCAL_TUNNEL */
 	enum config_mode mode;
 	struct config_users socks_users, http_users;
+	const char *acl;	/* its own file or the config's; NULL = none */
 };
 
 struct config {
@@ -145,6 +147,9 @@ struct config {
 	struct target probe_host;	/* port 0 = TCP is probed by a connect alone */
 	const char *probe_path;
 	struct target probe_dns;	/* port 0 = UDP is not probed */
+
+	/* what is proxied, what goes past it, who may come (route/acl.h); NULL = no file */
+	const char *acl;
 
 	/* processes */
 	uint32_t workers;    /* 1 = this one alone; 0 = one for each processor */

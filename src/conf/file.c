@@ -198,10 +198,13 @@ static void read_local(struct reader *r, const json_t *local, conf_place at)
 		local_free(&spec);
 	} else {
 		read_section(r, local, IN_LOCAL, &none);
-		if (spec.protocol.number == LOCAL_OTHER)
+		if (spec.protocol.number == LOCAL_OTHER) {
+			if (spec.acl.text)
+				spec_set_text(&r->loading->tun_acl, spec.acl.text, strlen(spec.acl.text), spec.acl.at);
 			local_free(&spec);
-		else
+		} else {
 			*local_list_add(&r->loading->locals) = spec;
+		}
 	}
 	r->local = outer;
 	spec_free(&none);
@@ -478,6 +481,7 @@ static void read_top(struct reader *r, const json_t *root)
 	r->local = &local;
 	read_section(r, root, IN_TOP, &top);
 	r->loading->config->limits = limits_of(&top.limits);
+	r->loading->file_acl = r->loading->config->acl;
 	take_top_local(r, &local, &top);
 	for (int i = 0; i < r->loading->specs.n; i++)
 		inherit(&r->loading->specs.items[i], &top);

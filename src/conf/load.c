@@ -131,6 +131,9 @@ static void check_client(struct loading *l, const struct server_spec *s, struct 
 	if (s->n_users)
 		problem_add(&l->problems, PROBLEM_WARNING, s->users[0].at,
 			    "\"users\" are for `gatun server`; a client is the user whose key ends its password (SERVERKEY:USERKEY)");
+	if (s->acl.text)
+		problem_add(&l->problems, PROBLEM_WARNING, s->acl.at,
+			    "the \"acl\" of a server is for `gatun server`: it has no effect; a client's stands at the top level or in \"locals\"");
 }
 
 /* shadowsocks-rust has one policy and no word for it; ours by default is another. */
@@ -159,6 +162,13 @@ static void check_distinct(struct loading *l)
 					    target_format(&c->servers[i].address, where));
 }
 
+/* What the tun inbound of a file says stands for `run`, unless an option does. */
+static void take_tun_acl(struct loading *l, uint32_t command)
+{
+	if (command == FOR_RUN && l->config->acl == l->file_acl)
+		l->config->acl = spec_keep_acl(&l->tun_acl, l->config);
+}
+
 bool load_finish(struct loading *l, uint32_t command)
 {
 	struct config *c = l->config;
@@ -169,6 +179,7 @@ bool load_finish(struct loading *l, uint32_t command)
 	n = count_enabled(&l->specs);
 	c->inbound.keepalive_s = c->outbound.keepalive_s;
 	c->inbound.mptcp = c->outbound.mptcp;
+	take_tun_acl(l, command);
 	if (!l->problems.n_errors || l->specs.n)
 		check_count(l, command, n);
 	check_balancer(l);
@@ -212,6 +223,7 @@ void load_end(struct loading *l)
 {
 	spec_list_free(&l->specs);
 	local_list_free(&l->locals);
+	free(l->tun_acl.text);
 	problems_free(&l->problems);
 	if (l->text)
 		sodium_memzero(l->text, l->text_len);

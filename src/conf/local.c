@@ -41,6 +41,7 @@ void local_free(struct local_spec *s)
 	free(s->tunnel.text);
 	free(s->socks_users.text);
 	free(s->http_users.text);
+	free(s->acl.text);
 	*s = (struct local_spec){ 0 };
 }
 
@@ -164,6 +165,7 @@ bool local_check(const struct local_spec *s, struct config *c, struct config_loc
 
 	out->protocol = s->protocol.number ? (enum local_protocol)s->protocol.number : LOCAL_SOCKS;
 	out->mode = s->mode.number ? (enum config_mode)s->mode.number : MODE_TCP_AND_UDP;
+	out->acl = spec_keep_acl(&s->acl, c);
 	if (s->protocol.at && !s->protocol.number)
 		return false; /* an unknown word, refused already */
 	check_listen(s, out, p);

@@ -18,7 +18,7 @@ struct local_spec {
 	struct spec_number port, udp_port, udp_told_port, mode;
 	struct spec_text forward, tunnel; /* a host; libev's HOST:PORT */
 	struct spec_number forward_port;
-	struct spec_text socks_users, http_users; /* paths */
+	struct spec_text socks_users, http_users, acl; /* paths */
 	conf_place at;
 };
 

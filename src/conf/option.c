@@ -153,6 +153,13 @@ static const struct option_row rows[] = {
 	{ NULL, "pcap-limit", 0, "MB", OPTION_MEGABYTES, FOR_RUN, 1, 4000, NULL, IN_CONFIG(pcap_limit), "64",
 	  "Start the --pcap file again when it has reached this size." },
 
+	/* who goes where */
+	{ "acl", "acl", 0, "FILE", OPTION_TEXT, IN_TOP | FOR_ALL, 0, 0, NULL, IN_CONFIG(acl), NULL,
+	  "An access control list in the format of shadowsocks-libev or shadowsocks-rust: which targets are proxied, reached "
+	  "past the proxy or refused; for a server, which clients may come and what they may reach." },
+	{ "acl", NULL, 0, NULL, OPTION_TEXT, IN_SERVER, 0, 0, NULL, IN_SPEC(acl), "as the top level", "The same, of this server alone (`gatun server`)." },
+	{ "acl", NULL, 0, NULL, OPTION_TEXT, IN_LOCAL, 0, 0, NULL, IN_LOCAL_SPEC(acl), "as the top level", "The same, of this inbound alone." },
+
 	/* the server */
 	{ "allow_local", "allow-local", 0, NULL, OPTION_FLAG, IN_TOP | FOR_SERVER, 0, 0, NULL, IN_CONFIG(allow_local), "false",
 	  "Let clients reach the server's own loopback, link-local and metadata addresses." },
@@ -299,7 +306,6 @@ static const struct option_row rows[] = {
 	LATER("fake_dns_ipv4_network", IN_LOCAL, "Range of fake addresses."),
 	LATER("fake_dns_ipv6_network", IN_LOCAL, "Range of fake addresses."),
 	LATER("fake_dns_database_path", IN_LOCAL, "Where fake addresses are kept."),
-	LATER("acl", IN_FILE, "Access control list."),
 	INERT("fast_open", IN_SERVER, "It belongs to listening sockets: write it at the top level."),
 	INERT("mptcp", IN_SERVER, "Write it at the top level."),
 	LATER("key", IN_TOP | IN_SERVER, "The master key itself, in base64; write \"password\"."),

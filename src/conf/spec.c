@@ -50,6 +50,7 @@ void spec_free(struct server_spec *s)
 	wipe_text(&s->method);
 	wipe_text(&s->password);
 	wipe_text(&s->tag);
+	wipe_text(&s->acl);
 	wipe_text(&s->plugin);
 	wipe_text(&s->plugin_opts);
 	for (int i = 0; i < s->n_users; i++) {
@@ -337,6 +338,18 @@ static void set_rules(const struct server_spec *s, const struct config *c, struc
 		r->source6 = s->sources[1];
 }
 
+const char *spec_keep_acl(const struct spec_text *acl, struct config *c)
+{
+	const char *copy;
+
+	if (!acl->text || !*acl->text)
+		return c->acl;
+	copy = config_keep_text(c, acl->text, strlen(acl->text));
+	if (!copy)
+		die(1, "out of memory");
+	return copy;
+}
+
 bool spec_check(const struct server_spec *s, struct config *c, struct config_server *out, struct problems *p)
 {
 	bool ok = true;
@@ -349,6 +362,7 @@ bool spec_check(const struct server_spec *s, struct config *c, struct config_ser
 	ok &= check_method(s, out, p);
 	ok &= check_password(s, out, p);
 	set_rules(s, c, out);
+	out->acl = spec_keep_acl(&s->acl, c);
 	if (out->method)
 		ok &= server_users_check(s, c, out, p);
 	ok &= hop_check(s, c, out, p);

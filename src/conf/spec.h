@@ -41,7 +41,7 @@ struct user_spec {
 };
 
 struct server_spec {
-	struct spec_text host, method, password, tag, plugin, plugin_opts;
+	struct spec_text host, method, password, tag, plugin, plugin_opts, acl;
 	struct spec_number port, mode, disabled, plugin_mode;
 	const char *const *plugin_args; /* kept by the config, NULL-terminated; or NULL */
 	struct spec_number timeout, tcp_weight, udp_weight;
@@ -90,6 +90,9 @@ void spec_set_address(struct server_spec *, const char *text, conf_place at, str
 
 /* Checks a spec and derives its key into *out. False if it adds an error. */
 bool spec_check(const struct server_spec *, struct config *, struct config_server *out, struct problems *p);
+
+/* An entry's own ACL file, kept in the config, or the config's. */
+const char *spec_keep_acl(const struct spec_text *acl, struct config *);
 
 /* An estimate of a password's entropy in bits, from its length and the kinds of
  * characters in it: an upper bound, words of a dictionary have less. */

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "engine/common.h"
 #include "engine/worker.h"
+#include "flow/relay.h"
 #include "transport/ss_stream.h"
 
 /* ---- in the log ---- */
@@ -97,14 +98,15 @@ static struct limits_party party_of(const struct endpoint *e, enum config_mode b
 	return p;
 }
 
+/* All that comes by a plugin comes from here, whoever sent it. */
 static enum flow_end admit(struct endpoint *e, enum config_mode by, const struct addr *client)
 {
 	enum flow_end why;
 
 	if (e->plugged & by)
 		return END_DONE;
-	why = limits_admit(e->limits, client);
-	return why == END_DONE && e->events->admit ? e->events->admit(e->owner, client) : why;
+	why = egress_admit(e->egress, client);
+	return why == END_DONE ? limits_admit(e->limits, client) : why;
 }
 
 static enum flow_end on_admit_tcp(void *owner, const struct addr *client) { return admit(owner, MODE_TCP_ONLY, client); }
@@ -115,7 +117,7 @@ static void on_stream(void *owner, struct stream *s, const struct addr *client, 
 	struct endpoint *e = owner;
 	struct limits_party party = party_of(e, MODE_TCP_ONLY, client, ss_stream_user(s));
 
-	e->events->stream(e->owner, s, client, target, e->limits, &party);
+	egress_take_stream(e->egress, s, client, target, e->limits, &party);
 }
 
 static const struct inbound_events tcp_events = { .admit = on_admit_tcp, .stream = on_stream };
@@ -126,7 +128,7 @@ static void on_passed_on(void *owner, struct stream *s, const struct addr *clien
 	struct endpoint *e = owner;
 	struct limits_party party = party_of(e, MODE_TCP_ONLY, client, NULL);
 
-	e->events->pass_on(e->owner, s, client, target, e->limits, &party);
+	relay_start_limited(s, client, target, e->relay_out, e->limits, &party);
 }
 
 static const struct inbound_events relay_events = { .admit = on_admit_tcp, .stream = on_passed_on };
@@ -199,7 +201,7 @@ static int open_udp(struct endpoint *e, const struct endpoints_options *o, struc
 		return -errno;
 	if (worker_is())
 		ss_server_udp_share(p->udp, worker_shared()->owners);
-	p->associations = assoc_table_new(ss_server_udp_port(p->udp), o->out, &limits);
+	p->associations = assoc_table_new(ss_server_udp_port(p->udp), egress_outbound(e->fresh_egress), &limits);
 	if (!p->associations)
 		return -ENOMEM;
 	ss_server_udp_on_close(p->udp, on_client_gone, p->associations);
@@ -264,6 +266,9 @@ int endpoint_prepare(struct endpoint *e, const struct endpoints_options *o, cons
 	enum config_mode mode = served(e, c->mode);
 	int err = 0;
 
+	e->fresh_egress = egress_get(o->egresses, c->acl);
+	if (!e->fresh_egress)
+		return -EINVAL;
 	if ((mode & MODE_TCP_ONLY) && !e->parts.tcp && !e->parts.relay)
 		err = explain(&e->listen, "TCP", e->relay ? open_relay_tcp(e, o, &e->fresh) : open_tcp(e, o, &e->fresh));
 	if (!err && (mode & MODE_UDP_ONLY) && !e->parts.udp && !e->parts.relay_udp)
@@ -277,6 +282,7 @@ void endpoint_withdraw(struct endpoint *e)
 {
 	close_tcp(&e->fresh);
 	close_udp(&e->fresh);
+	e->fresh_egress = NULL;
 }
 
 static void take_fresh(struct endpoint *e)
@@ -294,6 +300,9 @@ static void take_fresh(struct endpoint *e)
 		e->parts.associations = e->fresh.associations;
 	}
 	e->fresh = (struct endpoint_parts){ 0 };
+	e->egress = e->fresh_egress;
+	if (e->parts.associations && !e->relay)
+		assoc_table_set_out(e->parts.associations, egress_outbound(e->egress));
 }
 
 /* ---- users ---- */
@@ -532,9 +541,8 @@ struct endpoint *endpoint_open(const struct endpoints_options *o, const struct c
 	if (!e)
 		return NULL;
 	list_init(&e->node);
+	e->relay_out = o->relay_out;
 	plugins_end(); /* one that is about to go may have the port */
-	e->events = o->events;
-	e->owner = o->owner;
 	*err = take_tag(e, c->tag);
 	if (!*err)
 		*err = begin(e, c);

@@ -23,8 +23,6 @@ struct endpoint {
 	enum config_mode plugged; /* for this, */
 	struct addr local;	  /* while we listen here */
 	struct limits *limits;
-	const struct endpoint_events *events; /* the owner's */
-	void *owner;
 	struct endpoint_parts {
 		struct ss_server *tcp;
 		struct ss_server_udp *udp;
@@ -33,6 +31,8 @@ struct endpoint {
 		struct assoc_table *associations;
 	} parts, fresh; /* fresh: what a reload opened for it, until all of it is sure */
 	bool relay;	/* it passes its users on */
+	struct egress *egress, *fresh_egress; /* the same, of the way out */
+	struct outbound *relay_out;
 	bool managed;	/* the manager's: no config names it */
 	bool named;	/* a reload's mark: the config names it */
 };

@@ -1,7 +1,7 @@
 /*
  * The endpoints of `gatun server`: each a listening address with a method, a
  * key, users, a TCP inbound, a UDP inbound and its association table. What comes
- * in by TCP is told to the server (inbound_events); UDP goes to the outbound.
+ * in leaves by the egress of the endpoint's ACL file.
  * They come, change and go while it runs.
  */
 #ifndef GATUN_ENGINE_ENDPOINTS_H
@@ -9,30 +9,19 @@
 
 #include "conf/config.h"
 #include "crypto/salt_store.h"
+#include "engine/egress.h"
 #include "flow/limits.h"
 #include "inbound/inbound.h"
 #include "inbound/proven.h"
 #include "outbound/outbound.h"
 #include "proto/ss_users.h"
 
-/* As struct inbound_events, with what limits the stream (or NULL) and whose it is. */
-struct endpoint_events {
-	enum flow_end (*admit)(void *owner, const struct addr *client); /* or NULL */
-	void (*stream)(void *owner, struct stream *, const struct addr *client, const struct target *, struct limits *,
-		       const struct limits_party *);
-	/* The same for what a relay passes on, still sealed. */
-	void (*pass_on)(void *owner, struct stream *, const struct addr *client, const struct target *, struct limits *,
-			const struct limits_party *);
-};
-
 struct endpoints_options {
 	const struct config *config;		 /* the times and limits of all */
 	struct salt_store *salts;
 	struct proven *proven;			 /* addresses; see inbound/amplification.h */
-	struct outbound *out;			 /* where datagrams go */
-	struct outbound *relay_out;		 /* where those go that a relay passes on */
-	const struct endpoint_events *events;	 /* where streams go, */
-	void *owner;				 /* with this */
+	struct egresses *egresses;		 /* by which everything leaves */
+	struct outbound *relay_out;		 /* but what a relay passes on: by this */
 };
 
 struct endpoints;

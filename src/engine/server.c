@@ -1,6 +1,5 @@
 /*
- * The far end: the endpoints that the config names, one direct outbound behind all
- * of them.
+ * The far end: the endpoints that the config names, and the ways out behind them.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -16,94 +15,20 @@
 #include "engine/worker.h"
 #include "engine/workers.h"
 #include "engine/status_server.h"
-#include "flow/assoc.h"
 #include "flow/relay.h"
-#include "inbound/uot.h"
 #include "loop/loop.h"
 #include "outbound/direct.h"
-#include "proto/uot.h"
 
 #define LOW_PORTS 1024 /* need root, or CAP_NET_BIND_SERVICE */
 
 struct server {
 	const struct config *config;
-	struct outbound *direct, *relay_out;
+	struct egresses *egresses;
+	struct outbound *relay_out;
 	struct salt_store *salts;
 	struct proven *proven;
 	struct endpoints *endpoints;
-	struct uot_server *uot; /* streams of UDP over TCP, of all endpoints */
-	struct assoc_table *uot_associations;
 };
-
-static void take_uot(struct server *server, struct stream *s, const struct addr *client, int version, struct limits *limits,
-		     const struct limits_party *party)
-{
-	struct limits_flow *limit;
-	enum flow_end why = limits_open(limits, party, &limit);
-
-	if (why == END_DONE)
-		uot_server_take(server->uot, s, client, version, limit);
-	else
-		stream_end(s, why);
-}
-
-static void on_stream(void *owner, struct stream *s, const struct addr *client, const struct target *target, struct limits *limits,
-		      const struct limits_party *party)
-{
-	struct server *server = owner;
-	int uot = uot_version(target);
-
-	if (uot)
-		take_uot(server, s, client, uot, limits, party);
-	else
-		relay_start_limited(s, client, target, server->direct, limits, party);
-}
-
-/* A destination is the config's choice, not the client's. */
-static void on_passed_on(void *owner, struct stream *s, const struct addr *client, const struct target *target, struct limits *limits,
-			 const struct limits_party *party)
-{
-	relay_start_limited(s, client, target, ((struct server *)owner)->relay_out, limits, party);
-}
-
-static const struct endpoint_events endpoint_events = { .stream = on_stream, .pass_on = on_passed_on };
-
-static enum flow_end on_uot_association(void *owner, const struct assoc_key *key, struct limits_flow **limit)
-{
-	*limit = uot_server_limit(owner, key);
-	return END_DONE;
-}
-
-static void on_uot_closed(void *owner, const struct assoc_key *key)
-{
-	assoc_table_end(owner, key, END_DONE);
-}
-
-static int open_uot(struct server *s)
-{
-	struct assoc_limits limits = engine_assoc_limits(s->config, NULL);
-
-	s->uot = uot_server_new();
-	if (!s->uot)
-		return -ENOMEM;
-	s->uot_associations = assoc_table_new(uot_server_port(s->uot), s->direct, &limits);
-	if (!s->uot_associations)
-		return -ENOMEM;
-	uot_server_on_close(s->uot, on_uot_closed, s->uot_associations);
-	assoc_table_limit(s->uot_associations, on_uot_association, s->uot);
-	return 0;
-}
-
-static void close_uot(struct server *s)
-{
-	if (!s->uot)
-		return;
-	uot_server_close(s->uot);
-	if (s->uot_associations)
-		assoc_table_free(s->uot_associations);
-	engine_drain();
-	uot_server_free(s->uot);
-}
 
 static int open_endpoints(struct server *s)
 {
@@ -111,10 +36,8 @@ static int open_endpoints(struct server *s)
 		.config = s->config,
 		.salts = s->salts,
 		.proven = s->proven,
-		.out = s->direct,
+		.egresses = s->egresses,
 		.relay_out = s->relay_out,
-		.events = &endpoint_events,
-		.owner = s,
 	};
 	int err = 0;
 
@@ -129,23 +52,21 @@ static int open_endpoints(struct server *s)
 
 static int open_all(struct server *s)
 {
-	struct direct_options direct = {
-		.allow_local = s->config->allow_local,
+	/* A destination is the config's choice, not the client's. */
+	struct direct_options relay = {
+		.allow_local = true,
 		.rules = &s->config->outbound,
 		.timeout_s = s->config->timeout,
 	};
 	int err;
 
-	s->direct = direct_new(&direct);
-	direct.allow_local = true;
-	s->relay_out = direct_new(&direct);
+	s->egresses = egresses_new(s->config);
+	s->relay_out = direct_new(&relay);
 	s->salts = worker_is() ? worker_shared()->salts : worker_salts_new(false);
 	s->proven = worker_is() ? worker_shared()->proven : proven_new(false);
-	if (!s->direct || !s->relay_out || !s->salts || !s->proven)
+	if (!s->egresses || !s->relay_out || !s->salts || !s->proven)
 		return -ENOMEM;
-	err = open_uot(s);
-	if (!err)
-		err = open_endpoints(s);
+	err = open_endpoints(s);
 	if (err)
 		return err;
 	managed_begin(s->endpoints, &s->config->manager);
@@ -156,12 +77,13 @@ static void close_all(struct server *s)
 {
 	manager_close();
 	relay_free();
-	close_uot(s);
+	if (s->egresses)
+		egresses_close(s->egresses);
 	if (s->endpoints)
 		endpoints_free(s->endpoints);
 	engine_drain(); /* what ended above is freed by deferred work */
-	if (s->direct)
-		s->direct->ops->free(s->direct);
+	if (s->egresses)
+		egresses_free(s->egresses);
 	if (s->relay_out)
 		s->relay_out->ops->free(s->relay_out);
 	if (!worker_is()) {
@@ -175,11 +97,16 @@ static int update(void *owner, const struct config *fresh)
 {
 	struct server *s = owner;
 	struct relay_limits times = engine_relay_limits(fresh);
-	int err = endpoints_update(s->endpoints, fresh);
+	int err = egresses_prepare(s->egresses, fresh);
 
-	if (err)
+	if (!err)
+		err = endpoints_update(s->endpoints, fresh);
+	if (err) {
+		egresses_withdraw(s->egresses);
 		return err;
-	direct_change(s->direct, fresh->allow_local, fresh->timeout);
+	}
+	egresses_apply(s->egresses, fresh);
+	direct_change(s->relay_out, true, fresh->timeout);
 	relay_set_limits(&times);
 	managed_change(&fresh->manager);
 	s->config = fresh;

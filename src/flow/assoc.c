@@ -482,6 +482,11 @@ void assoc_table_end(struct assoc_table *t, const struct assoc_key *key, enum fl
 		end_assoc(a, why);
 }
 
+void assoc_table_set_out(struct assoc_table *t, struct outbound *out)
+{
+	t->out = out;
+}
+
 void assoc_table_free(struct assoc_table *t)
 {
 	on_inbound_ended(t, END_SHUTDOWN);

@@ -31,6 +31,8 @@ void assoc_table_limit(struct assoc_table *, enum flow_end (*open)(void *owner, 
 void assoc_table_end(struct assoc_table *, const struct assoc_key *, enum flow_end);
 /* Other limits from now on; who is over them leaves with time. */
 void assoc_table_set_limits(struct assoc_table *, const struct assoc_limits *);
+/* New associations get their ports from `out`; those that stand keep theirs. */
+void assoc_table_set_out(struct assoc_table *, struct outbound *out);
 /* Ends all associations. */
 void assoc_table_free(struct assoc_table *);
 

@@ -1,0 +1,76 @@
+/* See check_acl.h. The decisions themselves are route/decide.c's; here they are
+ * only put into words. */
+#include "cli/check_acl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+
+static bool read_one(struct checked_acls *c, const char *path)
+{
+	if (!path)
+		return true;
+	for (int i = 0; i < c->n; i++)
+		if (strcmp(c->items[i].path, path) == 0)
+			return c->items[i].acl;
+	c->items = realloc(c->items, sizeof(*c->items) * (size_t)(c->n + 1));
+	if (!c->items)
+		die(1, "out of memory");
+	c->items[c->n] = (struct checked_acl){ .path = path, .acl = acl_load(path, PROBLEM_ADVICE, stderr) };
+	return c->items[c->n++].acl;
+}
+
+bool check_acls_read(struct checked_acls *c, const struct config *config, const char *more)
+{
+	bool ok = read_one(c, config->acl);
+
+	for (int i = 0; i < config->n_servers; i++)
+		ok &= read_one(c, config->servers[i].acl);
+	for (int i = 0; i < config->n_locals; i++)
+		ok &= read_one(c, config->locals[i].acl);
+	return read_one(c, more) && ok;
+}
+
+static const char *print_count(unsigned n, const char *what, const char *before)
+{
+	if (n)
+		printf("%s%u %s%s", before, n, what, n == 1 ? "" : strcmp(what, "address") == 0 ? "es" : "s");
+	return n ? ", " : before;
+}
+
+static void print_list(const struct acl_list *l, const char *fate)
+{
+	const char *before;
+
+	if (!(l->n_addresses || l->n_names || l->n_regexes))
+		return;
+	printf("; %s ", fate);
+	before = print_count(l->n_addresses, "address", "");
+	before = print_count(l->n_names, "name", before);
+	print_count(l->n_regexes, "expression", before);
+}
+
+void check_acls_print(const struct checked_acls *c)
+{
+	for (int i = 0; i < c->n; i++) {
+		const struct acl *a = c->items[i].acl;
+
+		printf("acl %s: %s what no list names", c->items[i].path, a->bypass_all ? "bypasses (of clients: refuses)" : "proxies (of clients: lets in)");
+		print_list(&a->lists[ACL_BYPASS], "bypasses");
+		print_list(&a->lists[ACL_PROXY], "proxies");
+		if (a->block_all)
+			printf("; blocks every target that is not allowed");
+		print_list(&a->lists[ACL_BLOCK], "blocks");
+		print_list(&a->lists[ACL_ALLOW], "allows");
+		putchar('\n');
+	}
+}
+
+void check_acls_free(struct checked_acls *c)
+{
+	for (int i = 0; i < c->n; i++)
+		acl_unref(c->items[i].acl);
+	free(c->items);
+	*c = (struct checked_acls){ 0 };
+}
