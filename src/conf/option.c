@@ -157,8 +157,8 @@ static const struct option_row rows[] = {
 	{ "acl", "acl", 0, "FILE", OPTION_TEXT, IN_TOP | FOR_ALL, 0, 0, NULL, IN_CONFIG(acl), NULL,
 	  "An access control list in the format of shadowsocks-libev or shadowsocks-rust: which targets are proxied, reached "
 	  "past the proxy or refused; for a server, which clients may come and what they may reach." },
-	{ "acl", NULL, 0, NULL, OPTION_TEXT, IN_SERVER, 0, 0, NULL, IN_SPEC(acl), "as the top level", "The same, of this server alone (`gatun server`)." },
-	{ "acl", NULL, 0, NULL, OPTION_TEXT, IN_LOCAL, 0, 0, NULL, IN_LOCAL_SPEC(acl), "as the top level", "The same, of this inbound alone." },
+	{ "acl", NULL, 0, NULL, OPTION_TEXT, IN_SERVER, 0, 0, NULL, IN_SPEC(acl), NULL, "The same, of this server alone (`gatun server`)." },
+	{ "acl", NULL, 0, NULL, OPTION_TEXT, IN_LOCAL, 0, 0, NULL, IN_LOCAL_SPEC(acl), NULL, "The same, of this inbound alone." },
 
 	/* the server */
 	{ "allow_local", "allow-local", 0, NULL, OPTION_FLAG, IN_TOP | FOR_SERVER, 0, 0, NULL, IN_CONFIG(allow_local), "false",

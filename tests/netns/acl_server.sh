@@ -174,6 +174,22 @@ with_local "$SERVER6"
 rows no web.lab
 equal "and not the list of all" yes "$(tcp "$OTHER4")"
 
+# Read again: what the file says now holds for new flows; a broken one changes nothing.
+with_acl gatun <<-END
+	[outbound_block_list]
+	$OTHER4
+END
+with_local "$SERVER4"
+equal "before a reload" "no yes" "$(tcp "$OTHER4") $(tcp "$WORLD4")"
+printf '[outbound_block_list]\n%s\n' "$WORLD4" >"$LAB_LOGS/server.acl"
+kill -HUP "$SERVER_PID"
+lab_wait "the reload" eval '[ "$(tcp "$WORLD4")" = no ]'
+equal "after it" yes "$(tcp "$OTHER4")"
+echo '[no_such_list]' >"$LAB_LOGS/server.acl"
+kill -HUP "$SERVER_PID"
+lab_wait "the refusal of a broken one" grep -q "no list is called" "$LAB_LOGS/server.gatun.log"
+equal "which changes nothing" "yes no" "$(tcp "$OTHER4") $(tcp "$WORLD4")"
+
 printf '[bypass_list]\n10.0.0.0/8/8\n[no_such_list]\n' >"$LAB_LOGS/bad.acl"
 exec_in server "$GATUN" server -s "$SERVER4:8390" -m "$METHOD" -k "$KEY" --acl "$LAB_LOGS/bad.acl" 2>"$LAB_LOGS/bad.txt"
 equal "a broken list is a broken config" 3 $?
