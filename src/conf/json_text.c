@@ -33,6 +33,18 @@ void json_wipe_memory(void)
 	json_set_alloc_funcs(malloc, wiping_free);
 }
 
+char *json_text_line(const json_t *document)
+{
+	size_t len = document ? json_dumpb(document, NULL, 0, JSON_COMPACT | JSON_ENCODE_ANY) : 0;
+	char *line = len ? malloc(len + 2) : NULL;
+
+	if (!line)
+		return NULL;
+	json_dumpb(document, line, len, JSON_COMPACT | JSON_ENCODE_ANY);
+	memcpy(line + len, "\n", 2);
+	return line;
+}
+
 /* JSON's white space; strchr alone would find its own NUL. */
 static bool is_space(char c)
 {

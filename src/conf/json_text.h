@@ -18,6 +18,10 @@ int json_text_blank(char *text, size_t len, conf_place *place);
 /* From now on jansson wipes what it frees: it holds passwords. */
 void json_wipe_memory(void);
 
+/* A document in one line, the newline included, for free(): what json_dumps()
+ * gives is not, once memory is wiped. NULL: out of memory, or no document. */
+char *json_text_line(const json_t *);
+
 struct json_place {
 	const json_t *parent;
 	const char *key; /* NULL in an array: */

@@ -3,13 +3,14 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "conf/json_text.h"
 #include "ctl/socket.h"
 
 #define LIMIT_MS 10000
@@ -84,9 +85,8 @@ static int parse(const char *text, size_t len, json_t **answer)
 	return -EPROTO;
 }
 
-static int talk(int fd, const char *line, json_t **answer)
+static int talk(int fd, const char *line, json_t **answer, uint64_t deadline)
 {
-	uint64_t deadline = clock_ms() + LIMIT_MS;
 	char *text = NULL;
 	size_t len = 0;
 	int err = send_all(fd, line, strlen(line), deadline);
@@ -99,19 +99,30 @@ static int talk(int fd, const char *line, json_t **answer)
 	return err;
 }
 
+/* Where many ask at once there may be no place in the queue for a moment. */
+static int connect_within(const char *path, uint64_t deadline)
+{
+	static const struct timespec moment = { .tv_nsec = 10 * 1000 * 1000 };
+	int fd = ctl_socket_connect(path);
+
+	while (fd == -EAGAIN && clock_ms() < deadline) {
+		nanosleep(&moment, NULL);
+		fd = ctl_socket_connect(path);
+	}
+	return fd;
+}
+
 int ctl_ask(const char *path, const json_t *request, json_t **answer)
 {
-	char *text = json_dumps(request, JSON_COMPACT), *line = NULL;
-	int fd = ctl_socket_connect(path), err = fd < 0 ? fd : 0;
+	uint64_t deadline = clock_ms() + LIMIT_MS;
+	char *line = json_text_line(request);
+	int fd = connect_within(path, deadline), err = fd < 0 ? fd : 0;
 
 	*answer = NULL;
-	if (!text || asprintf(&line, "%s\n", text) < 0)
-		line = NULL;
 	if (!err)
-		err = line ? talk(fd, line, answer) : -ENOMEM;
+		err = line ? talk(fd, line, answer, deadline) : -ENOMEM;
 	if (fd >= 0)
 		close(fd);
 	free(line);
-	free(text);
 	return err;
 }

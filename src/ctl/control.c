@@ -30,6 +30,7 @@
 #include "loop/loop.h"
 #include "sys/peer.h"
 
+#define ACCEPTS 16 /* in one turn */
 #define ACCEPT_AGAIN_MS 200 /* after accept() failed: no descriptors, no memory */
 
 enum client_state { READING, WRITING, DRAINING, GONE };
@@ -211,24 +212,32 @@ static void turn_away(int fd, int err)
 
 static void start_listening(struct loop_timer *t);
 
-static void on_connection(struct loop_watch *w, unsigned events)
+/* False: there is nobody, or the listener must rest. */
+static bool accept_one(void)
 {
 	int fd = accept4(listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC), err;
 
-	(void)events;
 	if (fd < 0 && (errno == EAGAIN || errno == ECONNABORTED || errno == EINTR))
-		return;
-	if (fd < 0) { /* the listener stays readable: ask again later, or this loop would spin */
+		return false;
+	if (fd < 0) { /* it stays readable: ask again later, or the loop would spin */
 		log_warn("the control socket cannot take a connection err=%s", err_name(errno));
-		loop_watch_stop(w);
+		loop_watch_stop(&watch);
 		loop_timer_start(&accept_again, ACCEPT_AGAIN_MS, start_listening);
-		return;
+		return false;
 	}
 	err = sys_peer_check(fd);
 	if (err)
 		turn_away(fd, err);
 	else
 		add_client(fd);
+	return true;
+}
+
+static void on_connection(struct loop_watch *w, unsigned events)
+{
+	(void)w, (void)events;
+	for (int i = 0; i < ACCEPTS && accept_one(); i++)
+		;
 }
 
 static void start_listening(struct loop_timer *t)

@@ -6,16 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conf/json_text.h"
 #include "ctl/metrics.h"
 #include "engine/status.h"
 
 char *ctl_request_line(json_t *document)
 {
-	char *text = json_dumps(document, JSON_COMPACT), *line = NULL;
+	char *line = json_text_line(document);
 
-	if (text && asprintf(&line, "%s\n", text) < 0)
-		line = NULL;
-	free(text);
 	json_decref(document);
 	return line;
 }

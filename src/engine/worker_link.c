@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "conf/json_text.h"
 #include "engine/status.h"
 #include "loop/loop.h"
 
@@ -102,15 +103,13 @@ static int write_all(int fd, const char *data, size_t len, uint64_t until)
 /* v: stolen. */
 static int write_line(int fd, json_t *v, uint64_t until)
 {
-	char *text = v ? json_dumps(v, JSON_COMPACT) : NULL;
-	size_t len = text ? strlen(text) : 0;
+	char *text = json_text_line(v);
 	int err = -ENOMEM;
 
 	json_decref(v);
 	if (text) {
-		text[len] = '\n'; /* in place of the NUL */
-		err = write_all(fd, text, len + 1, until);
-		explicit_bzero(text, len + 1);
+		err = write_all(fd, text, strlen(text), until);
+		explicit_bzero(text, strlen(text));
 	}
 	free(text);
 	return err;
