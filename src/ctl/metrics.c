@@ -56,9 +56,19 @@ static const struct row rows[] = {
 
 	{ "servers[].tag", "", CTL_WORD, "run, local: a server's name." },
 	{ "servers[].address", "", CTL_WORD, "Where it is." },
-	{ "servers[].method", "", CTL_WORD, "Its method." },
+	{ "servers[].state", "gatun_server_state", CTL_STATE, "up, down or unknown: the worse of TCP and UDP." },
 	{ "servers[].up", "gatun_server_bytes_up_total", CTL_TOTAL, "Bytes of payload to it, TCP and UDP." },
 	{ "servers[].down", "gatun_server_bytes_down_total", CTL_TOTAL, "Bytes of payload from it, TCP and UDP." },
+	{ "servers[].failures", "gatun_server_failures", CTL_GAUGE, "TCP connects and probes that failed, in a row." },
+	{ "servers[].rtt_ms", "gatun_server_rtt_milliseconds", CTL_GAUGE, "What its last TCP connect or probe took." },
+	{ "servers[].score", "gatun_server_score", CTL_GAUGE, "TCP, policy latency: the lower the better." },
+	{ "servers[].udp_failures", "gatun_server_udp_failures", CTL_GAUGE, "As failures, of UDP." },
+	{ "servers[].udp_rtt_ms", "gatun_server_udp_rtt_milliseconds", CTL_GAUGE, "As rtt_ms, of UDP." },
+	{ "servers[].udp_score", "gatun_server_udp_score", CTL_GAUGE, "As score, of UDP." },
+	{ "servers[].clock_skew_s", "gatun_server_clock_skew_seconds", CTL_GAUGE, "How far its clock is ahead of ours, by its last answer (2022 methods)." },
+	{ "udp_over_tcp[].tag", "", CTL_WORD, "run, local: a server whose UDP may go over TCP." },
+	{ "udp_over_tcp[].breaker", "gatun_server_udp_over_tcp", CTL_STATE, "closed: UDP goes as UDP; open: over TCP; half-open: being tried again." },
+	{ "udp_over_tcp[].trips", "gatun_server_udp_over_tcp_trips_total", CTL_TOTAL, "How often it turned to TCP." },
 
 	{ "plugins[].name", "", CTL_WORD, "A SIP003 plugin." },
 	{ "plugins[].address", "", CTL_WORD, "The server that it connects to, or where it listens." },
@@ -92,7 +102,7 @@ static const struct row rows[] = {
 	{ "tun.rx_bad_checksum", "gatun_tun_rx_bad_checksum_total", CTL_TOTAL, "Packets dropped because of their checksum." },
 	{ "tun.tx_dropped", "gatun_tun_tx_dropped_total", CTL_TOTAL, "Packets that the device did not take." },
 
-	{ "clock_skew_s", "gatun_clock_skew_seconds", CTL_GAUGE, "run, local: how far the server's clock is ahead of ours, by its last answer (2022 methods)." },
+	{ "clock_skew_s", "gatun_clock_skew_seconds", CTL_GAUGE, "run, local: the clock_skew_s of the server that differs most." },
 
 	{ "memory.rss_bytes", "gatun_memory_rss_bytes", CTL_GAUGE, "Resident memory." },
 	{ "memory.pools.used_bytes", "gatun_memory_pool_used_bytes", CTL_GAUGE, "Buffers that hold data now." },
@@ -141,6 +151,7 @@ static const struct {
 	const char *members[2], *labels[2];
 } marks[] = {
 	{ "servers", { "tag", NULL }, { "server", NULL } },
+	{ "udp_over_tcp", { "tag", NULL }, { "server", NULL } },
 	{ "ports", { "port", NULL }, { "port", NULL } },
 	{ "users", { "port", "name" }, { "port", "user" } },
 	{ "plugins", { "name", "address" }, { "plugin", "address" } },

@@ -117,6 +117,8 @@ static json_t *describe(const struct outbound_pool_status *s)
 		describe_kind(server, tcp, s->tcp_failures, s->tcp_rtt_ms, s->tcp_score);
 	if (s->udp)
 		describe_kind(server, udp, s->udp_failures, s->udp_rtt_ms, s->udp_score);
+	if (s->skew.known)
+		json_object_set_new(server, "clock_skew_s", json_integer(s->skew.seconds));
 	return server;
 }
 
@@ -200,12 +202,26 @@ static json_t *describe_servers(void *owner)
 	return all;
 }
 
+/* Of the clock that differs most: what all have in common is ours. */
+static json_t *describe_skew(void *owner)
+{
+	struct clock_skew most = { 0 };
+	struct outbound_pool_status s;
+
+	for (int i = 0; outbound_pool_status(owner, i, &s); i++)
+		if (s.skew.known && (!most.known || llabs(s.skew.seconds) > llabs(most.seconds)))
+			most = s.skew;
+	return most.known ? json_integer(most.seconds) : NULL;
+}
+
 struct outbound *engine_outbound_new(const struct config *c)
 {
 	struct outbound *pool = fill_pool(NULL, c);
 
-	if (pool)
+	if (pool) {
 		engine_status_add("servers", describe_servers, pool);
+		engine_status_add("clock_skew_s", describe_skew, pool);
+	}
 	return pool;
 }
 

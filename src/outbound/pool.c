@@ -293,6 +293,7 @@ bool outbound_pool_status(const struct outbound *out, int i, struct outbound_poo
 		.udp = m->weight[POOL_UDP],
 		.up = m->base_up + m->outbound->seen.up,
 		.down = m->base_down + m->outbound->seen.down,
+		.skew = m->outbound->seen.skew,
 	};
 	return true;
 }

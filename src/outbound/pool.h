@@ -43,6 +43,7 @@ struct outbound_pool_status {
 	double tcp_score, udp_score;	     /* negative: none */
 	bool tcp, udp;	       /* carried at all */
 	uint64_t up, down;     /* payload bytes */
+	struct clock_skew skew; /* of its clock */
 };
 /* Of the i-th member, in the order of the config; false past the last. Texts
  * are borrowed until the loop turns. */

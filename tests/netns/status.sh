@@ -120,6 +120,9 @@ KEY=$OWN:$BOB SERVER=$SERVER4:$SERVER_PORT
 RUN_OPTIONS="" open_sandbox
 equal "run: it is found, with its TUN" "run True True" \
 	"$(told "$SANDBOX_PID" '"%s %s %s" % (d["mode"], d["tun"]["mtu"] >= 1280, d["tun"]["offload"] in ("none", "tso", "tso, uso"))')"
+equal "every member of these documents is in docs/status.md" none "$(status --json | probe documented "$TESTS_DIR/../../docs/status.md")"
+equal "run, local: its server, what went by it, and its clock" "$SERVER4:$SERVER_PORT up 8 3000000 True 0 0" \
+	"$(told "$LOCAL_PID" '"%s %s %d %d %s %d %d" % next((s["address"], s["state"], s["up"] - 20 * 500, s["down"] - 20 * 500, s["rtt_ms"] >= 0, s["clock_skew_s"], d["clock_skew_s"]) for s in d["servers"])')"
 close_sandbox
 for pid in "$SERVER_PID" "$LOCAL_PID"; do
 	equal "the command of run may not ask an instance outside" "1 0" \

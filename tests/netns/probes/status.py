@@ -2,6 +2,7 @@
 
     status.py get EXPRESSION          the value of it, with d the document on standard input
     status.py names                   of a document on standard input: which of the design's are missing
+    status.py documented DOCS         of documents on standard input, a line each: members that the table in DOCS lacks
     status.py prometheus DOCUMENT     reads Prometheus text and compares it with the document in that file
     status.py ask SOCKET              sends standard input, prints the answer, or the errno's name
     status.py swarm SOCKET N          holds N connections that ask nothing, says so, until a line comes in
@@ -35,6 +36,25 @@ def names():
         if at is None:
             missing.append(name)
     return " ".join(missing) or "none"
+
+
+def paths(value, path=""):
+    if isinstance(value, dict):
+        for name, member in value.items():
+            yield from paths(member, f"{path}.{name}" if path else name)
+    elif isinstance(value, list):
+        for element in value:
+            yield from paths(element, path + "[]")
+    else:
+        yield re.sub(r"^flows\.ended\..*", "flows.ended.*", path)
+
+
+def documented(docs):
+    with open(docs) as f:
+        known = set(re.findall(r"^\| `([^`]+)` \|", f.read(), re.M))
+    found = {path for line in sys.stdin for path in paths(json.loads(line))}
+    assert len(found) > 50, found
+    return " ".join(sorted(found - known)) or "none"
 
 
 SAMPLE = re.compile(r'^(gatun_[a-z0-9_]+)(\{((?:[a-z_]+="(?:[^"\\\n]|\\[\\n"])*",?)*)\})? (-?[0-9.e+]+)$')
