@@ -17,7 +17,7 @@
 #include "engine/status.h"
 
 static struct endpoints *endpoints;
-static const struct config_manager *common;
+static const struct config *common;
 
 /* ---- from an order to a config ---- */
 
@@ -55,8 +55,8 @@ static json_t *server_of(const json_t *port, bool trusted, const struct addr *ho
 	colon = strrchr(ip, ':');
 	*colon = 0;
 	json_object_set_new(server, "server", json_string(ip));
-	set_missing(server, "method", common->method ? common->method->name : NULL);
-	set_missing(server, "mode", modes[common->mode]);
+	set_missing(server, "method", common->manager.method ? common->manager.method->name : NULL);
+	set_missing(server, "mode", modes[common->manager.mode]);
 	return server;
 }
 
@@ -66,8 +66,8 @@ static char *config_text(const json_t *port, bool trusted)
 	json_t *servers = json_array(), *root = json_pack("{s:o}", "servers", servers);
 	char *text;
 
-	for (int i = 0; i < common->n_hosts; i++)
-		json_array_append_new(servers, server_of(port, trusted, &common->hosts[i]));
+	for (int i = 0; i < common->manager.n_hosts; i++)
+		json_array_append_new(servers, server_of(port, trusted, &common->manager.hosts[i]));
 	text = json_dumps(root, JSON_COMPACT);
 	json_decref(root);
 	return text;
@@ -89,8 +89,11 @@ static json_t *load(const json_t *port, bool trusted, struct config *c)
 	json_t *wrong = NULL;
 
 	load_begin(&l, c);
+	c->acl = common->acl; /* borrowed: config_free() knows only texts of its own */
 	if (!text || !load_text(&l, "order", text, strlen(text)) || !load_finish(&l, FOR_SERVER))
 		wrong = engine_request_error("%s", first_error(&l.problems));
+	for (int i = 0; i < c->n_servers && !json_object_get(port, "limits"); i++)
+		c->servers[i].limits = common->limits;
 	load_end(&l);
 	if (text)
 		explicit_bzero(text, strlen(text));
@@ -183,16 +186,16 @@ static json_t *answer_ports(void *owner, const json_t *request)
 	return json_pack("{s:o}", "ports", ports);
 }
 
-void managed_begin(struct endpoints *e, const struct config_manager *m)
+void managed_begin(struct endpoints *e, const struct config *c)
 {
 	endpoints = e;
-	common = m;
+	common = c;
 	engine_request_add("manager_add", answer_add, NULL);
 	engine_request_add("manager_remove", answer_remove, NULL);
 	engine_request_add("manager_ports", answer_ports, NULL);
 }
 
-void managed_change(const struct config_manager *m)
+void managed_change(const struct config *c)
 {
-	common = m;
+	common = c;
 }

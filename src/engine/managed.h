@@ -17,9 +17,10 @@
 /* What manager_add says where a port cannot be had, in the protocol's own words. */
 #define MANAGED_TAKEN "port is not available"
 
-/* Answers from now on. What ports have in common is the config's manager, borrowed. */
-void managed_begin(struct endpoints *, const struct config_manager *);
+/* Answers from now on. What ports have in common the config says, borrowed: its manager, "acl"
+ * and "limits". */
+void managed_begin(struct endpoints *, const struct config *);
 /* Another config: for ports from now on. */
-void managed_change(const struct config_manager *);
+void managed_change(const struct config *);
 
 #endif

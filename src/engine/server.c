@@ -69,7 +69,7 @@ static int open_all(struct server *s)
 	err = open_endpoints(s);
 	if (err)
 		return err;
-	managed_begin(s->endpoints, &s->config->manager);
+	managed_begin(s->endpoints, s->config);
 	return worker_is() ? 0 : manager_open(&s->config->manager); /* else the supervisor's */
 }
 
@@ -108,7 +108,7 @@ static int update(void *owner, const struct config *fresh)
 	egresses_apply(s->egresses, fresh);
 	direct_change(s->relay_out, true, fresh->timeout);
 	relay_set_limits(&times);
-	managed_change(&fresh->manager);
+	managed_change(fresh);
 	s->config = fresh;
 	return 0;
 }
