@@ -70,6 +70,10 @@ static const struct option_row rows[] = {
 	  "answer though TCP does." },
 	{ "udp_over_tcp", NULL, 0, NULL, OPTION_SWITCH, IN_SERVER, UDP_OVER_TCP_NO, UDP_OVER_TCP_AUTO, "false|true|auto",
 	  IN_SPEC(udp_over_tcp), "false", "The same for one server." },
+	{ "connect", "true-connect", 0, NULL, OPTION_FLAG, IN_TOP | FOR_RUN | FOR_LOCAL, 0, 0, NULL, IN_CONFIG(connect), "false",
+	  "Ask the server how its own connect ended, and tell the application so: refused, unreachable, timed out. It costs a "
+	  "round trip for each connection, and needs a gatun server and a 2022 method." },
+	{ "connect", NULL, 0, NULL, OPTION_FLAG, IN_SERVER, 0, 0, NULL, IN_SPEC(connect), "false", "The same for one server." },
 
 	/* several servers, and the way to them */
 	{ "outbound_proxy", "outbound-proxy", 0, "URL", OPTION_HOPS, IN_TOP | IN_SERVER | FOR_RUN | FOR_LOCAL, 0, 0, NULL, NOWHERE,

@@ -55,6 +55,7 @@ static struct outbound *shadowsocks_of(const struct config *c, const struct conf
 		.udp = carries(s, MODE_UDP_ONLY),
 		.udp_in_tcp = s->udp_over_tcp == UDP_OVER_TCP_YES,
 		.udp_auto = s->udp_over_tcp == UDP_OVER_TCP_AUTO,
+		.true_connect = s->true_connect,
 		.rules = &of->outbound,
 		.timeout_s = of->timeout ? of->timeout : c->timeout,
 		.via = via,

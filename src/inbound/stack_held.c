@@ -266,6 +266,9 @@ void stack_held_refuse(struct stack_conn *c, enum flow_end why)
 
 	stack.counters.refused++;
 	switch (why) {
+	case END_NET_UNREACHABLE:
+		send_icmp(s, ICMP_NET_UNREACHABLE);
+		break;
 	case END_UNREACHABLE:
 	case END_CONNECT_TIMEOUT: /* the native network would say so after its own patience */
 		send_icmp(s, ICMP_HOST_UNREACHABLE);

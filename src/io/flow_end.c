@@ -10,6 +10,7 @@ static const char *const names[] = {
 	[END_REMOTE_RESET] = "remote-reset",
 	[END_REFUSED] = "refused",
 	[END_UNREACHABLE] = "unreachable",
+	[END_NET_UNREACHABLE] = "net-unreachable",
 	[END_CONNECT_TIMEOUT] = "connect-timeout",
 	[END_NAME] = "name-not-found",
 	[END_DENIED] = "denied",
@@ -37,6 +38,8 @@ enum flow_end flow_end_of_connect(int err)
 	switch (err < 0 ? -err : err) {
 	case ECONNREFUSED:
 		return END_REFUSED;
+	case ENETUNREACH:
+		return END_NET_UNREACHABLE;
 	case ETIMEDOUT:
 		return END_CONNECT_TIMEOUT;
 	case EMFILE:

@@ -7,7 +7,8 @@ enum flow_end {
 	END_CLIENT_RESET, /* the client side reset it */
 	END_REMOTE_RESET, /* the remote side reset it */
 	END_REFUSED,	 /* ECONNREFUSED while connecting */
-	END_UNREACHABLE, /* EHOSTUNREACH, ENETUNREACH while connecting */
+	END_UNREACHABLE, /* EHOSTUNREACH while connecting */
+	END_NET_UNREACHABLE, /* ENETUNREACH while connecting */
 	END_CONNECT_TIMEOUT, /* nobody answered the connect */
 	END_NAME,	 /* the name did not resolve */
 	END_DENIED,	 /* an ACL, or a local target without --allow-local */

@@ -14,10 +14,12 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "outbound/awareness.h"
 #include "outbound/reach.h"
 #include "outbound/ss_udp.h"
 #include "outbound/uot_auto.h"
 #include "outbound/uot_port.h"
+#include "proto/uot.h"
 #include "transport/ss_stream.h"
 
 struct shadowsocks {
@@ -33,7 +35,8 @@ struct shadowsocks {
 	struct loop_work free_work;
 	uint32_t uses; /* dials, streams, ports */
 	bool tcp, proven, freed;
-	bool udp_in_tcp, udp_auto;
+	bool udp_in_tcp, udp_auto, true_connect;
+	struct awareness awareness; /* true_connect */
 	struct uot_auto both; /* udp_auto */
 	uint8_t key[SS_KEY_MAX];
 	struct ss_identity *identity; /* or NULL */
@@ -48,6 +51,10 @@ struct dial {
 	const struct dial_events *events;
 	void *owner;
 	struct target target;
+	uint64_t begun_ms;
+	struct stream *asked; /* waits for the result of the server's connect */
+	struct loop_timer patience;
+	bool patient; /* it waits as long as a connect may take */
 };
 
 /* ---- life ---- */
@@ -116,19 +123,130 @@ static void fail(struct dial *d, enum flow_end why)
 	d->events->failed(d->owner, why);
 }
 
+/* The way to the server stands, and its word is about the target. */
+static void fail_target(struct dial *d, enum flow_end why)
+{
+	d->shadowsocks->outbound.target_failed = true;
+	done(d);
+	d->events->failed(d->owner, why);
+}
+
+static void succeed(struct dial *d, struct stream *s)
+{
+	done(d);
+	d->events->opened(d->owner, s);
+}
+
+/* ---- the true result of a connect ---- */
+
+static bool asks(struct dial *d)
+{
+	struct shadowsocks *s = d->shadowsocks;
+
+	return s->true_connect && !uot_version(&d->target) && awareness_asks(&s->awareness, loop_now());
+}
+
+/* No longer asked; the stream is the caller's. */
+static struct stream *stop_asking(struct dial *d)
+{
+	struct stream *s = d->asked;
+
+	loop_timer_stop(&d->patience);
+	d->asked = NULL;
+	return s;
+}
+
+static void on_answered(void *owner, enum ss_answer answer, enum flow_end why)
+{
+	struct dial *d = owner;
+	struct awareness *a = &d->shadowsocks->awareness;
+	struct stream *s = stop_asking(d);
+
+	switch (answer) {
+	case SS_ANSWER_CONNECTED:
+	case SS_ANSWER_UNAWARE:
+		succeed(d, s);
+		break;
+	case SS_ANSWER_FAILED:
+		stream_end(s, END_DONE);
+		fail_target(d, why);
+		break;
+	case SS_ANSWER_BROKEN:
+		stream_end(s, why);
+		/* A server that knows would have said it, had it been the target. */
+		if (a->state == AWARENESS_AWARE)
+			fail(d, why);
+		else
+			fail_target(d, why);
+		awareness_missed(a, loop_now());
+		break;
+	}
+}
+
+static void on_learned(void *memory, bool aware)
+{
+	struct shadowsocks *s = memory;
+	uint8_t before = s->awareness.state;
+
+	awareness_learn(&s->awareness, aware, loop_now());
+	if (s->awareness.state != before)
+		log_info("server %s %s", s->outbound.name,
+			 aware ? "tells true connect results" : "does not tell connect results: connects succeed when it is reached");
+}
+
+static const struct ss_ask_events ask_events = { on_answered, on_learned };
+
+static void wait_for_answer(struct dial *d);
+
+static void on_patience_over(struct loop_timer *t)
+{
+	struct dial *d = container_of(t, struct dial, patience);
+	struct awareness *a = &d->shadowsocks->awareness;
+
+	if (d->patient) {
+		awareness_missed(a, loop_now());
+		stream_end(stop_asking(d), END_CONNECT_TIMEOUT);
+		fail(d, END_CONNECT_TIMEOUT);
+	} else if (a->state == AWARENESS_AWARE) {
+		wait_for_answer(d); /* another connect has learned it meanwhile */
+	} else {
+		awareness_missed(a, loop_now());
+		ss_stream_stop_asking(d->asked);
+		succeed(d, stop_asking(d));
+	}
+}
+
+static void wait_for_answer(struct dial *d)
+{
+	const struct shadowsocks *s = d->shadowsocks;
+
+	d->patient = s->awareness.state == AWARENESS_AWARE;
+	loop_timer_start(&d->patience, awareness_patience_ms(&s->awareness, loop_now() - d->begun_ms, s->dial.limit_ms),
+			 on_patience_over);
+}
+
+/* ---- the server's TCP stands ---- */
+
 static void on_opened(void *owner, struct stream *under)
 {
 	struct dial *d = owner;
-	struct stream *s = ss_stream_client(under, &d->shadowsocks->stream, &d->target);
+	struct shadowsocks *o = d->shadowsocks;
+	bool asking = asks(d);
+	struct stream *s = asking ? ss_stream_client_asking(under, &o->stream, &d->target, &ask_events, d, o) :
+				    ss_stream_client(under, &o->stream, &d->target);
 
 	if (!s) {
 		stream_end(under, END_LIMIT);
 		fail(d, END_LIMIT);
 		return;
 	}
-	d->shadowsocks->uses++;
-	done(d);
-	d->events->opened(d->owner, s);
+	o->uses++;
+	if (!asking) {
+		succeed(d, s);
+		return;
+	}
+	d->asked = s;
+	wait_for_answer(d);
 }
 
 static const char *sentence(enum flow_end why)
@@ -137,6 +255,7 @@ static const char *sentence(enum flow_end why)
 	case END_REFUSED:
 		return "refused the connection: is it running, and is the port right?";
 	case END_UNREACHABLE:
+	case END_NET_UNREACHABLE:
 		return "cannot be reached from this network";
 	case END_CONNECT_TIMEOUT:
 		return "did not answer: a firewall, or the wrong address?";
@@ -188,6 +307,7 @@ static void start_dial(struct dial *d)
 {
 	struct target at = dialled(d->shadowsocks);
 
+	d->begun_ms = loop_now();
 	reach_start(&d->reach, d->shadowsocks->via, &at, &d->shadowsocks->dial, &reach_events, d);
 }
 
@@ -251,6 +371,8 @@ static void shadowsocks_cancel(struct dial *d)
 	plugin_wait_cancel(&d->waiter);
 	loop_defer_cancel(&d->refuse_work);
 	reach_cancel(&d->reach);
+	if (d->asked)
+		stream_end(stop_asking(d), END_CLIENT_RESET);
 	done(d);
 }
 
@@ -348,6 +470,7 @@ struct outbound *shadowsocks_new(const struct shadowsocks_options *o)
 	s->server = o->server;
 	s->tcp = o->tcp;
 	s->udp_in_tcp = o->udp && o->udp_in_tcp;
+	s->true_connect = o->true_connect && o->method->sip022;
 	/* Killed in the middle of an upload, we must not make it look complete. */
 	s->dial.socket.reset_on_death = true;
 	/* What they say is about the way to the server, which a plugin goes by itself. */

@@ -19,6 +19,7 @@ struct shadowsocks_options {
 	bool tcp, udp;	    /* what it carries; the other is refused */
 	bool udp_in_tcp;    /* its UDP travels in streams (uot_port.h), */
 	bool udp_auto;	    /* or as works (uot_auto.h); neither: as it is */
+	bool true_connect;  /* ask for the true result of each connect: 2022 methods */
 	const struct socket_rules *rules; /* or NULL; copied */
 	uint32_t timeout_s;
 	struct outbound *via; /* what stands before the server, or NULL; freed with it */

@@ -154,6 +154,8 @@ uint8_t socks_reply_of(enum flow_end why)
 		return SOCKS_DENIED;
 	case END_REFUSED:
 		return SOCKS_REFUSED;
+	case END_NET_UNREACHABLE:
+		return SOCKS_NET_UNREACHABLE;
 	case END_UNREACHABLE:
 	case END_NAME:
 		return SOCKS_HOST_UNREACHABLE;

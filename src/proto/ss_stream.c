@@ -110,6 +110,8 @@ size_t ss_seal_request(struct ss_sealer *s, const struct ss_identity *id, const 
 	if (m->sip022) {
 		put16(p, padding);
 		memset(p + 2, 0, padding);
+		if (s->asks_connect && padding >= TRUE_CONNECT_MARK_LEN)
+			true_connect_put_mark(p + 2);
 	}
 	box(s, body, second, body);
 	return (size_t)(body - out) + second + AEAD_TAG_LEN;
@@ -118,6 +120,21 @@ size_t ss_seal_request(struct ss_sealer *s, const struct ss_identity *id, const 
 size_t ss_response_offset(const struct ss_method *m)
 {
 	return m->key_len + (m->sip022 ? HEAD_LEN + m->key_len : 2u) + AEAD_TAG_LEN;
+}
+
+/* SIP022: salt and fixed header. Returns where the first box follows. */
+static uint8_t *put_response_head(struct ss_sealer *s, const uint8_t *salt, uint64_t now, const uint8_t *request_salt, size_t len,
+				  uint8_t *out)
+{
+	size_t salt_len = s->method->key_len;
+	uint8_t *p = out + salt_len;
+
+	memmove(out, salt, salt_len);
+	p[0] = TYPE_RESPONSE;
+	put64(p + 1, now);
+	memcpy(p + 9, request_salt, salt_len);
+	put16(p + 9 + salt_len, len);
+	return p + box(s, p, HEAD_LEN + salt_len, p);
 }
 
 size_t ss_seal_response(struct ss_sealer *s, const uint8_t *salt, uint64_t now, const uint8_t *request_salt, size_t len,
@@ -130,13 +147,30 @@ size_t ss_seal_response(struct ss_sealer *s, const uint8_t *salt, uint64_t now, 
 	memmove(out, salt, m->key_len);
 	if (!m->sip022)
 		return m->key_len + ss_seal_chunk(s, p + SS_CHUNK_OFFSET, len, p);
-	p[0] = TYPE_RESPONSE;
-	put64(p + 1, now);
-	memcpy(p + 9, request_salt, m->key_len);
-	put16(p + 9 + m->key_len, len);
-	p += box(s, p, HEAD_LEN + m->key_len, p);
+	p = put_response_head(s, salt, now, request_salt, len, out);
 	p += box(s, p, len, p);
 	return (size_t)(p - out);
+}
+
+size_t ss_connect_answer_len(const struct ss_method *m)
+{
+	return ss_response_offset(m) + SS_CONNECT_ANSWER_CHUNK;
+}
+
+size_t ss_seal_connect_answer(struct ss_sealer *s, const uint8_t *salt, uint64_t now, const uint8_t *request_salt,
+			      enum flow_end why, uint8_t *out)
+{
+	uint8_t *p = put_response_head(s, salt, now, request_salt, 0, out);
+
+	return (size_t)(p - out) + ss_seal_connect_answer_chunk(s, why, p);
+}
+
+size_t ss_seal_connect_answer_chunk(struct ss_sealer *s, enum flow_end why, uint8_t *out)
+{
+	put16(out, 0);
+	box(s, out, 2, out);
+	true_connect_put_answer(why, out + SS_CHUNK_OFFSET);
+	return SS_CHUNK_OFFSET + box(s, out + SS_CHUNK_OFFSET, TRUE_CONNECT_ANSWER_LEN, out + SS_CHUNK_OFFSET);
 }
 
 size_t ss_seal_chunk(struct ss_sealer *s, const uint8_t *in, size_t len, uint8_t *out)
@@ -232,6 +266,7 @@ static int open_head(struct ss_opener *o, const uint8_t *key, struct ss_handshak
 	len = get16(p + 9 + echo);
 	/* Never sent by us; sing-box's server does, and puts no box behind it (wire-formats.md, interop trap a). */
 	if (!o->server && !len) {
+		o->answer_due = o->asked;
 		expect_length(o);
 		return 0;
 	}
@@ -254,6 +289,7 @@ static int open_request(struct ss_opener *o, struct ss_handshake *hs, uint8_t *u
 	len -= (size_t)n + 2;
 	if (padding > len || (!padding && !len))
 		return -EPROTO;
+	hs->asks_connect = true_connect_has_mark(unit + n + 2, padding);
 	out->data = unit + n + 2 + padding;
 	out->len = len - padding;
 	o->addressed = true;
@@ -268,9 +304,27 @@ static int open_length(struct ss_opener *o, uint8_t *unit)
 	if (unbox(o, unit, o->need) < 0)
 		return -EBADMSG;
 	len = get16(unit);
+	if (!len && o->answer_due) {
+		o->answer_due = false;
+		expect(o, SS_UNIT_ANSWER, TRUE_CONNECT_ANSWER_LEN + AEAD_TAG_LEN);
+		return 0;
+	}
+	o->answer_due = false;
 	if (!len || len > ss_chunk_max(o->method))
 		return -EPROTO;
 	expect(o, SS_UNIT_CHUNK, len + AEAD_TAG_LEN);
+	return 0;
+}
+
+static int open_answer(struct ss_opener *o, uint8_t *unit)
+{
+	if (unbox(o, unit, o->need) < 0)
+		return -EBADMSG;
+	if (true_connect_read_answer(unit, &o->answer) < 0)
+		return -EPROTO;
+	o->answered = true;
+	o->answer_due = o->answer == END_COUNT;
+	expect_length(o);
 	return 0;
 }
 
@@ -321,6 +375,8 @@ int ss_opener_next(struct ss_opener *o, const uint8_t *key, struct ss_handshake 
 		return open_chunk(o, hs, unit, out);
 	case SS_UNIT_LENGTH:
 		return open_length(o, unit);
+	case SS_UNIT_ANSWER:
+		return open_answer(o, unit);
 	case SS_UNIT_REQUEST:
 		return open_request(o, hs, unit, out);
 	case SS_UNIT_HEAD:

@@ -24,6 +24,7 @@
 #include "crypto/method.h"
 #include "proto/ss_addr.h"
 #include "proto/ss_users.h"
+#include "proto/true_connect.h"
 
 #define SS_CHUNK_OVERHEAD (2 + AEAD_TAG_LEN + AEAD_TAG_LEN)
 #define SS_PADDING_MAX 900
@@ -35,6 +36,7 @@ struct ss_handshake {
 	struct target target;
 	const struct ss_users *users; /* server: who may come, or NULL: anyone with the key */
 	struct ss_user *user;	      /* server with users: who came, once past SS_UNIT_HEAD */
+	bool asks_connect; /* SIP022 server: the client wants to be told how the connect ended */
 	uint16_t addr_len; /* SIP004 server: bytes of an address that came in parts */
 	uint8_t addr[SS_ADDR_MAX];
 };
@@ -45,6 +47,8 @@ struct ss_sealer {
 	const struct ss_method *method;
 	uint64_t nonce;
 	struct aead_key aead;
+	bool asks_connect; /* SIP022 client: the request's padding, of at least
+			    * TRUE_CONNECT_MARK_LEN, begins with the mark */
 };
 
 /* Largest payload of one chunk: 0x3FFF, SIP022 0xFFFF. */
@@ -68,6 +72,15 @@ size_t ss_seal_request(struct ss_sealer *s, const struct ss_identity *id, const 
 size_t ss_response_offset(const struct ss_method *m);
 size_t ss_seal_response(struct ss_sealer *s, const uint8_t *salt, uint64_t now, const uint8_t *request_salt, size_t len,
 			uint8_t *out);
+/* SIP022, to a client that asked for it, as the server's first bytes: how the
+ * connect ended. No payload: chunks may follow. Returns ss_connect_answer_len(). */
+size_t ss_connect_answer_len(const struct ss_method *m);
+size_t ss_seal_connect_answer(struct ss_sealer *s, const uint8_t *salt, uint64_t now, const uint8_t *request_salt,
+			      enum flow_end why, uint8_t *out);
+/* The second answer, where the first was that it has not ended yet (END_COUNT).
+ * Returns SS_CONNECT_ANSWER_CHUNK. */
+#define SS_CONNECT_ANSWER_CHUNK (2 + AEAD_TAG_LEN + TRUE_CONNECT_ANSWER_LEN + AEAD_TAG_LEN)
+size_t ss_seal_connect_answer_chunk(struct ss_sealer *s, enum flow_end why, uint8_t *out);
 /* One chunk, 1..chunk_max bytes from `in`, which is apart or out + 18.
  * Returns len + SS_CHUNK_OVERHEAD. */
 #define SS_CHUNK_OFFSET (2 + AEAD_TAG_LEN)
@@ -75,7 +88,7 @@ size_t ss_seal_chunk(struct ss_sealer *s, const uint8_t *in, size_t len, uint8_t
 
 /* ---- receiving ---- */
 
-enum ss_unit { SS_UNIT_SALT, SS_UNIT_HEAD, SS_UNIT_REQUEST, SS_UNIT_LENGTH, SS_UNIT_CHUNK };
+enum ss_unit { SS_UNIT_SALT, SS_UNIT_HEAD, SS_UNIT_REQUEST, SS_UNIT_LENGTH, SS_UNIT_CHUNK, SS_UNIT_ANSWER };
 
 struct ss_opener {
 	const struct ss_method *method;
@@ -85,6 +98,11 @@ struct ss_opener {
 	uint8_t unit;  /* which it is */
 	bool server;   /* our role */
 	bool addressed; /* server: the target is known */
+	/* client that asked for the result of the connect */
+	bool asked;	/* set by the caller before the first unit */
+	bool answer_due; /* the head was empty: a chunk of no length announces it */
+	bool answered;	/* it came, or that it has not ended yet (END_COUNT): */
+	enum flow_end answer;
 };
 
 struct ss_opened {

@@ -144,6 +144,8 @@ static void on_fin(void *owner)
 		ss_stream_tell_ended(s, END_NO_REPLY);
 	else if (!only_salt_came(s) && (s->carry.buf || !ss_opener_at_boundary(&s->opener)))
 		ss_stream_tell_ended(s, END_TRUNCATED);
+	else if (s->asking)
+		ss_stream_answer_missing(s);
 	else
 		ss_stream_drain(s);
 }
@@ -161,6 +163,11 @@ void ss_stream_establish(struct ss_stream *s)
 }
 
 /* ---- calls ---- */
+
+static void ss_accept(struct stream *st)
+{
+	ss_stream_pay_answer(ss_stream_of(st), END_DONE);
+}
 
 static void ss_want(struct stream *st, bool data, bool room)
 {
@@ -203,6 +210,9 @@ static void ss_end(struct stream *st, enum flow_end why)
 	if (s->dead)
 		return;
 	explain_silence(s, why);
+	/* The answer is the end, and has to arrive. */
+	if (why != END_DONE && why != END_SHUTDOWN && ss_stream_pay_answer(s, why))
+		why = END_DONE;
 	stream_end(s->under, why);
 	ss_stream_discard(s);
 }
@@ -216,6 +226,7 @@ static void ss_be_prompt(struct stream *st)
 }
 
 static const struct stream_ops ss_ops = {
+	.accept = ss_accept,
 	.write = ss_stream_out_write,
 	.space = ss_stream_out_space,
 	.want = ss_want,

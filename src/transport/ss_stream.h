@@ -43,6 +43,32 @@ struct ss_stream_config {
  * NULL: no memory, or no back-end for the method; `under` is the caller's. */
 struct stream *ss_stream_client(struct stream *under, const struct ss_stream_config *cfg, const struct target *target);
 
+/* What a server says to a client that asked how the connect ended. */
+enum ss_answer {
+	SS_ANSWER_CONNECTED,
+	SS_ANSWER_FAILED,  /* with the server's word for it */
+	SS_ANSWER_UNAWARE, /* nothing: it answers as any server, and the stream stands */
+	SS_ANSWER_BROKEN,  /* the stream ended without a word of it */
+};
+
+struct ss_ask_events {
+	/* Once, unless the owner stops asking or ends the stream. After FAILED and
+	 * BROKEN only stream_end() may follow; else bind the stream and use it. */
+	void (*answered)(void *owner, enum ss_answer, enum flow_end why);
+	/* Does this server know what it was asked? Once, also long after the owner
+	 * has stopped asking; not where the stream breaks before. */
+	void (*learned)(void *memory, bool aware);
+};
+
+/* As ss_stream_client, of a 2022 method, but the header leaves at once and asks for the
+ * result of the connect. The stream is not bound before `answered`. memory lives as long
+ * as the stream. */
+struct stream *ss_stream_client_asking(struct stream *under, const struct ss_stream_config *cfg, const struct target *target,
+				       const struct ss_ask_events *ask, void *owner, void *memory);
+/* Patience is over: bind the stream and use it. Should the server say later that it
+ * failed, the stream ends with that word. */
+void ss_stream_stop_asking(struct stream *s);
+
 struct ss_accept_events {
 	/* The client wants `target` (borrowed for the call). s is the owner's:
 	 * bind it, then want. `under` is inside it. Its user is charged for flow

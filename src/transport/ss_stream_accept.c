@@ -92,6 +92,8 @@ static void accept_now(struct ss_stream *s)
 	s->cfg = &accepted_cfg;
 	stream_want(s->under, false, false);
 	ss_stream_establish(s);
+	if (b->hs.asks_connect)
+		ss_stream_owe_answer(s);
 	b->events->accepted(b->owner, &s->stream, &target);
 }
 

@@ -17,6 +17,9 @@ struct beginning {
 	/* server, once it is known whose: what its response will be sealed with,
 	 * whatever becomes of the user's or the server's key meanwhile */
 	uint8_t key[SS_KEY_MAX];
+	/* client that asked for the result of the connect, until it is known */
+	const struct ss_ask_events *ask;
+	void *ask_owner, *ask_memory;
 };
 
 struct ss_stream {
@@ -39,6 +42,9 @@ struct ss_stream {
 	bool fin_seen : 1, fin_told : 1, told : 1;
 	bool shut : 1, dead : 1;
 	bool salt_checked : 1;	  /* server */
+	bool asked : 1;		  /* client: the answer is still to come, */
+	bool asking : 1;	  /* and the owner waits for it */
+	bool owes_answer : 1;	  /* server */
 };
 
 static inline struct ss_stream *ss_stream_of(const struct stream *s)
@@ -85,10 +91,25 @@ void ss_batch_release(struct ss_batch *b);
 void ss_stream_under_want(struct ss_stream *s);
 void ss_stream_tell_ended(struct ss_stream *s, enum flow_end why);
 
+/* ---- ss_stream_ask.c ---- */
+/* While s->asked, after units were opened: tells the answer if it is among them,
+ * or that there is none where payload came. False when the stream is over. */
+bool ss_stream_note_answer(struct ss_stream *s, bool payload);
+/* While s->asking: the stream broke; it ended in order without an answer. */
+void ss_stream_answer_broke(struct ss_stream *s, enum flow_end why);
+void ss_stream_answer_missing(struct ss_stream *s);
+
+/* Server: the client asked for the result of the connect, */
+void ss_stream_owe_answer(struct ss_stream *s);
+/* and here it is, once. False: it did not ask, or cannot be told. */
+bool ss_stream_pay_answer(struct ss_stream *s, enum flow_end why);
+
 /* ---- ss_stream_out.c ---- */
 ssize_t ss_stream_out_write(struct stream *st, const struct slice *v, int n);
 size_t ss_stream_out_space(const struct stream *st);
 /* Client: the header without payload; server SIP004: the salt. No-op once sent. */
 void ss_stream_send_header(struct ss_stream *s);
+/* Server, whose client asked: how the connect ended, or END_COUNT: not yet. False: no room. */
+bool ss_stream_send_answer(struct ss_stream *s, enum flow_end why);
 
 #endif

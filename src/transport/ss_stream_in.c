@@ -35,7 +35,7 @@ enum flow_end ss_stream_end_of(const struct ss_stream *s, int err)
 /* What `under` should tell us, after any change of what we want. */
 void ss_stream_under_want(struct ss_stream *s)
 {
-	stream_want(s->under, s->want_data && !s->in.bytes && !s->fin_seen && !s->told, s->want_room && !s->told);
+	stream_want(s->under, (s->want_data || s->asking) && !s->in.bytes && !s->fin_seen && !s->told, s->want_room && !s->told);
 }
 
 void ss_stream_tell_ended(struct ss_stream *s, enum flow_end why)
@@ -45,6 +45,10 @@ void ss_stream_tell_ended(struct ss_stream *s, enum flow_end why)
 	s->told = true;
 	loop_timer_stop(&s->timer);
 	ss_stream_under_want(s);
+	if (s->asking) {
+		ss_stream_answer_broke(s, why);
+		return;
+	}
 	s->stream.events->ended(s->stream.owner, why);
 }
 
@@ -139,6 +143,10 @@ static bool deliver(struct ss_stream *s, struct ss_batch *b)
 	size_t total = slices_len(b->v, b->n), taken = 0;
 	int rc = 0;
 
+	if (s->asked && !ss_stream_note_answer(s, total != 0)) {
+		ss_batch_release(b);
+		return false;
+	}
 	if (total && s->cfg->proven)
 		*s->cfg->proven = true;
 	if (s->payer.user)
@@ -200,7 +208,7 @@ static bool open_slice(struct ss_stream *s, const struct slice *v, struct ss_bat
 /* The client needs nothing of the beginning once the server's head is open. */
 static void forget_beginning(struct ss_stream *s)
 {
-	if (!s->server && s->begin && s->header_sent && s->opener.unit != SS_UNIT_HEAD)
+	if (!s->server && s->begin && s->header_sent && s->opener.unit != SS_UNIT_HEAD && !s->asked)
 		ss_stream_free_beginning(s);
 }
 

@@ -238,7 +238,8 @@ ssize_t ss_stream_out_write(struct stream *st, const struct slice *v, int n)
 static void send_request_alone(struct ss_stream *s)
 {
 	const struct ss_method *m = ss_stream_method(s);
-	uint16_t padding = m->sip022 ? (uint16_t)(1 + random_below(SS_PADDING_MAX)) : 0;
+	uint32_t least = s->sealer.asks_connect ? TRUE_CONNECT_MARK_LEN : 1;
+	uint16_t padding = m->sip022 ? (uint16_t)(least + random_below(SS_PADDING_MAX - least + 1)) : 0;
 	size_t need = ss_request_offset(m, s->cfg->identity, &s->begin->hs.target, padding) + AEAD_TAG_LEN;
 	struct cursor nothing = { .left = 0 };
 	struct filling f = { .buf = buf_get((uint32_t)need) };
@@ -267,6 +268,35 @@ static void send_salt_alone(struct ss_stream *s)
 	s->header_sent = true;
 	ss_stream_free_beginning(s);
 	send_filled(s, &f);
+}
+
+/* The first bytes of the response, the answer in them. */
+static size_t fill_first_answer(struct ss_stream *s, enum flow_end why, uint8_t *out)
+{
+	const struct ss_method *m = ss_stream_method(s);
+	uint8_t salt[SS_SALT_MAX];
+	size_t len;
+
+	random_bytes(salt, m->key_len);
+	ss_sealer_init(&s->sealer, m, s->begin->key, salt);
+	len = ss_seal_connect_answer(&s->sealer, salt, clock_unix(), s->begin->hs.salt, why, out);
+	s->header_sent = true;
+	ss_stream_free_beginning(s);
+	return len;
+}
+
+bool ss_stream_send_answer(struct ss_stream *s, enum flow_end why)
+{
+	size_t len = s->header_sent ? SS_CONNECT_ANSWER_CHUNK : ss_connect_answer_len(ss_stream_method(s));
+	struct filling f = { .buf = stream_space(s->under) >= len ? buf_get((uint32_t)len) : NULL };
+
+	if (!f.buf)
+		return false;
+	if (s->header_sent)
+		f.len = (uint32_t)ss_seal_connect_answer_chunk(&s->sealer, why, f.buf->data);
+	else
+		f.len = (uint32_t)fill_first_answer(s, why, f.buf->data);
+	return send_filled(s, &f);
 }
 
 void ss_stream_send_header(struct ss_stream *s)
