@@ -6,7 +6,7 @@
  * whoever fails gets a server's reaction, a reset. Then the client's stream is
  * the owner's, less the identity:
  *
- *	ASKING ──identity known──► HELD ──wanted──► SALT ──taken──► JOINED
+ *	ASKING ──identity known──► SALT ──the salt is taken──► JOINED
  *
  * In JOINED events go from the socket straight to the owner; of the guest only
  * its thin calls are left.
@@ -33,7 +33,7 @@
 #define IDS_LEN 16
 #define SLICES_MAX 16 /* of one offer; the rest is offered again */
 
-enum guest_state { ASKING, HELD, SALT, JOINED, GONE };
+enum guest_state { ASKING, SALT, JOINED, GONE };
 
 struct ss_relay {
 	struct tcp_listener *listener;
@@ -45,7 +45,7 @@ struct ss_relay {
 };
 
 struct guest {
-	struct stream stream; /* the owner's, from HELD on */
+	struct stream stream; /* the owner's, from SALT on */
 	struct ss_relay *relay;
 	struct stream *under;
 	struct addr client;
@@ -112,26 +112,30 @@ static size_t salt_data(void *owner, const struct slice *v, int n)
 	return taken - left;
 }
 
-static void salt_room(void *owner) { ((struct guest *)owner)->stream.events->room(((struct guest *)owner)->stream.owner); }
-static void salt_fin(void *owner) { ((struct guest *)owner)->stream.events->fin(((struct guest *)owner)->stream.owner); }
+static void salt_room(void *owner)
+{
+	struct stream *s = &((struct guest *)owner)->stream;
+
+	s->events->room(s->owner);
+}
+
+static void salt_fin(void *owner)
+{
+	struct stream *s = &((struct guest *)owner)->stream;
+
+	s->events->fin(s->owner);
+}
+
 static void salt_ended(void *owner, enum flow_end why)
 {
-	((struct guest *)owner)->stream.events->ended(((struct guest *)owner)->stream.owner, why);
+	struct stream *s = &((struct guest *)owner)->stream;
+
+	s->events->ended(s->owner, why);
 }
 
 static const struct stream_events salt_events = { salt_data, salt_room, salt_fin, salt_ended };
 
-static void guest_want(struct stream *s, bool data, bool room)
-{
-	struct guest *g = of(s);
-
-	if (data && g->state == HELD) {
-		g->state = SALT;
-		stream_bind(g->under, &salt_events, g);
-	}
-	stream_want(g->under, data, room);
-}
-
+static void guest_want(struct stream *s, bool data, bool room) { stream_want(of(s)->under, data, room); }
 static ssize_t guest_write(struct stream *s, const struct slice *v, int n) { return stream_write(of(s)->under, v, n); }
 static size_t guest_space(const struct stream *s) { return stream_space(of(s)->under); }
 static void guest_shut(struct stream *s) { stream_shut(of(s)->under); }
@@ -146,24 +150,6 @@ static const struct stream_ops guest_ops = {
 };
 
 /* ---- whom it wants ---- */
-
-static size_t held_data(void *owner, const struct slice *v, int n)
-{
-	(void)owner, (void)v, (void)n;
-	return 0;
-}
-
-static void held_nothing(void *owner) { (void)owner; }
-
-static void held_ended(void *owner, enum flow_end why)
-{
-	struct guest *g = owner;
-
-	if (g->stream.events)
-		g->stream.events->ended(g->stream.owner, why);
-}
-
-static const struct stream_events held_events = { held_data, held_nothing, held_nothing, held_ended };
 
 static void refuse(struct guest *g, enum flow_end why)
 {
@@ -206,10 +192,10 @@ static size_t on_data(void *owner, const struct slice *v, int n)
 	}
 	memcpy(g->salt->data, head, salt);
 	g->salt_len = (uint32_t)salt;
-	g->state = HELD;
+	g->state = SALT;
 	list_remove(&g->node);
 	user->counters.tcp_flows++;
-	stream_bind(g->under, &held_events, g);
+	stream_bind(g->under, &salt_events, g);
 	stream_want(g->under, false, false);
 	g->relay->events->stream(g->relay->owner, &g->stream, &g->client, user->next);
 	return salt + SS_IDENTITY_LEN;
