@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "dns/dns.h"
 #include "engine/client.h"
+#include "engine/client_route.h"
 #include "engine/common.h"
 #include "engine/outbounds.h"
 #include "engine/status_client.h"
@@ -33,6 +34,7 @@
 struct client {
 	const struct config *config;
 	struct outbound *shadowsocks;
+	struct client_route *route;
 	struct tun *tun;
 	struct tun_udp *udp;
 	struct reassembly *reassembly;
@@ -100,7 +102,7 @@ static void on_stream(void *owner, struct stream *s, const struct addr *client, 
 		break;
 	case DNS_PASS:
 	case DNS_MAPPED:
-		relay_start(s, client, &mapped, c->shadowsocks);
+		relay_start(s, client, &mapped, client_route_outbound(c->route));
 		break;
 	}
 }
@@ -161,7 +163,7 @@ static int open_flows(struct client *c)
 	names = dns_udp_port(tun_udp_port(c->udp));
 	if (!names)
 		return -ENOMEM;
-	c->associations = assoc_table_new(names, c->shadowsocks, &limits);
+	c->associations = assoc_table_new(names, client_route_outbound(c->route), &limits);
 	return c->associations ? 0 : -ENOMEM;
 }
 
@@ -170,7 +172,9 @@ static int open_all(struct client *c, int tun_fd, struct tun_features features)
 	int err;
 
 	c->shadowsocks = engine_outbound_new(c->config);
-	err = c->shadowsocks ? open_names(c) : -ENOMEM;
+	if (c->shadowsocks) /* the command is not to reach this machine's own services past its sandbox */
+		c->route = client_route_new(c->config, c->config->acl, c->shadowsocks, false);
+	err = c->route ? open_names(c) : -ENOMEM;
 	if (!err)
 		err = open_tun(c, tun_fd, features);
 	return err ? err : open_flows(c);
@@ -219,6 +223,7 @@ void client_close(struct client *c)
 		tun_free(c->tun);
 	if (c->pcap)
 		pcap_ring_close(c->pcap);
+	client_route_free(c->route);
 	if (c->shadowsocks)
 		engine_outbound_free(c->shadowsocks);
 	engine_drain();

@@ -3,7 +3,7 @@
  * Shadowsocks outbound.
  *
  *	socks, http, mixed ── tcp ── relay ───────┐
- *	                   ── udp ── assoc table ─┴── shadowsocks
+ *	                   ── udp ── assoc table ─┴── route ── shadowsocks, direct
  *	tunnel ── tcp, udp ── the same
  *
  * An association table belongs to each UDP socket; when the control connection
@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "conf/local.h"
+#include "engine/client_route.h"
 #include "engine/common.h"
 #include "engine/engine.h"
 #include "engine/status.h"
@@ -31,6 +32,8 @@
 #include "loop/loop.h"
 
 struct endpoint {
+	struct local *local;
+	struct client_route *route;
 	struct mixed *mixed;
 	struct socks_udp *socks_udp;
 	struct tunnel_tcp *tunnel_tcp;
@@ -47,15 +50,15 @@ struct local {
 
 static enum flow_end on_admit(void *owner, const struct addr *client)
 {
-	return limits_admit(((struct local *)owner)->limits, client);
+	return limits_admit(((struct endpoint *)owner)->local->limits, client);
 }
 
 static void on_stream(void *owner, struct stream *s, const struct addr *client, const struct target *target)
 {
-	struct local *l = owner;
+	struct endpoint *e = owner;
 	struct limits_party party = { .client = *client };
 
-	relay_start_limited(s, client, target, l->shadowsocks, l->limits, &party);
+	relay_start_limited(s, client, target, client_route_outbound(e->route), e->local->limits, &party);
 }
 
 static const struct inbound_events inbound_events = { .admit = on_admit, .stream = on_stream };
@@ -76,7 +79,7 @@ static int open_associations(struct local *l, struct endpoint *e, struct datagra
 {
 	struct assoc_limits limits = engine_assoc_limits(l->config, engine_outbound_method(l->config));
 
-	e->associations = assoc_table_new(in, l->shadowsocks, &limits);
+	e->associations = assoc_table_new(in, client_route_outbound(e->route), &limits);
 	if (!e->associations)
 		return ENOMEM;
 	assoc_table_limit(e->associations, on_association, l);
@@ -125,7 +128,7 @@ static int open_mixed(struct local *l, struct endpoint *e, const struct config_l
 	if (err)
 		return err;
 	options.udp = e->socks_udp;
-	e->mixed = mixed_new(&options, &inbound_events, l, &err);
+	e->mixed = mixed_new(&options, &inbound_events, e, &err);
 	return e->mixed ? 0 : err;
 }
 
@@ -134,7 +137,7 @@ static int open_tunnel(struct local *l, struct endpoint *e, const struct config_
 	int err = 0;
 
 	if (c->mode & MODE_TCP_ONLY)
-		e->tunnel_tcp = tunnel_tcp_new(&c->listen, &c->forward, &inbound_events, l, &err);
+		e->tunnel_tcp = tunnel_tcp_new(&c->listen, &c->forward, &inbound_events, e, &err);
 	if (err)
 		return err;
 	if (udp)
@@ -146,9 +149,15 @@ static int open_tunnel(struct local *l, struct endpoint *e, const struct config_
 
 static int open_endpoint(struct local *l, struct endpoint *e, const struct config_local *c)
 {
-	bool udp = (c->mode & MODE_UDP_ONLY) && engine_outbound_carries(l->config, MODE_UDP_ONLY);
+	bool udp = (c->mode & MODE_UDP_ONLY) && (c->acl || engine_outbound_carries(l->config, MODE_UDP_ONLY));
 	char where[ADDR_STRLEN], to[TARGET_STRLEN];
-	int err = c->protocol == LOCAL_TUNNEL ? open_tunnel(l, e, c, udp) : open_mixed(l, e, c, udp);
+	int err;
+
+	e->local = l;
+	e->route = client_route_new(l->config, c->acl, l->shadowsocks, true);
+	if (!e->route)
+		return -EINVAL;
+	err = c->protocol == LOCAL_TUNNEL ? open_tunnel(l, e, c, udp) : open_mixed(l, e, c, udp);
 
 	addr_format(&c->listen, where);
 	if (err) {
@@ -213,6 +222,8 @@ void local_close(struct local *l)
 	for (int i = 0; l->endpoints && i < l->config->n_locals; i++)
 		close_endpoint(&l->endpoints[i]);
 	engine_drain();
+	for (int i = 0; l->endpoints && i < l->config->n_locals; i++)
+		client_route_free(l->endpoints[i].route);
 	if (l->shadowsocks)
 		engine_outbound_free(l->shadowsocks);
 	engine_drain();

@@ -1,0 +1,27 @@
+/*
+ * Where the flows of a client's inbounds go: through the proxy, and with an ACL
+ * file past it or nowhere, as the file says.
+ */
+#ifndef GATUN_ENGINE_CLIENT_ROUTE_H
+#define GATUN_ENGINE_CLIENT_ROUTE_H
+
+#include "conf/config.h"
+#include "outbound/outbound.h"
+#include "route/acl.h"
+
+struct client_route;
+
+/* acl: the file, or NULL: everything goes by `proxy`, which is borrowed. What goes past
+ * the proxy reaches this machine itself only if allow_local. NULL: the file has errors,
+ * or out of memory; the reason is logged. */
+struct client_route *client_route_new(const struct config *, const char *acl, struct outbound *proxy, bool allow_local);
+/* After its flows. NULL is none. */
+void client_route_free(struct client_route *);
+
+struct outbound *client_route_outbound(const struct client_route *);
+/* The list, or NULL; of the route. */
+const struct acl *client_route_acl(const struct client_route *);
+/* What does not go by the proxy goes by this; NULL without a file. */
+struct outbound *client_route_direct(const struct client_route *);
+
+#endif
