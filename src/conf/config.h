@@ -167,6 +167,9 @@ struct config {
 	bool limits_given;
 	struct config_limits limits;
 
+	/* server: where something outlives it, or NULL */
+	const char *state_dir;
+
 	/* server: bytes returned per byte received, to an address that may be forged; 0 = no ceiling */
 	uint32_t udp_amplification;
 

@@ -220,6 +220,9 @@ static const struct option_row rows[] = {
 	  "Bytes a second of one user, from wherever he comes; of the whole port where there are no users." },
 	{ "user_flows_per_s", NULL, 0, NULL, OPTION_NUMBER, IN_LIMITS | IN_USER_LIMITS, 0, 1000000, NULL,
 	  IN_SPEC(limits.user_flows_per_s), "0", "New TCP flows and UDP associations a second of one user." },
+	{ "state_dir", NULL, 0, NULL, OPTION_TEXT, IN_TOP, 0, 0, NULL, IN_CONFIG(state_dir), "from $STATE_DIRECTORY",
+	  "A directory where a server keeps the salts of SIP004 connections, so that a restart lets no recorded one in again. "
+	  "Without it they are in memory." },
 	{ "udp_amplification", NULL, 0, NULL, OPTION_NUMBER, IN_TOP, 0, 1000000, NULL, IN_CONFIG(udp_amplification), "128",
 	  "A server returns at most so many times the bytes of a client's datagrams, unless a TCP connection has proven the "
 	  "client's address within the hour; 0 is no ceiling." },

@@ -234,39 +234,26 @@ static void append(struct salt_store *s, const uint8_t *salt, size_t len, uint64
 	link_entry(s, index);
 }
 
-static int insert(struct salt_store *s, const uint8_t *salt, size_t len, uint64_t now_ms, bool evict)
+static int insert(struct salt_store *s, const uint8_t *salt, size_t len, uint64_t now_ms)
 {
 	assert(len <= SS_SALT_MAX);
 	expire(s, now_ms);
 	if (seen(s, salt, len))
 		return -EEXIST;
-	if (count_of(s) >= s->max) {
-		if (!evict)
-			return -ENOSPC;
-		forget_oldest(s);
-	}
+	if (count_of(s) >= s->max)
+		return -ENOSPC;
 	append(s, salt, len, now_ms);
 	return 0;
 }
 
-static int insert_locked(struct salt_store *s, const uint8_t *salt, size_t len, uint64_t now_ms, bool evict)
+int salt_store_insert(struct salt_store *s, const uint8_t *salt, size_t len, uint64_t now_ms)
 {
 	int rc;
 
 	lock(s);
-	rc = insert(s, salt, len, now_ms, evict);
+	rc = insert(s, salt, len, now_ms);
 	unlock(s);
 	return rc;
-}
-
-int salt_store_insert(struct salt_store *s, const uint8_t *salt, size_t len, uint64_t now_ms)
-{
-	return insert_locked(s, salt, len, now_ms, false);
-}
-
-int salt_store_insert_evict(struct salt_store *s, const uint8_t *salt, size_t len, uint64_t now_ms)
-{
-	return insert_locked(s, salt, len, now_ms, true);
 }
 
 size_t salt_store_count(const struct salt_store *s)

@@ -1,5 +1,5 @@
 /*
- * The salts of the last while, exactly: no false positive, nothing forgotten
+ * SIP022's salts of the last while, exactly: no false positive, nothing forgotten
  * early. Time is handed in. Salts enter only after the header they came with
  * was authenticated, so nobody without the key can fill it. A shared store is
  * one for a process and all that it forks: a salt is new once among all of them,
@@ -24,9 +24,6 @@ void salt_store_free(struct salt_store *s);
 /* 0: it was new and is remembered. -EEXIST: it was seen. -ENOSPC: full of salts
  * that are too young to forget (or no memory): the caller must refuse. len <= 32. */
 int salt_store_insert(struct salt_store *s, const uint8_t *salt, size_t len, uint64_t now_ms);
-/* As insert, but a full store forgets its oldest salt: for SIP004, whose salts
- * have no age, so that remembering some is all one can do. */
-int salt_store_insert_evict(struct salt_store *s, const uint8_t *salt, size_t len, uint64_t now_ms);
 /* Forgets what is over age (insert does so too). */
 void salt_store_expire(struct salt_store *s, uint64_t now_ms);
 size_t salt_store_count(const struct salt_store *s);

@@ -171,6 +171,7 @@ static int open_tcp(struct endpoint *e, const struct endpoints_options *o, struc
 		.key = e->key,
 		.users = e->users,
 		.salts = o->salts,
+		.old_salts = o->old_salts,
 		.proven = o->proven,
 		.handshake_s = o->config->timeout,
 	};

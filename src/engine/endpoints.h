@@ -9,6 +9,7 @@
 
 #include "conf/config.h"
 #include "crypto/salt_store.h"
+#include "crypto/salt_table.h"
 #include "engine/egress.h"
 #include "flow/limits.h"
 #include "inbound/inbound.h"
@@ -18,7 +19,8 @@
 
 struct endpoints_options {
 	const struct config *config;		 /* the times and limits of all */
-	struct salt_store *salts;
+	struct salt_store *salts;		 /* SIP022 */
+	struct salt_table *old_salts;		 /* SIP004 */
 	struct proven *proven;			 /* addresses; see inbound/amplification.h */
 	struct egresses *egresses;		 /* by which everything leaves */
 	struct outbound *relay_out;		 /* but what a relay passes on: by this */

@@ -7,6 +7,7 @@
 #include "crypto/salt_store.h"
 #include "engine/common.h"
 #include "engine/endpoints.h"
+#include "engine/server_salts.h"
 #include "engine/engine.h"
 #include "engine/managed.h"
 #include "engine/manager.h"
@@ -26,6 +27,7 @@ struct server {
 	struct egresses *egresses;
 	struct outbound *relay_out;
 	struct salt_store *salts;
+	struct salt_table *old_salts;
 	struct proven *proven;
 	struct endpoints *endpoints;
 };
@@ -35,6 +37,7 @@ static int open_endpoints(struct server *s)
 	struct endpoints_options options = {
 		.config = s->config,
 		.salts = s->salts,
+		.old_salts = s->old_salts,
 		.proven = s->proven,
 		.egresses = s->egresses,
 		.relay_out = s->relay_out,
@@ -63,8 +66,9 @@ static int open_all(struct server *s)
 	s->egresses = egresses_new(s->config);
 	s->relay_out = direct_new(&relay);
 	s->salts = worker_is() ? worker_shared()->salts : worker_salts_new(false);
+	s->old_salts = server_salts_open(s->config->state_dir);
 	s->proven = worker_is() ? worker_shared()->proven : proven_new(false);
-	if (!s->egresses || !s->relay_out || !s->salts || !s->proven)
+	if (!s->egresses || !s->relay_out || !s->salts || !s->old_salts || !s->proven)
 		return -ENOMEM;
 	err = open_endpoints(s);
 	if (err)
@@ -86,6 +90,7 @@ static void close_all(struct server *s)
 		egresses_free(s->egresses);
 	if (s->relay_out)
 		s->relay_out->ops->free(s->relay_out);
+	server_salts_close(s->old_salts);
 	if (!worker_is()) {
 		salt_store_free(s->salts);
 		proven_free(s->proven);

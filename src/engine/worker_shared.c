@@ -22,10 +22,11 @@ struct worker_shared *worker_shared_new(int n)
 		return NULL;
 	s->n = n;
 	s->salts = worker_salts_new(true);
+	s->old_salts = salt_table_new(true);
 	s->owners = session_owners_new(n);
 	s->proven = proven_new(true);
 	s->counters = shared_map((size_t)n * sizeof(*s->counters), true);
-	if (!s->salts || !s->owners || !s->proven || !s->counters) {
+	if (!s->salts || !s->old_salts || !s->owners || !s->proven || !s->counters) {
 		worker_shared_free(s);
 		return NULL;
 	}
@@ -37,6 +38,7 @@ void worker_shared_free(struct worker_shared *s)
 	if (!s)
 		return;
 	salt_store_free(s->salts);
+	salt_table_free(s->old_salts);
 	session_owners_free(s->owners);
 	proven_free(s->proven);
 	if (s->counters)

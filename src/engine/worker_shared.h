@@ -11,13 +11,15 @@
 #include <stdbool.h>
 
 #include "crypto/salt_store.h"
+#include "crypto/salt_table.h"
 #include "flow/counters.h"
 #include "inbound/proven.h"
 #include "inbound/session_owners.h"
 
 struct worker_shared {
 	int n; /* workers */
-	struct salt_store *salts;
+	struct salt_store *salts;     /* SIP022 */
+	struct salt_table *old_salts; /* SIP004, unless it is in a file */
 	struct session_owners *owners;
 	struct proven *proven;
 	struct flow_counters *counters; /* [n], as last told */

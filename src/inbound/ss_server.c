@@ -232,7 +232,7 @@ struct ss_server *ss_server_new(const struct ss_server_options *o, const struct 
 	*err = ENOMEM;
 	if (!s)
 		return NULL;
-	s->config = (struct ss_stream_config){ .method = o->method, .key = s->key, .users = o->users };
+	s->config = (struct ss_stream_config){ .method = o->method, .key = s->key, .old_salts = o->old_salts, .users = o->users };
 	memcpy(s->key, o->key, o->method->key_len);
 	s->salts = o->salts;
 	s->proven = o->proven;

@@ -7,6 +7,7 @@
 
 #include "crypto/method.h"
 #include "crypto/salt_store.h"
+#include "crypto/salt_table.h"
 #include "inbound/inbound.h"
 #include "inbound/proven.h"
 #include "proto/ss_users.h"
@@ -16,7 +17,8 @@ struct ss_server_options {
 	const struct ss_method *method;
 	const uint8_t *key;	  /* copied */
 	const struct ss_users *users; /* who may come, or NULL: anyone with the key; borrowed */
-	struct salt_store *salts; /* borrowed */
+	struct salt_store *salts; /* SIP022; borrowed */
+	struct salt_table *old_salts; /* SIP004; borrowed */
 	struct proven *proven;	  /* learns where clients are, or NULL; borrowed */
 	uint32_t handshake_s;	  /* how long a client may take to say what it wants */
 };

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "crypto/method.h"
 #include "crypto/salt_store.h"
+#include "crypto/salt_table.h"
 #include "io/stream.h"
 #include "proto/ss_users.h"
 
@@ -28,6 +29,7 @@ struct ss_stream_config {
 	const struct ss_method *method;
 	const uint8_t *key; /* method->key_len bytes; a client's own, where it has identities as well */
 	const struct ss_identity *identity; /* client: what it says before, or NULL */
+	struct salt_table *old_salts;	    /* server, SIP004: whose beginnings may not come again, or NULL */
 	const struct ss_users *users;	    /* server: who may come, or NULL: anyone with the key, and nobody pays */
 	/* Client, both or neither: becomes true with the first answer that
 	 * verifies. Until then a stream that ends without one says in the log

@@ -106,11 +106,9 @@ static int check_salt(struct ss_stream *s)
 	if (s->salt_checked || (s->opener.unit != SS_UNIT_REQUEST && s->opener.unit != SS_UNIT_CHUNK))
 		return 0;
 	s->salt_checked = true;
-	if (!s->begin->salts)
-		return 0;
 	if (m->sip022)
-		return salt_store_insert(s->begin->salts, salt, m->key_len, loop_now());
-	return salt_store_insert_evict(s->begin->salts, salt, m->key_len, loop_now());
+		return s->begin->salts ? salt_store_insert(s->begin->salts, salt, m->key_len, loop_now()) : 0;
+	return !s->cfg->old_salts || salt_table_take(s->cfg->old_salts, salt, m->key_len) ? 0 : -EEXIST;
 }
 
 /* Opens units of one slice until the target is known. Returns bytes used, or -errno. */

@@ -67,24 +67,6 @@ static void a_full_store_refuses_rather_than_forgets(void **state)
 	salt_store_free(s);
 }
 
-static void sip004_forgets_the_oldest(void **state)
-{
-	struct salt_store *s = salt_store_new(60000, 300);
-	uint8_t salt[32];
-
-	(void)state;
-	for (uint32_t i = 0; i < 1000; i++) {
-		salt_of(i, salt);
-		assert_int_equal(salt_store_insert_evict(s, salt, 32, i), 0);
-	}
-	assert_int_equal(salt_store_count(s), 300);
-	salt_of(700, salt);
-	assert_int_equal(salt_store_insert_evict(s, salt, 32, 1000), -EEXIST);
-	salt_of(699, salt);
-	assert_int_equal(salt_store_insert_evict(s, salt, 32, 1000), 0);
-	salt_store_free(s);
-}
-
 /* A busy server: 50,000 salts pass through, each seen twice, none confused. */
 static void exact_under_load(void **state)
 {
@@ -285,7 +267,6 @@ int main(void)
 		cmocka_unit_test(remembers_for_its_time_and_not_longer),
 		cmocka_unit_test(length_counts),
 		cmocka_unit_test(a_full_store_refuses_rather_than_forgets),
-		cmocka_unit_test(sip004_forgets_the_oldest),
 		cmocka_unit_test(exact_under_load),
 		cmocka_unit_test(a_salt_is_new_to_one_process_of_four),
 		cmocka_unit_test(a_killed_process_takes_nothing_along),

@@ -329,6 +329,7 @@ static inline void pair_open(struct pair *p, const struct ss_method *m)
 	random_bytes(p->key, sizeof(p->key));
 	p->cfg = (struct ss_stream_config){ .method = m, .key = p->key };
 	p->salts = salt_store_new(60000, 1000);
+	p->cfg.old_salts = salt_table_new(false);
 	assert_int_equal(target_parse("example.com:80", &p->wanted), 0);
 	fake_open(&p->below_client);
 	struct stream *s;
@@ -388,6 +389,7 @@ static inline void pair_close(struct pair *p)
 	fake_close(&p->below_client);
 	fake_close(&p->below_server);
 	salt_store_free(p->salts);
+	salt_table_free(p->cfg.old_salts);
 	assert_int_equal(buf_pool_used(), 0);
 }
 

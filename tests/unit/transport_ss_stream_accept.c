@@ -21,6 +21,8 @@ static void forget_salts(struct pair *p)
 {
 	salt_store_free(p->salts);
 	p->salts = salt_store_new(60000, 1000);
+	salt_table_free(p->cfg.old_salts);
+	p->cfg.old_salts = salt_table_new(false);
 }
 
 static void bad_beginnings(void **state)
@@ -81,6 +83,7 @@ static void forged_salts_do_not_fill_the_store(void **state)
 		for (int i = 0; i < 20; i++) {
 			random_bytes(bad, 600);
 			expect_rejected(&p, bad, 600, 600, false, END_FORGED);
+			assert_true(salt_table_take(p.cfg.old_salts, bad, p.cfg.method->key_len));
 		}
 		assert_int_equal(salt_store_count(p.salts), 0);
 	}
