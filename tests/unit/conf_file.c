@@ -12,30 +12,14 @@
 
 #include "conf/load.h"
 #include "crypto/method.h"
+#include "conf_say.h"
 
 #define SERVER "\"server\": \"192.0.2.1\", \"server_port\": 8388, \"method\": \"aes-256-gcm\", \"password\": \"0123456789012345678901234567890123456789\""
-
-/* All problems of a text as they would be printed; "" if there is none. */
-static char *problems_of(const char *text, uint32_t command, struct config *c)
-{
-	struct loading l;
-	char *out = NULL;
-	size_t size = 0;
-	FILE *f = open_memstream(&out, &size);
-
-	load_begin(&l, c);
-	if (load_text(&l, "t", text, strlen(text)))
-		load_finish(&l, command);
-	problems_print(&l.problems, PROBLEM_ADVICE, f);
-	fclose(f);
-	load_end(&l);
-	return out;
-}
 
 static void expect(const char *text, uint32_t command, const char *want)
 {
 	struct config c;
-	char *got = problems_of(text, command, &c);
+	char *got = problems_of(text, command, PROBLEM_ADVICE, &c);
 
 	if (strcmp(got, want) != 0)
 		fail_msg("%s\n--- said:\n%s--- wanted:\n%s", text, got, want);
@@ -46,11 +30,7 @@ static void expect(const char *text, uint32_t command, const char *want)
 /* The config of a text that must be without problems. */
 static void good(const char *text, struct config *c)
 {
-	char *got = problems_of(text, FOR_CHECK, c);
-
-	if (*got)
-		fail_msg("%s\n--- said:\n%s", text, got);
-	free(got);
+	without_problems(text, FOR_CHECK, PROBLEM_ADVICE, c);
 }
 
 static void people_write_comments_and_trailing_commas(void **state)
@@ -270,7 +250,7 @@ static void several_servers(void **state)
 		"{ \"server\": \"192.0.2.2:2\", \"mode\": \"tcp_only\" }, { \"server\": \"x\", \"disabled\": true } ],\n"
 		"\"method\": \"aes-256-gcm\", \"password\": \"0123456789012345678901234567890123456789\" }";
 	struct config c;
-	char *got = problems_of(two, FOR_SERVER, &c);
+	char *got = problems_of(two, FOR_SERVER, PROBLEM_ADVICE, &c);
 
 	(void)state;
 	assert_string_equal(got, "");
@@ -357,7 +337,7 @@ static void a_server_has_its_own_plugin_or_the_tops(void **state)
 	char *got = problems_of("{ \"method\": \"2022-blake3-aes-128-gcm\", \"password\": \"AAECAwQFBgcICQoLDA0ODw==\", \"plugin\": \"p\","
 				" \"plugin_opts\": \"a=b\", \"plugin_args\": [\"x\", \"y\"], \"server_port\": 1,"
 				" \"servers\": [ { \"server\": \"one\" }, { \"server\": \"two\", \"plugin\": \"q\" }, { \"server\": \"three\", \"plugin\": \"\" } ] }",
-				FOR_SERVER | FOR_CHECK, &c);
+				FOR_SERVER | FOR_CHECK, PROBLEM_ADVICE, &c);
 
 	(void)state;
 	assert_int_equal(c.n_servers, 3);
@@ -379,7 +359,7 @@ static void a_wrong_key_size_says_the_size(void **state)
 {
 	struct config c;
 	char *got = problems_of("{ \"server\": \"h\", \"server_port\": 1, \"method\": \"2022-blake3-aes-256-gcm\",\n \"password\": \"AAECAwQFBgcICQoLDA0ODw==\" }",
-				FOR_CHECK, &c);
+				FOR_CHECK, PROBLEM_ADVICE, &c);
 
 	(void)state;
 	assert_int_equal(strncmp(got, "t:2:14: error: password: ", 25), 0);
@@ -406,7 +386,7 @@ static void passwords_never_show(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
 		struct config c;
-		char *got = problems_of(texts[i], FOR_CHECK, &c);
+		char *got = problems_of(texts[i], FOR_CHECK, PROBLEM_ADVICE, &c);
 
 		assert_int_not_equal(strlen(got), 0);
 		if (strstr(got, "hunter2"))
@@ -435,7 +415,7 @@ static void a_password_comes_from_the_environment(void **state)
 static void weak_passwords_are_noted(void **state)
 {
 	struct config c;
-	char *got = problems_of("{ \"server\": \"h\", \"server_port\": 1, \"method\": \"aes-256-gcm\", \"password\": \"barfoo!\" }", FOR_CHECK, &c);
+	char *got = problems_of("{ \"server\": \"h\", \"server_port\": 1, \"method\": \"aes-256-gcm\", \"password\": \"barfoo!\" }", FOR_CHECK, PROBLEM_ADVICE, &c);
 
 	(void)state;
 	assert_non_null(strstr(got, "t:1:73: advice: the password has at most 41 bits"));
@@ -480,7 +460,7 @@ static enum udp_over_tcp over_tcp(const char *text, enum config_mode *mode)
 	enum udp_over_tcp got;
 
 	snprintf(whole, sizeof(whole), "{ " SERVER ", %s }", text);
-	char *said = problems_of(whole, FOR_RUN, &c);
+	char *said = problems_of(whole, FOR_RUN, PROBLEM_ADVICE, &c);
 
 	assert_string_equal(said, "");
 	free(said);

@@ -11,40 +11,20 @@
 
 #include "conf/load.h"
 #include "crypto/method.h"
+#include "conf_say.h"
 
 #define LONG "0123456789012345678901234567890123456789"
 #define METHOD "\"method\": \"aes-256-gcm\""
 
-/* All problems but advice as they would be printed. */
-static char *problems_of(const char *text, uint32_t command, struct config *c)
-{
-	struct loading l;
-	char *out = NULL;
-	size_t size = 0;
-	FILE *f = open_memstream(&out, &size);
-
-	load_begin(&l, c);
-	if (load_text(&l, "t", text, strlen(text)))
-		load_finish(&l, command);
-	problems_print(&l.problems, PROBLEM_WARNING, f);
-	fclose(f);
-	load_end(&l);
-	return out;
-}
-
 static void good(const char *text, struct config *c)
 {
-	char *got = problems_of(text, FOR_SERVER, c);
-
-	if (*got)
-		fail_msg("%s\n--- said:\n%s", text, got);
-	free(got);
+	without_problems(text, FOR_SERVER, PROBLEM_WARNING, c);
 }
 
 static void bad(const char *text, const char *part)
 {
 	struct config c;
-	char *got = problems_of(text, FOR_SERVER, &c);
+	char *got = problems_of(text, FOR_SERVER, PROBLEM_WARNING, &c);
 
 	if (!strstr(got, part))
 		fail_msg("%s\n--- said:\n%s--- wanted:\n%s", text, got, part);

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "sys/nofile.h"
+#include "in_child.h"
 
 static bool may_pass_hard_limit(void)
 {
@@ -20,18 +21,6 @@ static bool may_pass_hard_limit(void)
 	cap_get_flag(caps, CAP_SYS_RESOURCE, CAP_EFFECTIVE, &value);
 	cap_free(caps);
 	return value == CAP_SET;
-}
-
-static int run(void (*child)(void))
-{
-	int status;
-	pid_t pid = fork();
-
-	if (pid == 0)
-		child();
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	return WEXITSTATUS(status);
 }
 
 static void child_raises(void)
