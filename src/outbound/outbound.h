@@ -42,7 +42,7 @@ struct outbound_seen {
 	uint64_t up, down;	  /* payload bytes, TCP and UDP */
 	uint64_t udp_heard_ms;	  /* loop_now() when a datagram came back; 0: never */
 	struct clock_skew skew;	  /* of the server's clock, where its method tells */
-	uint64_t udp_refused_ms;  /* when the network said that nobody takes them; 0: never */
+	uint32_t udp_refusals;	  /* how often the network said that nobody takes them */
 };
 
 struct outbound {

@@ -123,6 +123,14 @@ static uint64_t sticky_hash(const struct addr *client, const struct pool_member 
 	return hash_bytes(both, sizeof(both));
 }
 
+/* Of UDP nothing may be known yet: then what TCP met is the better guess. */
+static const struct pool_stat *stat_of(const struct pool_member *m, enum pool_kind kind)
+{
+	const struct pool_stat *s = &m->stat[kind];
+
+	return kind == POOL_UDP && !s->proven && !s->failed && m->weight[POOL_TCP] && !s->n_probes ? &m->stat[POOL_TCP] : s;
+}
+
 int pool_choose(struct pool *p, enum pool_kind kind, const struct addr *client, struct pool_member **out)
 {
 	struct pool_choice choice = { p->options.policy, p->options.max_rtt_ms, loop_now(), random_below };
@@ -137,7 +145,7 @@ int pool_choose(struct pool *p, enum pool_kind kind, const struct addr *client, 
 		if (!m->weight[kind])
 			continue;
 		able[n] = m;
-		candidates[n++] = (struct pool_candidate){ &m->stat[kind], sticky_hash(client, m), m->weight[kind], m == p->best[kind] };
+		candidates[n++] = (struct pool_candidate){ stat_of(m, kind), sticky_hash(client, m), m->weight[kind], m == p->best[kind] };
 	}
 	pool_order(&choice, candidates, n, order);
 	for (int i = 0; i < n; i++)

@@ -28,13 +28,23 @@ struct pool_port {
 	struct pool_member *member; /* held; NULL: none */
 	struct datagram_port *under;
 	struct addr client;
-	uint64_t heard_ms;	/* when it last heard anything, or was moved */
+	/* what was known of the server when the association last heard anything, or entered */
+	uint32_t refusals, failed;
 	uint64_t asking_ms;	/* the first datagram since then; 0: none */
 	uint32_t sent;		/* and how many */
 	uint32_t patience_ms;
 	struct loop_work free_work;
 	bool ended;
 };
+
+/* What is held against the server up to now is forgiven. */
+static void forgive(struct pool_port *p)
+{
+	p->refusals = p->member->outbound->seen.udp_refusals;
+	p->failed = p->member->stat[POOL_UDP].failed;
+	p->asking_ms = 0;
+	p->sent = 0;
+}
 
 static void leave(struct pool_port *p)
 {
@@ -56,9 +66,7 @@ static void on_receive(void *owner, const struct datagram *d, int n)
 		return;
 	if (p->asking_ms)
 		pool_member_succeeded(p->member, POOL_UDP, (uint32_t)(loop_now() - p->asking_ms));
-	p->heard_ms = loop_now();
-	p->asking_ms = 0;
-	p->sent = 0;
+	forgive(p);
 	p->patience_ms = SILENCE_MS;
 	p->port.events->receive(p->port.owner, d, n);
 }
@@ -82,7 +90,7 @@ static bool is_dead(const struct pool_port *p)
 	const struct pool_stat *stat = &p->member->stat[POOL_UDP];
 	uint64_t now = loop_now();
 
-	if (seen->udp_refused_ms > p->heard_ms || (stat->failures && stat->failed_ms > p->heard_ms))
+	if (seen->udp_refusals != p->refusals || (stat->failures && stat->failed != p->failed))
 		return true;
 	return p->asking_ms && p->sent >= SILENCE_SENT && now - p->asking_ms >= p->patience_ms && seen->udp_heard_ms < p->asking_ms;
 }
@@ -102,9 +110,8 @@ static void enter(struct pool_port *p, const struct pool_member *except)
 		p->member = pool_member_hold(order[i]);
 		datagram_bind(p->under, &under_events, p);
 	}
-	p->heard_ms = loop_now();
-	p->asking_ms = 0;
-	p->sent = 0;
+	if (p->under)
+		forgive(p);
 }
 
 static void move(struct pool_port *p)
@@ -113,7 +120,7 @@ static void move(struct pool_port *p)
 
 	if (from) {
 		/* once for all associations that find it so */
-		if (from->stat[POOL_UDP].failed_ms <= p->heard_ms)
+		if (from->stat[POOL_UDP].failed == p->failed)
 			pool_member_failed(from, POOL_UDP);
 		pool_member_hold(from);
 		leave(p);

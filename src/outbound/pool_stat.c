@@ -23,6 +23,7 @@ void pool_stat_failure(struct pool_stat *s, uint64_t now_ms)
 	if (s->failures < POOL_FAILURES_MAX)
 		s->failures++;
 	s->failed_ms = now_ms ? now_ms : 1;
+	s->failed++;
 }
 
 void pool_stat_probe(struct pool_stat *s, uint32_t rtt_ms)

@@ -30,6 +30,7 @@ enum pool_policy {
 struct pool_stat {
 	uint32_t failures;  /* in a row, at most POOL_FAILURES_MAX */
 	uint64_t failed_ms; /* when the last was; 0 = never */
+	uint32_t failed;    /* how often in all */
 	bool proven;	    /* it worked once */
 	uint32_t rtt_ms;    /* of the last success; meaningless until proven */
 	/* the last probes: milliseconds or POOL_PROBE_FAILED */

@@ -116,7 +116,7 @@ void ss_udp_place_note(struct ss_udp_place *p, int err, const struct addr *remot
 	char text[ADDR_STRLEN];
 
 	if (err == ECONNREFUSED || err == EHOSTUNREACH)
-		p->seen->udp_refused_ms = loop_now();
+		p->seen->udp_refusals++;
 	if (err == ECONNREFUSED)
 		log_warn("nobody listens on udp at the server %s: is it running, and does it carry udp (mode)?", addr_format(remote, text));
 }
@@ -144,7 +144,7 @@ static void open_socket(struct ss_udp_place *p, struct ss_udp_way *w, const stru
 	if (w->socket)
 		return;
 	log_warn("no udp socket to the server %s err=%s", addr_format(&p->addr, text), err_name(err));
-	p->seen->udp_refused_ms = loop_now();
+	p->seen->udp_refusals++;
 	try_next_address(p);
 }
 
@@ -188,7 +188,7 @@ static bool check_socket(struct ss_udp_place *p, struct ss_udp_way *w, bool may_
 	}
 	if (may_try && wants_new_socket(udp_socket_take_error(w->socket))) {
 		ss_udp_way_close(w);
-		p->seen->udp_refused_ms = loop_now();
+		p->seen->udp_refusals++;
 		try_next_address(p);
 		resolve_server(p);
 	}
