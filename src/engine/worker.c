@@ -10,8 +10,12 @@
 #include "engine/worker_link.h"
 #include "engine/worker_words.h"
 #include "io/kept.h"
+#include "loop/loop.h"
+
+#define SWEEP_MS 10000
 
 static struct worker_life *life;
+static struct loop_timer sweep;
 static enum log_level level;
 
 bool worker_is(void)
@@ -73,9 +77,13 @@ static void drop(void *owner, int type, const struct addr *at)
 
 static struct kept_keeper keeper = { .take = take, .keep = keep, .drop = drop };
 
-/* What an earlier life had open and this one does not want: clients would wait there in vain. */
-static void drop_unwanted(struct keeper *k)
+/* What an earlier life had open and this one does not want, by now that it has heard
+ * of what no config names: clients would wait there in vain. */
+static void on_sweep(struct loop_timer *t)
 {
+	struct keeper *k = life->keeper;
+
+	(void)t;
 	for (int i = k->n - 1; i >= 0; i--) {
 		struct keeper_item item = k->items[i];
 
@@ -105,7 +113,7 @@ int worker_ready(void)
 
 	if (!life)
 		return 0;
-	drop_unwanted(life->keeper);
+	loop_timer_start(&sweep, SWEEP_MS, on_sweep);
 	log_set_level(level);
 	err = worker_link_serve(life->link);
 	if (!err)
@@ -122,6 +130,7 @@ void worker_ending(void)
 	if (!life)
 		return;
 	kept_set_keeper(NULL);
+	loop_timer_stop(&sweep);
 	session_owners_leave(life->shared->owners);
 	worker_link_close();
 }

@@ -46,10 +46,9 @@
 #include "engine/reload.h"
 #include "engine/status.h"
 #include "engine/worker.h"
-#include "engine/worker_link.h"
-#include "engine/worker_orders.h"
 #include "engine/worker_sum.h"
 #include "engine/worker_words.h"
+#include "engine/workers_impl.h"
 #include "loop/loop.h"
 #include "sys/fds.h"
 #include "sys/nofile.h"
@@ -59,33 +58,6 @@
 #define BACKOFF_MS 250
 #define BACKOFF_MAX_MS 30000
 #define STOP_MS 5000	 /* how long a worker may take to end */
-
-enum slot_state { SLOT_IDLE, SLOT_STARTING, SLOT_READY };
-
-struct slot {
-	enum slot_state state;
-	int index;
-	pid_t pid;
-	uint64_t born_ms;
-	unsigned short_lives; /* one after another */
-	int words, link;      /* our ends; -1 */
-	struct loop_watch words_watch;
-	struct loop_timer again;
-	struct keeper keeper;
-};
-
-struct supervisor {
-	const struct config *config;
-	const struct workers_plan *plan;
-	struct worker_shared *shared;
-	struct slot *slots;
-	int n, exit_code;
-	bool started; /* all have been ready once */
-	bool stopping;
-	struct worker_sum *sum;
-	struct loop_signal term, interrupt, child;
-	struct loop_timer kill_timer;
-};
 
 static struct supervisor *self; /* one per process: signals and timers have no owner */
 
@@ -169,9 +141,12 @@ static void start_next(void)
 	log_info("%d workers serve the same ports", self->n);
 }
 
-static void tell_worker(void *owner, const json_t *request)
+static void on_worker_ready(struct slot *s)
 {
-	json_decref(worker_link_ask(((struct slot *)owner)->link, request));
+	s->state = SLOT_READY;
+	workers_brief(self, s);
+	if (!self->started)
+		start_next();
 }
 
 static void on_message(struct slot *s, const struct worker_message *m, int fd)
@@ -184,10 +159,7 @@ static void on_message(struct slot *s, const struct worker_message *m, int fd)
 		keeper_drop(&s->keeper, m->type, &m->at);
 		break;
 	case WORKER_READY:
-		s->state = SLOT_READY;
-		worker_orders_repeat(tell_worker, s);
-		if (!self->started)
-			start_next();
+		on_worker_ready(s);
 		break;
 	case WORKER_USER:
 		worker_sum_add_user(self->sum, m->where, m->name, &m->counters);
@@ -295,6 +267,7 @@ static void start(struct slot *s)
 	s->link = link[0];
 	s->state = SLOT_STARTING;
 	s->born_ms = loop_now();
+	s->config_number = self->config_number;
 	loop_watch_start(&s->words_watch, s->words, LOOP_READ, on_words);
 }
 
@@ -417,95 +390,6 @@ static void on_stop(struct loop_signal *g)
 	stop_all();
 }
 
-/* ---- questions ---- */
-
-/* A worker's word about itself is kept apart from the supervisor's own. */
-static json_t *sum_status(const json_t *request)
-{
-	json_t *sum = engine_status_document();
-
-	json_object_del(sum, "workers");
-	for (int i = 0; i < self->n; i++) {
-		json_t *more = self->slots[i].state == SLOT_READY ? worker_link_ask(self->slots[i].link, request) : NULL;
-
-		if (more)
-			engine_status_add_up(sum, more);
-		json_decref(more);
-	}
-	return sum;
-}
-
-/* All are asked; the first that says no is the answer, and those after it are not asked. */
-static json_t *ask_all(const json_t *request)
-{
-	json_t *answer = NULL;
-
-	for (int i = 0; i < self->n; i++) {
-		json_t *one;
-
-		if (self->slots[i].state != SLOT_READY)
-			continue;
-		one = worker_link_ask(self->slots[i].link, request);
-		if (!one)
-			one = engine_request_error("worker %d gives no answer", i);
-		json_decref(answer);
-		answer = one;
-		if (json_object_get(one, "error"))
-			break;
-	}
-	return answer ? answer : engine_request_error("no worker is there to answer");
-}
-
-/* The numbers of all, added up. */
-static json_t *sum_answers(const json_t *request)
-{
-	json_t *sum = json_object();
-
-	for (int i = 0; i < self->n; i++) {
-		json_t *more = self->slots[i].state == SLOT_READY ? worker_link_ask(self->slots[i].link, request) : NULL;
-
-		if (more)
-			engine_status_add_up(sum, more);
-		json_decref(more);
-	}
-	return sum;
-}
-
-static json_t *relay_request(const json_t *request)
-{
-	const char *name = json_string_value(json_object_get(request, "request"));
-	json_t *answer;
-
-	if (name && strcmp(name, "status") == 0)
-		return sum_status(request);
-	if (name && strcmp(name, "manager_ports") == 0)
-		return sum_answers(request);
-	if (name && strcmp(name, "reload") == 0)
-		return reload_request();
-	answer = ask_all(request);
-	worker_orders_note(request, answer);
-	return answer;
-}
-
-/* Each worker reads the file for itself; the config here is that of lives to come. */
-static int update(void *owner, const struct config *fresh)
-{
-	json_t *request = json_pack("{s:s}", "request", "reload"), *answer = ask_all(request);
-	const char *error = json_string_value(json_object_get(answer, "error"));
-	int err = error ? -EINVAL : 0;
-
-	(void)owner;
-	if (error) {
-		log_error("%s", error);
-	} else {
-		self->config = fresh;
-		worker_orders_reloaded(fresh);
-	}
-	json_decref(answer);
-	json_decref(request);
-	return err;
-}
-
 /* ---- life ---- */
 
 static int open_all(struct supervisor *u)
@@ -543,23 +427,20 @@ static int supervise(struct supervisor *u)
 	}
 	engine_status_begin();
 	engine_status_set_mode(u->plan->mode);
-	engine_request_relay(relay_request);
+	workers_answer_requests(u);
 	loop_signal_start(&u->term, SIGTERM, on_stop);
 	loop_signal_start(&u->interrupt, SIGINT, on_stop);
 	loop_signal_start(&u->child, SIGCHLD, on_child);
-	reload_begin(u->config, update, u, true);
 	start_next();
 	engine_loop();
 	manager_close();
-	worker_orders_forget();
 	loop_timer_stop(&u->kill_timer);
 	if (!u->exit_code) {
 		engine_log_summary();
 		worker_sum_log_users(u->sum);
 	}
 	stop_signals();
-	reload_end();
-	engine_request_relay(NULL);
+	workers_answer_no_more();
 	engine_status_end();
 	loop_free();
 	return 0;
