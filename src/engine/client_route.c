@@ -2,7 +2,9 @@
 #include "engine/client_route.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "engine/acls.h"
@@ -15,7 +17,9 @@ static_assert((int)ROUTE_PROXY == SPLIT_PROXY && (int)ROUTE_DIRECT == SPLIT_DIRE
 
 struct client_route {
 	struct outbound *proxy, *direct, *split; /* the latter two: with a file */
-	struct acl *acl;
+	char *path;
+	struct acl *acl, *fresh; /* fresh: what a reload read, until all of it is sure */
+	bool allow_local;
 	struct target_filter filter;
 };
 
@@ -56,7 +60,9 @@ struct client_route *client_route_new(const struct config *c, const char *acl, s
 	r->proxy = proxy;
 	if (!acl)
 		return r;
-	r->acl = engine_acl_get(acl);
+	r->allow_local = allow_local;
+	r->path = strdup(acl);
+	r->acl = r->path ? engine_acl_get(acl) : NULL;
 	if (r->acl && open_split(r, c, allow_local))
 		return r;
 	client_route_free(r);
@@ -71,8 +77,40 @@ void client_route_free(struct client_route *r)
 		r->split->ops->free(r->split);
 	if (r->direct)
 		r->direct->ops->free(r->direct);
+	client_route_withdraw(r);
 	acl_unref(r->acl);
+	free(r->path);
 	free(r);
+	engine_acls_forget();
+}
+
+/* ---- another config ---- */
+
+int client_route_prepare(struct client_route *r)
+{
+	if (!r->path)
+		return 0;
+	r->fresh = engine_acl_get(r->path);
+	return r->fresh ? 0 : -EINVAL;
+}
+
+void client_route_withdraw(struct client_route *r)
+{
+	acl_unref(r->fresh);
+	r->fresh = NULL;
+}
+
+void client_route_apply(struct client_route *r, const struct config *c)
+{
+	if (r->direct)
+		direct_change(r->direct, r->allow_local, c->timeout);
+	if (!r->fresh)
+		return;
+	split_set_rules(r->split, r->fresh);
+	r->filter = engine_acl_filter(r->fresh);
+	acl_unref(r->acl);
+	r->acl = r->fresh;
+	r->fresh = NULL;
 	engine_acls_forget();
 }
 

@@ -8,172 +8,47 @@
  *
  * An association table belongs to each UDP socket; when the control connection
  * of a SOCKS5 association closes, the table is told to end it.
+ *
+ * A reload changes it in two steps like the server's endpoints: all that may fail comes
+ * first. An inbound that stays keeps its sockets; of one whose address stays and
+ * whose kind does not, the old must close before the new can open, which is the one thing
+ * that may fail in the second step.
  */
 #include "engine/local.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#include "base/err.h"
 #include "base/log.h"
-#include "conf/local.h"
-#include "engine/client_route.h"
 #include "engine/common.h"
 #include "engine/engine.h"
+#include "engine/local_inbound.h"
+#include "engine/outbounds.h"
+#include "engine/reload.h"
 #include "engine/status.h"
 #include "engine/status_client.h"
-#include "engine/outbounds.h"
 #include "engine/worker.h"
 #include "engine/workers.h"
-#include "flow/assoc.h"
 #include "flow/relay.h"
-#include "inbound/mixed.h"
-#include "inbound/tunnel.h"
 #include "loop/loop.h"
 
-struct endpoint {
-	struct local *local;
-	struct client_route *route;
-	struct mixed *mixed;
-	struct socks_udp *socks_udp;
-	struct tunnel_tcp *tunnel_tcp;
-	struct tunnel_udp *tunnel_udp;
-	struct assoc_table *associations;
-};
+#define LOW_PORTS 1024 /* cannot be opened again once rights are dropped */
 
 struct local {
-	const struct config *config;
-	struct outbound *shadowsocks;
-	struct limits *limits; /* of each client, at all inbounds together */
-	struct endpoint *endpoints;
+	struct local_common common;
+	struct list inbounds, retired;
 };
 
-static enum flow_end on_admit(void *owner, const struct addr *client)
+/* ---- life ---- */
+
+static int add(struct local *l, struct list *to, const struct config_local *c)
 {
-	return limits_admit(((struct endpoint *)owner)->local->limits, client);
-}
-
-static void on_stream(void *owner, struct stream *s, const struct addr *client, const struct target *target)
-{
-	struct endpoint *e = owner;
-	struct limits_party party = { .client = *client };
-
-	relay_start_limited(s, client, target, client_route_outbound(e->route), e->local->limits, &party);
-}
-
-static const struct inbound_events inbound_events = { .admit = on_admit, .stream = on_stream };
-
-static enum flow_end on_association(void *owner, const struct assoc_key *key, struct limits_flow **limit)
-{
-	struct limits_party party = { .client = key->addr };
-
-	return limits_open(((struct local *)owner)->limits, &party, limit);
-}
-
-static void on_association_closed(void *owner, const struct assoc_key *key)
-{
-	assoc_table_end(owner, key, END_DONE);
-}
-
-static int open_associations(struct local *l, struct endpoint *e, struct datagram_port *in)
-{
-	struct assoc_limits limits = engine_assoc_limits(l->config, engine_outbound_method(l->config));
-
-	e->associations = assoc_table_new(in, client_route_outbound(e->route), &limits);
-	if (!e->associations)
-		return ENOMEM;
-	assoc_table_limit(e->associations, on_association, l);
-	return 0;
-}
-
-/* Datagrams must come to the worker that has their control connection: each has a
- * port of its own, of which clients are told; the first has the one of the config. */
-static struct addr socks_udp_address(const struct config_local *c)
-{
-	struct addr at = c->listen_udp;
-
-	if (worker_index() > 0)
-		at.port = 0;
-	return at;
-}
-
-static int open_socks_udp(struct local *l, struct endpoint *e, const struct config_local *c)
-{
-	struct addr at = socks_udp_address(c);
 	int err;
+	struct local_inbound *i = local_inbound_open(&l->common, c, &err);
 
-	e->socks_udp = socks_udp_new(&at, &err);
-	if (!e->socks_udp)
-		return err;
-	err = open_associations(l, e, socks_udp_port(e->socks_udp));
-	if (!err)
-		socks_udp_on_close(e->socks_udp, on_association_closed, e->associations);
+	if (i)
+		list_append(to, &i->node);
 	return err;
-}
-
-static int open_mixed(struct local *l, struct endpoint *e, const struct config_local *c, bool udp)
-{
-	struct mixed_options options = {
-		.listen = c->listen,
-		.socks = c->protocol != LOCAL_HTTP,
-		.http = c->protocol != LOCAL_SOCKS,
-		.tcp = c->mode & MODE_TCP_ONLY,
-		.udp_told = c->udp_told,
-		.socks_users = &c->socks_users,
-		.http_users = &c->http_users,
-		.handshake_s = l->config->timeout,
-	};
-	int err = options.socks && udp ? open_socks_udp(l, e, c) : 0;
-
-	if (err)
-		return err;
-	options.udp = e->socks_udp;
-	e->mixed = mixed_new(&options, &inbound_events, e, &err);
-	return e->mixed ? 0 : err;
-}
-
-static int open_tunnel(struct local *l, struct endpoint *e, const struct config_local *c, bool udp)
-{
-	int err = 0;
-
-	if (c->mode & MODE_TCP_ONLY)
-		e->tunnel_tcp = tunnel_tcp_new(&c->listen, &c->forward, &inbound_events, e, &err);
-	if (err)
-		return err;
-	if (udp)
-		e->tunnel_udp = tunnel_udp_new(&c->listen_udp, &c->forward, &err);
-	if (err)
-		return err;
-	return udp ? open_associations(l, e, tunnel_udp_port(e->tunnel_udp)) : 0;
-}
-
-static int open_endpoint(struct local *l, struct endpoint *e, const struct config_local *c)
-{
-	bool udp = (c->mode & MODE_UDP_ONLY) && (c->acl || engine_outbound_carries(l->config, MODE_UDP_ONLY));
-	char where[ADDR_STRLEN], to[TARGET_STRLEN];
-	int err;
-
-	e->local = l;
-	e->route = client_route_new(l->config, c->acl, l->shadowsocks, true);
-	if (!e->route)
-		return -EINVAL;
-	err = c->protocol == LOCAL_TUNNEL ? open_tunnel(l, e, c, udp) : open_mixed(l, e, c, udp);
-
-	addr_format(&c->listen, where);
-	if (err) {
-		log_error("cannot listen on %s: %s err=%s", where,
-			  err == EADDRINUSE	 ? "another program has this port"
-			  : err == EACCES	 ? "ports below 1024 need root"
-			  : err == EADDRNOTAVAIL ? "this machine has no such address"
-						 : "the system said no",
-			  err_name(err));
-		return -err;
-	}
-	if (c->protocol == LOCAL_TUNNEL)
-		log_info("listening on %s protocol=tunnel to=%s", where, target_format(&c->forward, to));
-	else
-		log_info("listening on %s protocol=%s udp=%s", where, local_protocol_name(c->protocol), e->socks_udp ? "yes" : "no");
-	return 0;
 }
 
 struct local *local_open(const struct config *config)
@@ -183,18 +58,19 @@ struct local *local_open(const struct config *config)
 
 	if (!l)
 		return NULL;
-	l->config = config;
-	l->limits = limits_new(&rates);
-	engine_status_add_locals(&l->config);
-	l->shadowsocks = engine_outbound_new(config);
-	l->endpoints = calloc((size_t)config->n_locals, sizeof(*l->endpoints));
-	if (!l->shadowsocks || !l->endpoints || !l->limits) {
+	list_init(&l->inbounds);
+	list_init(&l->retired);
+	l->common.config = config;
+	l->common.limits = limits_new(&rates);
+	engine_status_add_locals(&l->common.config);
+	l->common.shadowsocks = engine_outbound_new(config);
+	if (!l->common.shadowsocks || !l->common.limits) {
 		log_error("out of memory");
 		local_close(l);
 		return NULL;
 	}
 	for (int i = 0; i < config->n_locals; i++) {
-		if (open_endpoint(l, &l->endpoints[i], &config->locals[i]) != 0) {
+		if (add(l, &l->inbounds, &config->locals[i]) != 0) {
 			local_close(l);
 			return NULL;
 		}
@@ -202,35 +78,168 @@ struct local *local_open(const struct config *config)
 	return l;
 }
 
-static void close_endpoint(struct endpoint *e)
+static void for_all(struct list *inbounds, void (*fn)(struct local_inbound *))
 {
-	if (e->mixed)
-		mixed_free(e->mixed);
-	if (e->tunnel_tcp)
-		tunnel_tcp_free(e->tunnel_tcp);
-	if (e->associations)
-		assoc_table_free(e->associations);
-	if (e->socks_udp)
-		socks_udp_free(e->socks_udp);
-	if (e->tunnel_udp)
-		tunnel_udp_free(e->tunnel_udp);
+	list_for_each_safe (it, inbounds)
+		fn(container_of(it, struct local_inbound, node));
 }
 
 void local_close(struct local *l)
 {
 	relay_free(); /* first: guests that the relay has belong to an inbound */
-	for (int i = 0; l->endpoints && i < l->config->n_locals; i++)
-		close_endpoint(&l->endpoints[i]);
+	for_all(&l->inbounds, local_inbound_close);
+	for_all(&l->retired, local_inbound_close);
 	engine_drain();
-	for (int i = 0; l->endpoints && i < l->config->n_locals; i++)
-		client_route_free(l->endpoints[i].route);
-	if (l->shadowsocks)
-		engine_outbound_free(l->shadowsocks);
+	for_all(&l->inbounds, local_inbound_free);
+	for_all(&l->retired, local_inbound_free);
+	if (l->common.shadowsocks)
+		engine_outbound_free(l->common.shadowsocks);
 	engine_drain();
-	limits_free(l->limits);
-	free(l->endpoints);
+	limits_free(l->common.limits);
 	free(l);
 }
+
+/* ---- another config ---- */
+
+/* The open inbound that c describes, or NULL. */
+static struct local_inbound *find(const struct local *l, const struct config_local *c)
+{
+	list_for_each (it, &l->inbounds) {
+		struct local_inbound *i = container_of(it, struct local_inbound, node);
+
+		if (local_inbound_is(i, c))
+			return i;
+	}
+	return NULL;
+}
+
+/* Marks those that stay. */
+static void name_all(struct local *l, const struct config *c)
+{
+	list_for_each (it, &l->inbounds)
+		container_of(it, struct local_inbound, node)->named = false;
+	for (int i = 0; i < c->n_locals; i++) {
+		struct local_inbound *stays = find(l, &c->locals[i]);
+
+		if (stays)
+			stays->named = true;
+	}
+}
+
+/* Must one go before this can come? */
+static bool is_taken(const struct local *l, const struct config_local *c)
+{
+	list_for_each (it, &l->inbounds) {
+		const struct local_inbound *i = container_of(it, struct local_inbound, node);
+
+		if (!i->named && local_inbound_is_at(i, c))
+			return true;
+	}
+	return false;
+}
+
+static int refuse_low_port(const struct config_local *c)
+{
+	char where[ADDR_STRLEN];
+
+	if (c->listen.port >= LOW_PORTS)
+		return 0;
+	log_error("the inbound at %s cannot become another without a new start: ports below 1024 need root", addr_format(&c->listen, where));
+	return -EACCES;
+}
+
+/* Step 1. `fresh` gets what can be opened beside what there is. */
+static int prepare(struct local *l, struct list *fresh)
+{
+	const struct config *c = l->common.config;
+	int err = 0;
+
+	name_all(l, c);
+	for (int i = 0; i < c->n_locals && !err; i++) {
+		struct local_inbound *stays = find(l, &c->locals[i]);
+
+		err = stays			 ? local_inbound_prepare(stays) :
+		      is_taken(l, &c->locals[i]) ? refuse_low_port(&c->locals[i]) :
+						   add(l, fresh, &c->locals[i]);
+	}
+	return err ? err : engine_outbound_update(l->common.shadowsocks, c);
+}
+
+static void discard(struct local_inbound *i)
+{
+	local_inbound_close(i);
+	local_inbound_free(i);
+}
+
+static void retire_unnamed(struct local *l)
+{
+	list_for_each_safe (it, &l->inbounds) {
+		struct local_inbound *i = container_of(it, struct local_inbound, node);
+
+		if (i->named)
+			continue;
+		local_inbound_retire(i);
+		list_move_last(&l->retired, &i->node);
+	}
+}
+
+/* Step 2. */
+static void apply(struct local *l, struct list *fresh)
+{
+	const struct config *c = l->common.config;
+	struct limits_rates rates = engine_limits_rates(&c->limits);
+	struct relay_limits times = engine_relay_limits(c);
+
+	name_all(l, c);
+	retire_unnamed(l);
+	while (!list_empty(fresh))
+		list_move_last(&l->inbounds, fresh->next);
+	for (int i = 0; i < c->n_locals; i++) {
+		struct local_inbound *open = find(l, &c->locals[i]);
+
+		if (open)
+			local_inbound_apply(open, &c->locals[i]);
+		else
+			add(l, &l->inbounds, &c->locals[i]); /* what was in its way is closed now */
+	}
+	limits_set(l->common.limits, &rates);
+	relay_set_limits(&times);
+}
+
+static int update(void *owner, const struct config *config)
+{
+	struct local *l = owner;
+	const struct config *old = l->common.config;
+	struct list fresh;
+	int err;
+
+	list_init(&fresh);
+	l->common.config = config;
+	err = prepare(l, &fresh);
+	if (!err) {
+		apply(l, &fresh);
+		return 0;
+	}
+	l->common.config = old;
+	for_all(&l->inbounds, local_inbound_withdraw);
+	for_all(&fresh, discard);
+	return err;
+}
+
+/* Inbounds that a config took away, once nobody is left who came by them. */
+static void upkeep(void *owner)
+{
+	struct local *l = owner;
+
+	list_for_each_safe (it, &l->retired) {
+		struct local_inbound *i = container_of(it, struct local_inbound, node);
+
+		if (local_inbound_is_over(i))
+			discard(i);
+	}
+}
+
+/* ---- the engine ---- */
 
 static int run_local(const struct config *config)
 {
@@ -245,10 +254,14 @@ static int run_local(const struct config *config)
 	err = l ? engine_drop_privileges(config) : -1;
 	if (!err)
 		err = engine_await_plugins();
-	if (!err)
+	if (!err) {
+		engine_set_upkeep(upkeep, l);
+		reload_begin(config, update, l, !worker_is());
 		engine_loop();
+	}
 	if (l)
 		local_close(l);
+	reload_end();
 	if (!err)
 		engine_log_summary();
 	engine_end();

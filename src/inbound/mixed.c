@@ -340,6 +340,10 @@ static const struct stream_events asking_events = { on_data, on_no_room, on_clos
 
 void guest_ask_again(struct guest *g)
 {
+	if (!g->inbound->listener) { /* retired meanwhile */
+		guest_leave(g, END_DONE);
+		return;
+	}
 	enter(g, GUEST_ASKING, &g->inbound->asking, (uint64_t)g->options->handshake_s * 1000);
 	g->stream.ops = &guest_ops;
 	stream_bind(g->under, &asking_events, g);
@@ -397,9 +401,37 @@ static void end_list(struct list *guests)
 		guest_leave(container_of(guests->next, struct guest, node), END_SHUTDOWN);
 }
 
+void mixed_set_users(struct mixed *m, const struct config_users *socks_users, const struct config_users *http_users)
+{
+	m->options.socks_users = socks_users;
+	m->options.http_users = http_users;
+}
+
+void mixed_retire(struct mixed *m)
+{
+	if (m->listener)
+		tcp_listener_free(m->listener);
+	m->listener = NULL;
+	end_list(&m->asking);
+	end_list(&m->draining);
+	list_for_each_safe (it, &m->others) {
+		struct guest *g = container_of(it, struct guest, node);
+
+		if (g->state == GUEST_CONTROL)
+			guest_leave(g, END_REMOVED);
+	}
+	m->options.udp = NULL;
+}
+
+bool mixed_busy(const struct mixed *m)
+{
+	return !list_empty(&m->others) || !list_empty(&m->draining) || !list_empty(&m->asking);
+}
+
 void mixed_free(struct mixed *m)
 {
-	tcp_listener_free(m->listener);
+	if (m->listener)
+		tcp_listener_free(m->listener);
 	end_list(&m->asking);
 	end_list(&m->draining);
 	end_list(&m->others);

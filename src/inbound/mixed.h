@@ -22,6 +22,12 @@ struct mixed_options {
 struct mixed;
 /* NULL: *err is the errno of bind or listen. */
 struct mixed *mixed_new(const struct mixed_options *, const struct inbound_events *, void *owner, int *err);
+/* Other users, for requests from now on. */
+void mixed_set_users(struct mixed *, const struct config_users *socks_users, const struct config_users *http_users);
+/* Listens no more: who has not asked yet and who keeps an association leaves; streams that
+ * were handed out go on, and it must live as long as mixed_busy(). */
+void mixed_retire(struct mixed *);
+bool mixed_busy(const struct mixed *);
 /* After the owner has ended the streams that it was given. */
 void mixed_free(struct mixed *);
 /* The address really bound (port 0 resolved). */
