@@ -1,7 +1,7 @@
 /* See report.h. It prints what the document has; no byte of it can control a terminal. */
 #include "ctl/report.h"
 
-#include <stdlib.h>
+#include <math.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -101,7 +101,9 @@ static void print_servers(FILE *f, const json_t *d)
 		if (json_object_get(s, "state"))
 			fprintf(f, ", %s", word(s, "state", c, sizeof(c)));
 		if (number(s, "failures"))
-			fprintf(f, ", failed %lld times", (long long)number(s, "failures"));
+			fprintf(f, ", failed %lld times in a row", (long long)number(s, "failures"));
+		if (json_object_get(s, "rtt_ms"))
+			fprintf(f, ", %lld ms", (long long)number(s, "rtt_ms"));
 		fprintf(f, ": %s up, %s down\n", bytes(number(s, "up"), up, sizeof(up)), bytes(number(s, "down"), down, sizeof(down)));
 	}
 }
@@ -117,6 +119,19 @@ static void print_plugins(FILE *f, const json_t *d)
 		fprintf(f, "%s for %s, %s: started %lld times, died %lld times\n", word(p, "name", a, sizeof(a)),
 			word(p, "address", b, sizeof(b)), word(p, "state", c, sizeof(c)), (long long)number(p, "starts"),
 			(long long)number(p, "deaths"));
+	}
+}
+
+static void print_udp_over_tcp(FILE *f, const json_t *d)
+{
+	char a[256], b[64];
+	json_t *s;
+	size_t i;
+
+	json_array_foreach (json_object_get(d, "udp_over_tcp"), i, s) {
+		begin_line(f, "uot");
+		fprintf(f, "%s: breaker %s, tripped %lld times\n", word(s, "tag", a, sizeof(a)), word(s, "breaker", b, sizeof(b)),
+			(long long)number(s, "trips"));
 	}
 }
 
@@ -182,9 +197,10 @@ static void print_tcp(FILE *f, const json_t *d)
 	print_ends(f, json_object_get(json_object_get(d, "flows"), "ended"));
 }
 
-/* The rows of a group that tell of trouble and are not 0. */
-static void print_trouble(FILE *f, const json_t *group, const char *name)
+/* The rows of a group that tell of trouble and are not 0, in a line behind `what`. */
+static void print_trouble(FILE *f, const json_t *d, const char *name, const char *what)
 {
+	const json_t *group = json_object_get(d, name);
 	const char *separator = "";
 
 	for (const struct flow_counter_row *r = flow_counter_table(); r->name; r++) {
@@ -193,7 +209,7 @@ static void print_trouble(FILE *f, const json_t *group, const char *name)
 		if (strcmp(r->group, name) != 0 || r->kind != FLOW_TROUBLE || !n)
 			continue;
 		if (!*separator)
-			begin_line(f, "");
+			begin_line(f, what);
 		fprintf(f, "%s%s %lld", separator, r->name, (long long)n);
 		separator = ", ";
 	}
@@ -211,7 +227,7 @@ static void print_udp(FILE *f, const json_t *d)
 		(long long)number(udp, "sessions_opened"), (long long)number(udp, "packets_up"),
 		bytes(number(udp, "bytes_up"), up, sizeof(up)), (long long)number(udp, "packets_down"),
 		bytes(number(udp, "bytes_down"), down, sizeof(down)));
-	print_trouble(f, udp, "udp");
+	print_trouble(f, d, "udp", "");
 }
 
 static void print_socks(FILE *f, const json_t *d)
@@ -268,7 +284,7 @@ static void print_rest(FILE *f, const json_t *d)
 	}
 	if (json_integer_value(skew)) {
 		begin_line(f, "clock");
-		fprintf(f, "the server's is %lld s %s\n", llabs((long long)json_integer_value(skew)),
+		fprintf(f, "the server's is %.0f s %s\n", fabs(json_number_value(skew)),
 			json_integer_value(skew) > 0 ? "ahead of ours" : "behind ours");
 	}
 }
@@ -278,11 +294,13 @@ void ctl_report_print(FILE *f, json_t *d)
 	print_head(f, d);
 	print_workers(f, d);
 	print_servers(f, d);
+	print_udp_over_tcp(f, d);
 	print_plugins(f, d);
 	print_ports(f, d);
 	print_tcp(f, d);
 	print_udp(f, d);
 	print_socks(f, d);
+	print_trouble(f, d, "limits", "limits");
 	print_dns(f, d);
 	print_tun(f, d);
 	print_rest(f, d);

@@ -88,12 +88,12 @@ static const char *place_at(int i, char *buf, size_t size)
 	return n > 0 && (size_t)n < size ? buf : NULL;
 }
 
-/* A directory of our own in which nobody else can do anything. */
+/* A directory of our own in which nobody else can change anything. */
 static bool is_private(const char *dir)
 {
 	struct stat st;
 
-	return lstat(dir, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & 077);
+	return lstat(dir, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & 022);
 }
 
 /* ---- listening ---- */
@@ -179,7 +179,7 @@ static int open_given(struct ctl_socket *s, const char *path)
 	return err == -EEXIST ? -EADDRINUSE : err;
 }
 
-static int open_in(struct ctl_socket *s, const char *dir)
+static int open_once(struct ctl_socket *s, const char *dir)
 {
 	char path[CTL_PATH_MAX];
 	int err = -EEXIST;
@@ -197,6 +197,17 @@ static int open_in(struct ctl_socket *s, const char *dir)
 	return err;
 }
 
+static int open_in(struct ctl_socket *s, const char *dir)
+{
+	int err = open_once(s, dir);
+
+	/* Whoever ended at this moment has taken the empty directory away. */
+	if (err == -ENOENT)
+		err = open_once(s, dir);
+	s->own_place = !err;
+	return err;
+}
+
 static void ignore(void *owner, const char *path)
 {
 	(void)owner, (void)path;
@@ -208,6 +219,7 @@ int ctl_socket_open(struct ctl_socket *s, const char *path)
 	int err = -ENOENT;
 
 	s->fd = -1;
+	s->own_place = false;
 	if (path)
 		return open_given(s, path);
 	ctl_socket_find(ignore, NULL); /* for what it removes */
@@ -227,6 +239,10 @@ void ctl_socket_close(struct ctl_socket *s)
 		unlink(s->path);
 	close(s->fd);
 	s->fd = -1;
+	if (!s->own_place)
+		return;
+	*strrchr(s->path, '/') = 0;
+	rmdir(s->path); /* the last one out; with others in it, it stays */
 }
 
 /* ---- finding ---- */

@@ -249,6 +249,26 @@ static size_t format_counters(const struct flow_counters *f, const char *group, 
 	return at < size ? at : size - 1;
 }
 
+/* What the other groups have to tell, and only that: " socks control_opened=2". */
+static void format_others(const struct flow_counters *f, char *buf, size_t size)
+{
+	const char *group = "";
+	size_t at = 0;
+
+	buf[0] = 0;
+	for (const struct flow_counter_row *r = flow_counter_table(); r->name; r++) {
+		uint64_t n = flow_counter_get(f, r);
+
+		if (!n || r->kind == FLOW_GAUGE || strcmp(r->group, "tcp") == 0 || strcmp(r->group, "udp") == 0 || at >= size)
+			continue;
+		if (strcmp(group, r->group) != 0)
+			at += (size_t)snprintf(buf + at, size - at, " %s", r->group);
+		group = r->group;
+		if (at < size)
+			at += (size_t)snprintf(buf + at, size - at, " %s=%llu", r->name, (unsigned long long)n);
+	}
+}
+
 static size_t format_ends(const struct flow_counters *f, char *buf, size_t size)
 {
 	size_t at = 0;
@@ -264,14 +284,13 @@ static size_t format_ends(const struct flow_counters *f, char *buf, size_t size)
 void engine_log_summary(void)
 {
 	struct flow_counters f;
-	char tcp[256], ends[512], udp[768], socks[96];
+	char tcp[256], ends[512], udp[768], others[256];
 
 	if (worker_report_counters())
 		return;
 	flow_counters_read(&f);
 	format_counters(&f, "tcp", tcp, sizeof(tcp));
 	format_counters(&f, "udp", udp, sizeof(udp));
-	format_counters(&f, "socks", socks, sizeof(socks));
-	log_info("flows%s ended:%s%s%s", tcp, format_ends(&f, ends, sizeof(ends)) ? ends : " none", udp,
-		 f.socks.control_opened ? socks : "");
+	format_others(&f, others, sizeof(others));
+	log_info("flows%s ended:%s%s%s", tcp, format_ends(&f, ends, sizeof(ends)) ? ends : " none", udp, others);
 }

@@ -1,5 +1,6 @@
 /* The status documents of several workers, added up; see status.h for the rules. */
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "engine/status.h"
@@ -15,14 +16,14 @@ static bool is_one_of(const char *word, const char *const *words)
 static void add_number(json_t *sum, const char *key, json_t *mine, const json_t *more)
 {
 	static const char *const first[] = { "pid", "port", "mtu", "clock_skew_s", "rtt_ms", "score", "udp_rtt_ms", "udp_score", NULL };
-	json_int_t a = json_integer_value(mine), b = json_integer_value(more);
+	uint64_t a = (uint64_t)json_integer_value(mine), b = (uint64_t)json_integer_value(more);
 
 	if (is_one_of(key, first))
 		return;
 	if (strcmp(key, "uptime_s") == 0)
 		b = b > a ? b - a : 0;
 	if (json_is_integer(mine) && json_is_integer(more))
-		json_object_set_new(sum, key, json_integer(a + b));
+		json_object_set_new(sum, key, json_integer((json_int_t)(a + b)));
 	else
 		json_object_set_new(sum, key, json_real(json_number_value(mine) + json_number_value(more)));
 }

@@ -27,6 +27,17 @@ matches "the server's log names the clock and the offset, of TCP" "clock.*offset
 matches "the server's log names the clock and the offset, of UDP" "clock.*datagrams.*offset=-?3[12]" "$LAB_LOGS/server.log"
 matches "gatun run says to check the clock" "check password, method and clock" "$LAB_LOGS/run.log"
 
+# A local whose clock is 20 s behind its server's.
+RUNTIME=$(mktemp -d /tmp/gatun-clock.XXXXXX) # a socket's path is short
+trap 'rm -rf "$RUNTIME"' EXIT
+lab_start behind client faketime -f -20s "$GATUN" local -v -s "$SERVER" -m "$METHOD" -k "$KEY" --tunnel "127.0.0.1:1081=$WORLD4:7001" \
+	--control "$RUNTIME/control"
+lab_wait "gatun local" lab_listens client 1081
+check "an echo through it" [ "$(exec_in client bash -c 'exec 3<>/dev/tcp/127.0.0.1/1081; echo hello >&3; head -n 1 <&3')" = hello ]
+equal "status tells by how much the server's clock is ahead" "clock_skew_s:20" \
+	"$("$GATUN" status --prometheus --control "$RUNTIME/control" 2>&1 | sed -n 's/^gatun_clock_skew_seconds \(19\|20\|21\)$/clock_skew_s:20/p')"
+lab_end "$LAB_PID"
+
 METHOD=aes-256-gcm KEY=
 use_server gatun
 equal "the first generation knows no clock: one that is an hour off works" ok "$(late +3600s short-once "$WORLD4")"
