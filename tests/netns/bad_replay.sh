@@ -3,7 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 begin "$0" "$@"
 
-opens() { inside world awk '/^Tcp:/ && $6 ~ /^[0-9]+$/ { print $6 }' /proc/net/snmp; }
+opens() { inside world awk '/^Tcp:/ && $7 ~ /^[0-9]+$/ { print $7 }' /proc/net/snmp; }
 
 for METHOD in 2022-blake3-aes-256-gcm 2022-blake3-aes-128-gcm 2022-blake3-chacha20-poly1305; do
 	KEY=

@@ -32,7 +32,7 @@ as()
 }
 
 # opens: how many connections the world has accepted since it began
-opens() { inside world awk '/^Tcp:/ && $6 ~ /^[0-9]+$/ { print $6 }' /proc/net/snmp; }
+opens() { inside world awk '/^Tcp:/ && $7 ~ /^[0-9]+$/ { print $7 }' /proc/net/snmp; }
 
 with_users gatun
 as "$OWN:$ALICE" same "alice: a connection" ok short-once @
