@@ -142,9 +142,10 @@ static const char *sentence(enum flow_end why, bool users)
 static void on_rejected(void *owner, struct stream *under, enum flow_end why)
 {
 	struct guest *g = owner;
+	const struct ss_users *users = g->server->config.users;
 	char client[ADDR_STRLEN];
 
-	log_warn("client %s was not let in: %s end=%s", addr_format(&g->client, client), sentence(why, g->server->config.users),
+	log_warn("client %s was not let in: %s end=%s", addr_format(&g->client, client), sentence(why, users && !ss_users_anyone(users)),
 		 flow_end_name(why));
 	if (g->server->config.method->sip022) {
 		guest_gone(g);
