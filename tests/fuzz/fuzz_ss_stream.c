@@ -103,6 +103,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct ss_opener o;
 
 	ss_opener_init(&o, m, server);
+	o.asked = choice & 16;
 	if (with_users) {
 		users = ss_users_new(m, key);
 		must(users && ss_users_add(users, "u", user_key) == 0);

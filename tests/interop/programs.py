@@ -208,7 +208,7 @@ def gatun_words(method):
     if word == "uot":
         return ["--udp-over-tcp", "true"]
     if word == "connect":
-        return ["--connect"]
+        return ["--true-connect"]
     return plugin_words("gatun", method, 2)
 
 

@@ -25,6 +25,23 @@ is "a closed port is silence" timeout udp-closed @ 0.5
 METHOD=aes-256-gcm KEY=
 use_server gatun
 rows "gatun, aes-256-gcm"
+
+# A server whose mode is tcp_only takes it all the same; gatun local's SOCKS5 in front of it.
+lab_end "$SERVER_PID"
+KEY=$(make_key "$METHOD")
+ends="\"server\": \"$SERVER4\", \"server_port\": $SERVER_PORT, \"method\": \"$METHOD\", \"password\": \"$KEY\", \"mode\": \"tcp_only\""
+echo "{ $ends }" >"$LAB_LOGS/server.json"
+lab_start server server "$GATUN" server -v -c "$LAB_LOGS/server.json"
+SERVER_PID=$LAB_PID
+lab_wait "the server" lab_listens_or_ended "$SERVER_PID"
+rows "a server of mode tcp_only"
+echo "{ $ends, \"udp_over_tcp\": {\"enabled\": true}, \"locals\": [ { \"protocol\": \"socks\", \"local_port\": 1080, \"mode\": \"tcp_and_udp\" } ] }" \
+	>"$LAB_LOGS/local.json"
+lab_start local client "$GATUN" local -v -c "$LAB_LOGS/local.json"
+lab_wait "gatun local" lab_listens client 1080
+equal "SOCKS5: UDP ASSOCIATE in streams: sizes, fragments, many at once" "echo:ok fragments:ok many:ok" \
+	"$(inside client "$PYTHON" "$TESTS_DIR/probes/socks.py" 1080 7001 "$WORLD4" echo fragments many)"
+lab_end "$LAB_PID"
 equal "none of it travelled as UDP" 0 "$(udp_on_uplink)"
 
 # --- a link slower than its datagrams ---------------------------------------------------
