@@ -113,15 +113,29 @@ static void check_listen(struct loading *l, const struct server_spec *s, const s
 			    "`gatun server` listens on an IP address of this machine (0.0.0.0 or :: for all), not on a name");
 }
 
-static void check_locals(struct loading *l)
+/* `run` opens those alone that its options ask for: two of them may share a file, and a
+ * port they cannot. */
+static bool is_opened(const struct local_spec *s, uint32_t command)
+{
+	return command != FOR_RUN || !s->at;
+}
+
+static void check_locals(struct loading *l, uint32_t command)
 {
 	struct config *c = l->config;
+	const struct local_spec *left = NULL;
 
 	c->locals = calloc((size_t)l->locals.n + 1, sizeof(*c->locals));
 	if (!c->locals)
 		die(1, "out of memory");
-	for (int i = 0; i < l->locals.n; i++) /* counted even if refused: what it holds so far is freed with the config */
-		local_check(&l->locals.items[i], c, &c->locals[c->n_locals++], &l->problems);
+	for (int i = 0; i < l->locals.n; i++) {
+		if (is_opened(&l->locals.items[i], command)) /* counted even if refused: what it holds so far is freed with the config */
+			local_check(&l->locals.items[i], c, &c->locals[c->n_locals++], &l->problems);
+		else if (!left)
+			left = &l->locals.items[i];
+	}
+	if (left)
+		problem_add(&l->problems, PROBLEM_ADVICE, left->at, "a file's inbounds are opened by `gatun local`; `gatun run` opens those of its options");
 }
 
 /* A client is one user, by the last key of its password. */
@@ -219,10 +233,10 @@ bool load_finish(struct loading *l, uint32_t command)
 		check_distinct(l);
 	if (command & (FOR_SERVER | FOR_CHECK))
 		manager_check(c, &l->problems);
-	if (command == FOR_LOCAL || command == FOR_CHECK)
-		check_locals(l);
+	if (command & (FOR_RUN | FOR_LOCAL | FOR_CHECK))
+		check_locals(l, command);
 	check_workers(l, command);
-	if ((command == FOR_RUN || command == FOR_SERVER) && l->locals.n)
+	if (command == FOR_SERVER && l->locals.n)
 		problem_add(&l->problems, PROBLEM_ADVICE, l->locals.items[0].at, "inbounds are opened by `gatun local`, not by this command");
 	if (command == FOR_RUN && c->limits_given)
 		problem_add(&l->problems, PROBLEM_ADVICE, 0, "\"limits\" are for `gatun server` and `gatun local`: they have no effect here");

@@ -134,12 +134,12 @@ static const struct option_row rows[] = {
 	  "A file with the users of a socks inbound: {\"password\":{\"users\":[{\"user_name\":\"u\",\"password\":\"p\"}]}}." },
 	{ "http_auth_config_path", NULL, 0, NULL, OPTION_TEXT, IN_LOCAL, 0, 0, NULL, IN_LOCAL_SPEC(http_users), NULL,
 	  "A file with the users of an http inbound: {\"basic\":{\"users\":[{\"user_name\":\"u\",\"password\":\"p\"}]}}." },
-	{ NULL, "socks", 0, "ADDR:PORT", OPTION_LISTEN, FOR_LOCAL, LOCAL_SOCKS, 0, NULL, NOWHERE, NULL,
+	{ NULL, "socks", 0, "ADDR:PORT", OPTION_LISTEN, FOR_LOCAL | FOR_RUN, LOCAL_SOCKS, 0, NULL, NOWHERE, NULL,
 	  "Listen for SOCKS5, SOCKS4 and SOCKS4a." },
-	{ NULL, "http", 0, "ADDR:PORT", OPTION_LISTEN, FOR_LOCAL, LOCAL_HTTP, 0, NULL, NOWHERE, NULL, "Be an HTTP proxy." },
-	{ NULL, "mixed", 0, "ADDR:PORT", OPTION_LISTEN, FOR_LOCAL, LOCAL_MIXED, 0, NULL, NOWHERE, NULL,
+	{ NULL, "http", 0, "ADDR:PORT", OPTION_LISTEN, FOR_LOCAL | FOR_RUN, LOCAL_HTTP, 0, NULL, NOWHERE, NULL, "Be an HTTP proxy." },
+	{ NULL, "mixed", 0, "ADDR:PORT", OPTION_LISTEN, FOR_LOCAL | FOR_RUN, LOCAL_MIXED, 0, NULL, NOWHERE, NULL,
 	  "Both on one port: the first byte tells them apart." },
-	{ NULL, "tunnel", 0, "ADDR:PORT=HOST:PORT", OPTION_LISTEN, FOR_LOCAL, LOCAL_TUNNEL, 0, NULL, NOWHERE, NULL,
+	{ NULL, "tunnel", 0, "ADDR:PORT=HOST:PORT", OPTION_LISTEN, FOR_LOCAL | FOR_RUN, LOCAL_TUNNEL, 0, NULL, NOWHERE, NULL,
 	  "Carry all that comes to ADDR:PORT, TCP and UDP, to HOST:PORT." },
 
 	/* the TUN of `run` */

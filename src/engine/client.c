@@ -196,6 +196,11 @@ struct client *client_open(const struct config *config, int tun_fd, struct tun_f
 	return c;
 }
 
+struct outbound *client_servers(const struct client *c)
+{
+	return c->shadowsocks;
+}
+
 bool client_has_last_words(struct client *c)
 {
 	uint64_t heard = tun_counters(c->tun)->rx_packets;

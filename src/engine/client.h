@@ -12,6 +12,8 @@ struct client;
  * the device's. Takes tun_fd on success. NULL: *err is -errno. */
 struct client *client_open(const struct config *, int tun_fd, struct tun_features, int *err);
 void client_close(struct client *);
+/* Its way through the config's servers. */
+struct outbound *client_servers(const struct client *);
 /* Whoever used the device is gone for good. True while what they said last is
  * on its way to the server; ask until it is false, or patience ends. */
 bool client_has_last_words(struct client *);

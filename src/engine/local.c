@@ -36,6 +36,7 @@
 
 struct local {
 	struct local_common common;
+	bool borrowed; /* the way through the servers */
 	struct list inbounds, retired;
 };
 
@@ -51,7 +52,7 @@ static int add(struct local *l, struct list *to, const struct config_local *c)
 	return err;
 }
 
-struct local *local_open(const struct config *config)
+struct local *local_open(const struct config *config, struct outbound *servers)
 {
 	struct limits_rates rates = engine_limits_rates(&config->limits);
 	struct local *l = calloc(1, sizeof(*l));
@@ -63,7 +64,8 @@ struct local *local_open(const struct config *config)
 	l->common.config = config;
 	l->common.limits = limits_new(&rates);
 	engine_status_add_locals(&l->common.config);
-	l->common.shadowsocks = engine_outbound_new(config);
+	l->common.shadowsocks = servers ? servers : engine_outbound_new(config);
+	l->borrowed = servers != NULL;
 	if (!l->common.shadowsocks || !l->common.limits) {
 		log_error("out of memory");
 		local_close(l);
@@ -92,7 +94,7 @@ void local_close(struct local *l)
 	engine_drain();
 	for_all(&l->inbounds, local_inbound_free);
 	for_all(&l->retired, local_inbound_free);
-	if (l->common.shadowsocks)
+	if (l->common.shadowsocks && !l->borrowed)
 		engine_outbound_free(l->common.shadowsocks);
 	engine_drain();
 	limits_free(l->common.limits);
@@ -250,7 +252,7 @@ static int run_local(const struct config *config)
 		return 1;
 	engine_status_set_mode("local");
 	engine_stop_on_signals();
-	l = local_open(config);
+	l = local_open(config, NULL);
 	err = l ? engine_drop_privileges(config) : -1;
 	if (!err)
 		err = engine_await_plugins();

@@ -1,13 +1,16 @@
-/* The inbounds of `gatun local`, opened from a config and closed again. */
+/* The inbounds of `gatun local`, and those beside the TUN of `gatun run`: opened from a
+ * config and closed again. */
 #ifndef GATUN_ENGINE_LOCAL_H
 #define GATUN_ENGINE_LOCAL_H
 
 #include "conf/config.h"
+#include "outbound/outbound.h"
 
 struct local;
-/* After engine_start(). config is borrowed for the local's life and has locals.
- * NULL: the reason is logged. */
-struct local *local_open(const struct config *);
+/* After engine_start(). config is borrowed for the local's life and has locals. servers:
+ * the way through config's servers, borrowed, or NULL: it makes its own. NULL: the
+ * reason is logged. */
+struct local *local_open(const struct config *, struct outbound *servers);
 void local_close(struct local *);
 
 #endif

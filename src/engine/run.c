@@ -15,6 +15,7 @@
 #include "engine/client.h"
 #include "engine/common.h"
 #include "engine/engine.h"
+#include "engine/local.h"
 #include "engine/outbounds.h"
 #include "engine/status.h"
 #include "inbound/icmp.h"
@@ -30,6 +31,7 @@
 struct run {
 	const struct sandbox *sandbox;
 	struct client *client;
+	struct local *inbounds; /* those that options asked for, or NULL */
 	struct loop_watch child_watch;
 	struct loop_timer last_words;
 	uint64_t ended_ms;
@@ -92,6 +94,14 @@ static int begin(struct run *r, const struct config *config)
 	return err ? err : let_go(r);
 }
 
+static int open_inbounds(struct run *r, const struct config *config)
+{
+	if (!config->n_locals)
+		return 0;
+	r->inbounds = local_open(config, client_servers(r->client));
+	return r->inbounds ? 0 : -ECANCELED;
+}
+
 static void finish(struct run *r)
 {
 	loop_timer_stop(&r->last_words);
@@ -110,12 +120,16 @@ int engine_run(const struct config *config, const struct sandbox *sandbox)
 	engine_status_set_mode("run");
 	r.client = client_open(config, sandbox->tun_fd, sandbox->features, &err);
 	if (r.client)
+		err = open_inbounds(&r, config);
+	if (r.client && !err)
 		err = begin(&r, config);
-	if (err && err != -ECHILD) /* of a plugin all has been said */
+	if (err && err != -ECHILD && err != -ECANCELED) /* of a plugin, and of inbounds, all has been said */
 		log_error("the engine cannot start err=%s", err_name(err));
 	if (!err)
 		engine_loop();
 	finish(&r);
+	if (r.inbounds)
+		local_close(r.inbounds);
 	if (r.client)
 		client_close(r.client);
 	if (!err)

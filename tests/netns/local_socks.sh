@@ -97,6 +97,25 @@ lab_end "$LOCAL_PID"
 check "no password is in its log" eval '! grep -qE "hunter|$KEY" "$LAB_LOGS/local.gatun.log"'
 matches "it ends in order and says what it carried" "flows tcp flows_opened=" "$LAB_LOGS/local.gatun.log"
 
+# --- beside a TUN ------------------------------------------------------------------
+
+use_server gatun
+mkfifo "$LAB_LOGS/beside.in"
+RUN_OPTIONS="--dns off --mixed 127.0.0.1:1090 --tunnel 127.0.0.1:1091=$WORLD4:80" EXEC=exec through sh -c 'echo open; read word; curl -s --noproxy "*" --max-time 20 "$0"' "http://$WORLD4/3mb" \
+	<"$LAB_LOGS/beside.in" >"$LAB_LOGS/beside.out" &
+beside=$!
+exec 8>"$LAB_LOGS/beside.in"
+lab_wait "the inbounds beside a command" lab_listens client 1091
+fetches "gatun run --mixed: SOCKS5 beside the command" "http://$WORLD4/3mb" --socks5 127.0.0.1:1090
+fetches "and HTTP" "http://$WORLD4/3mb" --proxy http://127.0.0.1:1090
+fetches "and a tunnel" "http://127.0.0.1:1091/3mb"
+equal "and UDP ASSOCIATE" echo:ok "$(socks 1090 7001 "$WORLD4" echo)"
+echo go >&8
+exec 8>&-
+wait "$beside"
+check "the command itself has its TUN as ever" eval 'tail -c +6 "$LAB_LOGS/beside.out" | cmp -s - "$LAB_LOGS/web/root/3mb"'
+check "with the command the inbounds are gone" eval '! lab_listens client 1090'
+
 if command -v ss-server >/dev/null; then
 	METHOD=aes-256-gcm KEY=
 	use_server ss-server

@@ -153,7 +153,9 @@ static void inbounds_that_cannot_be_are_refused(void **state)
 	       "t:3:1: error: a tunnel wants \"forward_address\" and \"forward_port\"\n"
 	       "t:4:1: error: an inbound of protocol \"socks\" wants a \"local_port\"\n"
 	       "t:5:47: error: the users' file /nonexistent: cannot be opened\n");
-	expect("{ " SERVER ", \"local_port\": 1080 }", FOR_RUN, "t:1:1: advice: inbounds are opened by `gatun local`, not by this command\n");
+	expect("{ " SERVER ", \"local_port\": 1080 }", FOR_RUN,
+	       "t:1:1: advice: a file's inbounds are opened by `gatun local`; `gatun run` opens those of its options\n");
+	expect("{ " SERVER ", \"local_port\": 1080 }", FOR_SERVER, "t:1:1: advice: inbounds are opened by `gatun local`, not by this command\n");
 	expect("{ " SERVER " }", FOR_LOCAL, "t: error: no inbound is given: --socks, --http or --mixed ADDR:PORT, or \"locals\" in the config\n");
 }
 
