@@ -499,6 +499,29 @@ def udp_closed(address, wait=2):
     return word or "data"
 
 
+def banners(address, count):
+    """`count` connections, one after another, that all stay open: how each begins."""
+    open_ones, words = [], {}
+    for _ in range(int(count)):
+        sock, word = attempt(tcp, address, 7008, 10)
+        if sock:
+            open_ones.append(sock)
+            data, word = attempt(sock.recv, 100)
+            word = word or ("banner" if data else "EOF")
+        words[word] = words.get(word, 0) + 1
+    return " ".join("%s:%d" % pair for pair in sorted(words.items()))
+
+
+def udp_flood(address, count, size):
+    """`count` datagrams at once from one socket: how many are answered within two seconds."""
+    sock, back = udp(address, 2), 0
+    for _ in range(int(count)):
+        sock.sendto(bytes(int(size)), (address, 7001))
+    while attempt(sock.recvfrom, 65536)[0]:
+        back += 1
+    return str(back)
+
+
 def udp_burst(address, count):
     """`count` datagrams from as many sockets: each gets its own answer."""
     socks, lost = [udp(address, 3) for _ in range(int(count))], 0
