@@ -177,6 +177,12 @@ static void read_words(struct slot *s)
 		on_message(s, &m, fd);
 }
 
+void workers_hear(struct supervisor *u)
+{
+	for (int i = 0; i < u->n; i++)
+		read_words(&u->slots[i]);
+}
+
 static void on_words(struct loop_watch *w, unsigned events)
 {
 	struct slot *s = container_of(w, struct slot, words_watch);

@@ -58,6 +58,7 @@ static json_t *order_all(const json_t *request)
 		if (json_object_get(answer, "error"))
 			break;
 	}
+	workers_hear(self);
 	return answer ? answer : engine_request_error("no worker is there to answer");
 }
 

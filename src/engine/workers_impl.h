@@ -41,6 +41,10 @@ struct supervisor {
 	struct loop_timer kill_timer;
 };
 
+/* Takes in what workers have said by now: what they say while they are asked would
+ * else wait for the loop, and a port that all have left would look taken. */
+void workers_hear(struct supervisor *);
+
 /* The supervisor answers what an engine answers (status.h), and reloads, by way of
  * its workers. */
 void workers_answer_requests(struct supervisor *);

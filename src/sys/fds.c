@@ -1,6 +1,8 @@
-/* close_range(2) over the gaps between those that stay. */
+/* close_range(2) over the gaps between those that stay; one by one where the kernel
+ * (before 5.9) or a container's filter has it not. */
 #include "sys/fds.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -11,16 +13,44 @@ static int compare(const void *a, const void *b)
 	return *(const int *)a - *(const int *)b;
 }
 
+static int close_gaps(const int *keep, int n)
+{
+	unsigned from = 3;
+
+	for (int i = 0; i < n; i++) {
+		unsigned fd = keep[i] < 0 ? 0 : (unsigned)keep[i];
+
+		if (fd > from && close_range(from, fd - 1, 0) < 0)
+			return -errno;
+		if (fd >= from)
+			from = fd + 1;
+	}
+	return close_range(from, UINT_MAX, 0) < 0 ? -errno : 0;
+}
+
+/* The directory's own descriptor is closed last, with the directory. */
+static int close_listed(const int *keep, int n)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	const struct dirent *e;
+
+	if (!dir)
+		return -errno;
+	while ((e = readdir(dir))) {
+		int fd = atoi(e->d_name);
+
+		if (fd > 2 && fd != dirfd(dir) && !bsearch(&fd, keep, (size_t)n, sizeof(*keep), compare))
+			close(fd);
+	}
+	closedir(dir);
+	return 0;
+}
+
 int sys_fds_close_but(int *keep, int n)
 {
-	int from = 3;
+	int err;
 
 	qsort(keep, (size_t)n, sizeof(*keep), compare);
-	for (int i = 0; i < n; i++) {
-		if (keep[i] > from && close_range((unsigned)from, (unsigned)keep[i] - 1, 0) < 0)
-			return -errno;
-		if (keep[i] >= from)
-			from = keep[i] + 1;
-	}
-	return close_range((unsigned)from, UINT_MAX, 0) < 0 ? -errno : 0;
+	err = close_gaps(keep, n);
+	return err == -ENOSYS || err == -EPERM ? close_listed(keep, n) : err;
 }

@@ -2,7 +2,7 @@
 #ifndef GATUN_SYS_FDS_H
 #define GATUN_SYS_FDS_H
 
-/* Closes all above 2 but these. keep is sorted in place. 0 or -errno (Linux before 5.9). */
+/* Closes all above 2 but these. keep is sorted in place. 0 or -errno. */
 int sys_fds_close_but(int *keep, int n);
 
 #endif

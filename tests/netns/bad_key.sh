@@ -4,9 +4,6 @@
 . "$(dirname "$0")/lib.sh"
 begin "$0" "$@"
 
-# opens: how many connections the world has accepted since it began
-opens() { inside world awk '/^Tcp:/ && $7 ~ /^[0-9]+$/ { print $7 }' /proc/net/snmp; }
-
 same "with the right password it works" ok short-once @
 before=$(opens)
 right=$KEY

@@ -3,8 +3,6 @@
 . "$(dirname "$0")/lib.sh"
 begin "$0" "$@"
 
-opens() { inside world awk '/^Tcp:/ && $7 ~ /^[0-9]+$/ { print $7 }' /proc/net/snmp; }
-
 for METHOD in 2022-blake3-aes-256-gcm 2022-blake3-aes-128-gcm 2022-blake3-chacha20-poly1305; do
 	KEY=
 	[ -z "${MIDDLE_PID:-}" ] || lab_end "$MIDDLE_PID"

@@ -212,6 +212,9 @@ expand()
 	fi
 }
 
+# opens: how many connections the world has accepted since it began
+opens() { inside world awk '/^Tcp:/ && $7 ~ /^[0-9]+$/ { print $7 }' /proc/net/snmp; }
+
 # sanitized: is this a build in which everything takes several times as long?
 sanitized()
 {

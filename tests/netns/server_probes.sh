@@ -10,8 +10,6 @@ SS_PROBES=${SS_PROBES:-$TESTS_DIR/../../build/release/tests/ss_probes}
 ALICE=$(make_key 2022-blake3-aes-256-gcm)
 PATIENCE=2 # the server's, seconds; the prober has more
 
-opens() { inside world awk '/^Tcp:/ && $7 ~ /^[0-9]+$/ { print $7 }' /proc/net/snmp; }
-
 # server_with METHOD [MORE]: (re)starts it with a short patience; MORE is JSON
 server_with()
 {

@@ -31,9 +31,6 @@ as()
 	"$@"
 }
 
-# opens: how many connections the world has accepted since it began
-opens() { inside world awk '/^Tcp:/ && $7 ~ /^[0-9]+$/ { print $7 }' /proc/net/snmp; }
-
 with_users gatun
 as "$OWN:$ALICE" same "alice: a connection" ok short-once @
 as "$OWN:$ALICE" same "alice: 10 MB down" "got:10000000,intact then:EOF" source @ 10000000

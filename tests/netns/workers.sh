@@ -63,18 +63,34 @@ matches "the log says who died, and how" "worker 0 was killed signal=9 pid=$firs
 
 # --- replays ---------------------------------------------------------------------------
 
-rm -f "$LAB_LOGS/flight"
-lab_start mitm server "$PYTHON" "$TESTS_DIR/probes/mitm.py" "$SERVER6" "$SERVER_PORT" "$SERVER4" record "$LAB_LOGS/flight"
-MIDDLE_PID=$LAB_PID
-lab_wait "the man in the middle" grep -q ready "$LAB_LOGS/mitm.log"
-SERVER=$(lab_host_port "$SERVER6" "$SERVER_PORT")
-equal "a connection is recorded on its way" ok "$(through $PROBE short-once "$WORLD4")"
-SERVER=$(lab_host_port "$SERVER4" "$SERVER_PORT")
-lab_end "$MIDDLE_PID"
+# record: the first flight of a connection, in $LAB_LOGS/flight
+record()
+{
+	rm -f "$LAB_LOGS/flight" "$LAB_LOGS/mitm.log"
+	lab_start mitm server "$PYTHON" "$TESTS_DIR/probes/mitm.py" "$SERVER6" "$SERVER_PORT" "$SERVER4" record "$LAB_LOGS/flight"
+	MIDDLE_PID=$LAB_PID
+	lab_wait "the man in the middle" grep -q ready "$LAB_LOGS/mitm.log"
+	SERVER=$(lab_host_port "$SERVER6" "$SERVER_PORT")
+	equal "a connection is recorded on its way ($METHOD)" ok "$(through $PROBE short-once "$WORLD4")"
+	SERVER=$(lab_host_port "$SERVER4" "$SERVER_PORT")
+	lab_end "$MIDDLE_PID"
+}
+
+record
+before=$(opens)
 equal "sent again 50 times, it is reset whatever worker it meets" "ConnectionResetError:50" \
-	"$(exec_in client $WORKERS_PY replays "$SERVER4" "$LAB_LOGS/flight" 50)"
+	"$(exec_in client $WORKERS_PY replays "$SERVER4" "$LAB_LOGS/flight" 50 5)"
 matches "one worker has refused some" "a replayed connection end=replay worker=0" "$LAB_LOGS/server.log"
 matches "and so has the other" "a replayed connection end=replay worker=1" "$LAB_LOGS/server.log"
+METHOD=aes-256-gcm KEY=
+two_workers
+record
+equal "SIP004: sent again 50 times, it meets silence" "TimeoutError:50" \
+	"$(exec_in client $WORKERS_PY replays "$SERVER4" "$LAB_LOGS/flight" 50 1)"
+equal "the target has heard of the two originals alone" $((before + 1)) "$(opens)"
+matches "SIP004: one worker has refused some" "a replayed connection end=replay worker=0" "$LAB_LOGS/server.log"
+matches "SIP004: and so has the other" "a replayed connection end=replay worker=1" "$LAB_LOGS/server.log"
+METHOD=2022-blake3-aes-256-gcm KEY=
 
 # --- a session that moves --------------------------------------------------------------
 
@@ -153,6 +169,30 @@ equal "and so do their next lives" "failed:0 slow:False" "$(through $WORKERS_PY 
 equal "status has his numbers once, of both" "1 1" \
 	"$(status "len([u for u in d['users'] if u['name'] == 'bob']), len(d['ports'])" | tr -d '(),')"
 KEY=
+
+# --- a manager's orders ---------------------------------------------------------------------
+
+METHOD=aes-256-gcm KEY=
+two_workers --manager "$LAB_LOGS/manager.sock"
+order() { inside server "$PYTHON" "$TESTS_DIR/probes/manager.py" "$LAB_LOGS/manager.sock" "$@"; }
+
+# by_order: 20 connections of 9 bytes and more by the port that was ordered
+by_order()
+{
+	local SERVER=$SERVER4:8395 KEY=of-the-order
+	exec_in twin "$GATUN" run --dns off -s "$SERVER" -m "$METHOD" -k "$KEY" -- $WORKERS_PY fresh "$WORLD4" 20 10 2>>"$LAB_LOGS/run.log"
+}
+
+equal "a port is opened by order" ok "$(order 'add: {"server_port":8395,"password":"of-the-order"}')"
+equal "at both workers" "failed:0 slow:False" "$(by_order)"
+read -r first second < <(worker_pids)
+kill -KILL "$first" "$second"
+lab_wait "two new workers" status_is "len(d['workers']) == 2 and not {$first, $second} & {w['pid'] for w in d['workers']}"
+equal "their next lives have it too" "failed:0 slow:False" "$(by_order)"
+equal "closed and opened again at once" "ok ok ok" "$(order 'remove: {"server_port":8395}') $(order 'add: {"server_port":8395,"password":"x"}') \
+$(order 'remove: {"server_port":8395}')"
+check "and gone, with all that was kept of it" [ -z "$(inside server ss -H -lntu "sport = :8395")" ]
+METHOD=2022-blake3-aes-256-gcm KEY=
 
 # --- gatun local ----------------------------------------------------------------------------
 

@@ -113,17 +113,20 @@ def moving(tunnel, control, count):
     print(f"asked:{len(ports)} silent:{silent} ports:{len(set(ports) - {'silence'})}")
 
 
-def replays(address, path, count):
-    """Recorded bytes, sent again and again: how the server answers, each way counted."""
+def replays(address, path, count, patience):
+    """Recorded bytes, sent again and again: what the server says within `patience` seconds, counted."""
     ways = {}
     flight = open(path, "rb").read()
-    for _ in range(int(count)):
-        with socket.create_connection((address, 8388), 5) as s:
-            try:
-                s.sendall(flight)
-                way = "an answer" if s.recv(1 << 16) else "EOF"
-            except OSError as error:
-                way = type(error).__name__
+    socks = [socket.create_connection((address, 8388), 5) for _ in range(int(count))]
+    until = time.monotonic() + float(patience)
+    for s in socks:
+        s.sendall(flight)
+    for s in socks:
+        s.settimeout(max(0.01, until - time.monotonic()))
+        try:
+            way = "an answer" if s.recv(1 << 16) else "EOF"
+        except OSError as error:
+            way = type(error).__name__
         ways[way] = ways.get(way, 0) + 1
     print(" ".join(f"{way}:{n}" for way, n in sorted(ways.items())))
 
