@@ -14,6 +14,7 @@
 
 #define BACKLOG 64
 #define PLACES 4
+#define PLACE_TMP 3 /* the one that nobody cleans */
 #define NAMES_MAX 16 /* tries for a free name: other PID namespaces may use our number */
 
 /* ---- one path ---- */
@@ -83,7 +84,7 @@ static const char *place_at(int i, char *buf, size_t size)
 		n = snprintf(buf, size, "%s/gatun", runtime);
 	else if (i == 2)
 		n = snprintf(buf, size, "/run/user/%u/gatun", uid);
-	else if (i == 3)
+	else if (i == PLACE_TMP)
 		n = snprintf(buf, size, "/tmp/gatun-%u", uid);
 	return n > 0 && (size_t)n < size ? buf : NULL;
 }
@@ -202,10 +203,7 @@ static int open_in(struct ctl_socket *s, const char *dir)
 	int err = open_once(s, dir);
 
 	/* Whoever ended at this moment has taken the empty directory away. */
-	if (err == -ENOENT)
-		err = open_once(s, dir);
-	s->own_place = !err;
-	return err;
+	return err == -ENOENT ? open_once(s, dir) : err;
 }
 
 static void ignore(void *owner, const char *path)
@@ -219,13 +217,15 @@ int ctl_socket_open(struct ctl_socket *s, const char *path)
 	int err = -ENOENT;
 
 	s->fd = -1;
-	s->own_place = false;
+	s->in_tmp = false;
 	if (path)
 		return open_given(s, path);
 	ctl_socket_find(ignore, NULL); /* for what it removes */
-	for (int i = 0; i < PLACES && err; i++)
+	for (int i = 0; i < PLACES && err; i++) {
 		if (place_at(i, dir, sizeof(dir)))
 			err = open_in(s, dir);
+		s->in_tmp = !err && i == PLACE_TMP;
+	}
 	return err;
 }
 
@@ -239,7 +239,7 @@ void ctl_socket_close(struct ctl_socket *s)
 		unlink(s->path);
 	close(s->fd);
 	s->fd = -1;
-	if (!s->own_place)
+	if (!s->in_tmp)
 		return;
 	*strrchr(s->path, '/') = 0;
 	rmdir(s->path); /* the last one out; with others in it, it stays */

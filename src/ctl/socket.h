@@ -20,7 +20,7 @@ struct ctl_socket {
 	char path[CTL_PATH_MAX];
 	dev_t dev; /* of the file, so that another's is never removed */
 	ino_t ino;
-	bool own_place; /* in a directory of ours, which goes with its last socket */
+	bool in_tmp; /* in a directory of ours under /tmp, which goes with its last socket */
 };
 
 /*
