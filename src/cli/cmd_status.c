@@ -5,7 +5,6 @@
  *
  * Exit codes: 0 all that run have answered; 1 nothing runs, or one did not answer.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,23 +32,6 @@ static void complain(struct asked *a, const char *path, const char *why)
 	a->failed++;
 }
 
-static const char *sentence(int err)
-{
-	switch (err) {
-	case -ENOENT:
-	case -ECONNREFUSED:
-		return "nothing runs there";
-	case -EACCES:
-		return "it belongs to another user";
-	case -ETIMEDOUT:
-		return "it does not answer";
-	case -EPROTO:
-		return "that is no control socket of gatun";
-	default:
-		return err_name(err);
-	}
-}
-
 static void keep(struct asked *a, json_t *document)
 {
 	json_t **more = realloc(a->documents, (size_t)(a->n + 1) * sizeof(*more));
@@ -70,7 +52,7 @@ static void ask(void *owner, const char *path)
 	json_decref(request);
 	error = json_string_value(json_object_get(document, "error"));
 	if (err || error) {
-		complain(a, path, err ? sentence(err) : error);
+		complain(a, path, err ? ctl_ask_sentence(err) : error);
 		json_decref(document);
 		return;
 	}

@@ -26,6 +26,7 @@ struct command {
 int cmd_run(const struct command *, int argc, char **argv);
 int cmd_server(const struct command *, int argc, char **argv);
 int cmd_local(const struct command *, int argc, char **argv);
+int cmd_reload(const struct command *, int argc, char **argv);
 int cmd_status(const struct command *, int argc, char **argv);
 int cmd_check(const struct command *, int argc, char **argv);
 int cmd_url(const struct command *, int argc, char **argv);

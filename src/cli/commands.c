@@ -28,6 +28,13 @@ static const char local_text[] =
 	"\n"
 	"SERVER is an ss:// URL, or -c FILE, or -s HOST:PORT -m METHOD -k PASSWORD.\n";
 
+static const char reload_text[] =
+	"Asks the gatun of yours that runs, or the one at --control, to read its config\n"
+	"file again and become what it says, flows going on. SIGHUP does the same to\n"
+	"`gatun server` and `gatun local`. A file that cannot be used changes nothing:\n"
+	"the first thing that is wrong with it is said here, all of it where gatun writes\n"
+	"its messages. docs/reload.md says what becomes of what.\n";
+
 static const char status_text[] =
 	"Asks every gatun of yours that runs what it is and what it did, over its control\n"
 	"socket, and prints a few lines for each; as root, every one of root's. `gatun`\n"
@@ -59,6 +66,8 @@ static const struct command table[] = {
 	  "  gatun server -s 0.0.0.0:8388 -m 2022-blake3-aes-256-gcm -k @/etc/gatun.key\n" },
 	{ "local", FOR_LOCAL, cmd_local, "[SERVER] [options]", "Be a SOCKS5 or HTTP proxy, or a tunnel", local_text,
 	  "  gatun local -c config.json --socks 127.0.0.1:1080\n" },
+	{ "reload", FOR_RELOAD, cmd_reload, "[--control PATH]", "Have a running gatun read its config file again", reload_text,
+	  "  gatun reload\n" },
 	{ "status", FOR_STATUS, cmd_status, "[--json|--prometheus] [--control PATH]", "Say what runs, through which server, and what it did",
 	  status_text, "  gatun status --json\n" },
 	{ "check", FOR_CHECK, cmd_check, "FILE|URL", "Say what is wrong with a config, and what it would do", check_text,

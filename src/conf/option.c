@@ -278,7 +278,7 @@ static const struct option_row rows[] = {
 	  "The form of log lines, which go to standard error." },
 
 	/* status */
-	{ "control", "control", 0, "PATH", OPTION_TEXT, IN_TOP | FOR_ALL | FOR_STATUS, 0, 0, NULL, IN_CONFIG(control),
+	{ "control", "control", 0, "PATH", OPTION_TEXT, IN_TOP | FOR_ALL | FOR_STATUS | FOR_RELOAD, 0, 0, NULL, IN_CONFIG(control),
 	  "from /run/gatun (root) or $XDG_RUNTIME_DIR/gatun",
 	  "The control socket, by which `gatun status` asks; off: none." },
 	{ NULL, "json", 0, NULL, OPTION_FLAG, FOR_STATUS, 0, 0, NULL, NOWHERE, NULL,

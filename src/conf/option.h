@@ -31,6 +31,7 @@ enum option_where {
 	FOR_CIPHERS = 1 << 13,
 	FOR_LOCAL = 1 << 14,
 	FOR_STATUS = 1 << 15,
+	FOR_RELOAD = 1 << 16,
 	FOR_ALL = FOR_RUN | FOR_SERVER | FOR_LOCAL, /* what starts an engine */
 };
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/err.h"
 #include "conf/json_text.h"
 #include "ctl/socket.h"
 
@@ -125,4 +126,21 @@ int ctl_ask(const char *path, const json_t *request, json_t **answer)
 		close(fd);
 	free(line);
 	return err;
+}
+
+const char *ctl_ask_sentence(int err)
+{
+	switch (err) {
+	case -ENOENT:
+	case -ECONNREFUSED:
+		return "nothing runs there";
+	case -EACCES:
+		return "it belongs to another user";
+	case -ETIMEDOUT:
+		return "it does not answer";
+	case -EPROTO:
+		return "that is no control socket of gatun";
+	default:
+		return err_name(err);
+	}
 }

@@ -10,5 +10,7 @@
  * there; -EACCES; -ETIMEDOUT; -EPROTO: what came is no document.
  */
 int ctl_ask(const char *path, const json_t *request, json_t **answer);
+/* Such a -errno in the words of a user. */
+const char *ctl_ask_sentence(int err);
 
 #endif

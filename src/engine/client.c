@@ -201,6 +201,27 @@ struct outbound *client_servers(const struct client *c)
 	return c->shadowsocks;
 }
 
+int client_prepare(struct client *c)
+{
+	return client_route_prepare(c->route);
+}
+
+void client_withdraw(struct client *c)
+{
+	client_route_withdraw(c->route);
+}
+
+void client_apply(struct client *c, const struct config *fresh)
+{
+	struct assoc_limits limits = engine_assoc_limits(fresh, engine_outbound_method(fresh));
+	struct relay_limits times = engine_relay_limits(fresh);
+
+	client_route_apply(c->route, fresh);
+	assoc_table_set_limits(c->associations, &limits);
+	relay_set_limits(&times);
+	c->config = fresh;
+}
+
 bool client_has_last_words(struct client *c)
 {
 	uint64_t heard = tun_counters(c->tun)->rx_packets;

@@ -208,9 +208,8 @@ static void apply(struct local *l, struct list *fresh)
 	relay_set_limits(&times);
 }
 
-static int update(void *owner, const struct config *config)
+int local_update(struct local *l, const struct config *config)
 {
-	struct local *l = owner;
 	const struct config *old = l->common.config;
 	struct list fresh;
 	int err;
@@ -226,6 +225,11 @@ static int update(void *owner, const struct config *config)
 	for_all(&l->inbounds, local_inbound_withdraw);
 	for_all(&fresh, discard);
 	return err;
+}
+
+static int update(void *owner, const struct config *config)
+{
+	return local_update(owner, config);
 }
 
 /* Inbounds that a config took away, once nobody is left who came by them. */

@@ -12,5 +12,8 @@ struct local;
  * reason is logged. */
 struct local *local_open(const struct config *, struct outbound *servers);
 void local_close(struct local *);
+/* Becomes what another config says, the way included; flows stay. 0 or -errno, logged: then
+ * nothing has changed. The config is borrowed in place of the last. */
+int local_update(struct local *, const struct config *);
 
 #endif

@@ -55,6 +55,11 @@ static void warn_of_the_rest(const struct config *a, const struct config *b)
 		{ same_text(a->nameserver, b->nameserver), "nameserver, dns" },
 		{ a->dns_cache_size == b->dns_cache_size, "dns_cache_size" },
 		{ a->nofile == b->nofile, "nofile" },
+		{ a->workers == b->workers, "workers" },
+		{ a->dns == b->dns, "dns_mode" },
+		{ a->mtu == b->mtu, "tun_mtu" },
+		{ same_text(a->control, b->control), "control" },
+		{ same_text(a->manager.address, b->manager.address) && a->manager.port == b->manager.port, "manager_address, manager_port" },
 		{ same_way(&a->outbound, &b->outbound), "outbound_fwmark, outbound_bind_addr, outbound_bind_interface" },
 	};
 

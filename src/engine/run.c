@@ -17,6 +17,7 @@
 #include "engine/engine.h"
 #include "engine/local.h"
 #include "engine/outbounds.h"
+#include "engine/reload.h"
 #include "engine/status.h"
 #include "inbound/icmp.h"
 #include "loop/loop.h"
@@ -102,6 +103,20 @@ static int open_inbounds(struct run *r, const struct config *config)
 	return r->inbounds ? 0 : -ECANCELED;
 }
 
+static int update(void *owner, const struct config *fresh)
+{
+	struct run *r = owner;
+	int err = client_prepare(r->client);
+
+	if (!err)
+		err = r->inbounds ? local_update(r->inbounds, fresh) : engine_outbound_update(client_servers(r->client), fresh);
+	if (err)
+		client_withdraw(r->client);
+	else
+		client_apply(r->client, fresh);
+	return err;
+}
+
 static void finish(struct run *r)
 {
 	loop_timer_stop(&r->last_words);
@@ -125,13 +140,16 @@ int engine_run(const struct config *config, const struct sandbox *sandbox)
 		err = begin(&r, config);
 	if (err && err != -ECHILD && err != -ECANCELED) /* of a plugin, and of inbounds, all has been said */
 		log_error("the engine cannot start err=%s", err_name(err));
-	if (!err)
+	if (!err) {
+		reload_begin(config, update, &r, false); /* SIGHUP is the command's */
 		engine_loop();
+	}
 	finish(&r);
 	if (r.inbounds)
 		local_close(r.inbounds);
 	if (r.client)
 		client_close(r.client);
+	reload_end();
 	if (!err)
 		engine_log_summary();
 	engine_end();
