@@ -21,7 +21,8 @@ struct dial_events {
 
 struct outbound_ops {
 	/* Never answers synchronously. Exactly one event follows, unless
-	 * cancelled. NULL when memory or descriptors are exhausted (END_LIMIT). */
+	 * cancelled. A target of family 0 without a name asks for the way alone:
+	 * the stream is to be ended before it sends anything. NULL when memory or descriptors are exhausted (END_LIMIT). */
 	struct dial *(*connect)(struct outbound *, const struct target *, const struct dial_events *, void *owner);
 	void (*cancel)(struct dial *);
 	/* A port for one association; bind it, then send. NULL: END_LIMIT, or
@@ -34,6 +35,9 @@ struct outbound_ops {
 	struct dial *(*connect_from)(struct outbound *, const struct addr *client, const struct target *,
 				     const struct dial_events *, void *owner);
 	struct datagram_port *(*port_from)(struct outbound *, const struct addr *client);
+	/* Does the way stand already, and it is the target that is awaited? NULL:
+	 * that is never waited for. */
+	bool (*reached)(const struct dial *);
 };
 
 /* What an outbound with a server of its own has seen of it; for who chooses

@@ -2,7 +2,8 @@
  * A connect through the pool: the first choice, the next one as soon as it has
  * failed or when it has said nothing for HEDGE_MS, and so on; the first that
  * stands wins and the others are dropped. A server that let another win by being
- * that slow is counted as failed. A failure that is the target's own
+ * that slow is counted as failed; one that is there and waits for the target
+ * (true connect results) is neither. A failure that is the target's own
  * (outbound.target_failed) ends the search: it would be the same everywhere.
  */
 #include <stdlib.h>
@@ -35,6 +36,14 @@ static void free_dial(struct loop_work *w)
 	free(container_of(w, struct dial, free_work));
 }
 
+/* The server is there, and the target takes its time. */
+static bool is_reached(const struct try *t)
+{
+	const struct outbound_ops *ops = t->member->outbound->ops;
+
+	return t->dial && ops->reached && ops->reached(t->dial);
+}
+
 /* Drops what is under way, and the dial itself in the deferred pass. */
 static void finish(struct dial *d, const struct try *winner)
 {
@@ -44,7 +53,7 @@ static void finish(struct dial *d, const struct try *winner)
 		struct try *t = &d->tries[i];
 
 		if (t->dial) {
-			if (winner && loop_now() - t->began_ms >= HEDGE_MS)
+			if (winner && loop_now() - t->began_ms >= HEDGE_MS && !is_reached(t))
 				pool_member_failed(t->member, POOL_TCP);
 			t->member->outbound->ops->cancel(t->dial);
 			t->dial = NULL;
@@ -103,7 +112,12 @@ static const struct dial_events try_events = { on_opened, on_failed };
 
 static void on_hedge(struct loop_timer *timer)
 {
-	try_next(container_of(timer, struct dial, hedge));
+	struct dial *d = container_of(timer, struct dial, hedge);
+
+	for (int i = 0; i < d->next; i++)
+		if (is_reached(&d->tries[i]))
+			return; /* another server would wait for the same target */
+	try_next(d);
 }
 
 /* Starts the next that can be started at all. */

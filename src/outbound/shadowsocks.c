@@ -143,7 +143,7 @@ static bool asks(struct dial *d)
 {
 	struct shadowsocks *s = d->shadowsocks;
 
-	return s->true_connect && !uot_version(&d->target) && awareness_asks(&s->awareness, loop_now());
+	return s->true_connect && !uot_version(&d->target) && (d->target.ip.family || target_is_name(&d->target)) && awareness_asks(&s->awareness, loop_now());
 }
 
 /* No longer asked; the stream is the caller's. */
@@ -405,11 +405,17 @@ static struct datagram_port *shadowsocks_port(struct outbound *o)
 	return s->udp_in_tcp ? tcp_port(s) : udp_port(s);
 }
 
+static bool shadowsocks_reached(const struct dial *d)
+{
+	return d->asked != NULL;
+}
+
 static const struct outbound_ops shadowsocks_ops = {
 	.connect = shadowsocks_connect,
 	.cancel = shadowsocks_cancel,
 	.port = shadowsocks_port,
 	.free = shadowsocks_free,
+	.reached = shadowsocks_reached,
 };
 
 static struct ss_udp_client *open_udp(struct shadowsocks *s, const struct shadowsocks_options *o)

@@ -47,6 +47,7 @@ struct fake {
 	void *owners[MAX];
 	struct target target;
 	int dials, cancelled, freed, n_ports;
+	bool reached;
 	struct fake_port ports[MAX];
 };
 
@@ -94,7 +95,15 @@ static struct datagram_port *fake_port(struct outbound *o)
 	return &p->port;
 }
 
-static const struct outbound_ops fake_ops = { .connect = fake_connect, .cancel = fake_cancel, .port = fake_port, .free = fake_free };
+static bool fake_reached(const struct dial *d) { return ((const struct fake *)d)->reached; }
+
+static const struct outbound_ops fake_ops = {
+	.connect = fake_connect,
+	.cancel = fake_cancel,
+	.port = fake_port,
+	.free = fake_free,
+	.reached = fake_reached,
+};
 
 static void stream_ended(struct stream *s, enum flow_end why)
 {
@@ -269,6 +278,20 @@ static void a_slow_server_is_overtaken_and_counted(void **state)
 	end(2);
 }
 
+static void a_slow_target_is_not_the_server_s_fault(void **state)
+{
+	(void)state;
+	begin(POOL_ORDER, 2);
+	app_dials("10.0.0.1");
+	fakes[0].reached = true;
+	wait_ms(1700);
+	assert_int_equal(fakes[1].dials, 0);
+	fails(0, END_CONNECT_TIMEOUT); /* the server's own after all */
+	assert_int_equal(fakes[1].dials, 1);
+	stands(1);
+	end(2);
+}
+
 static void an_app_that_leaves_takes_all_tries_with_it(void **state)
 {
 	struct dial *d;
@@ -292,7 +315,7 @@ static void a_client_sticks_to_its_server(void **state)
 	begin(POOL_STICKY, 3);
 	for (int round = 0; round < 2; round++) {
 		for (int c = 0; c < 14; c++) {
-			char client[16];
+			char client[32];
 
 			for (int i = 0; i < 3; i++)
 				fakes[i].dials = 0;
@@ -507,6 +530,7 @@ int main(void)
 		cmocka_unit_test(when_all_fail_the_app_hears_the_last_word),
 		cmocka_unit_test(the_target_s_own_failure_is_the_app_s_at_once),
 		cmocka_unit_test(a_slow_server_is_overtaken_and_counted),
+		cmocka_unit_test(a_slow_target_is_not_the_server_s_fault),
 		cmocka_unit_test(an_app_that_leaves_takes_all_tries_with_it),
 		cmocka_unit_test(a_client_sticks_to_its_server),
 		cmocka_unit_test(an_association_leaves_a_server_that_nobody_listens_at),
