@@ -185,7 +185,7 @@ static size_t answer_fake(const uint8_t *msg, const struct dns_question *q, uint
 
 /* ---- the decision ---- */
 
-static size_t answer_here(const uint8_t *msg, const struct dns_question *q, uint64_t now_ms, uint8_t *out)
+static size_t answer_here(enum config_dns mode, const uint8_t *msg, const struct dns_question *q, uint64_t now_ms, uint8_t *out)
 {
 	if (q->type == DNS_TYPE_AXFR || q->type == DNS_TYPE_IXFR)
 		return dns_answer_rcode(msg, q, DNS_RCODE_REFUSED, out);
@@ -193,10 +193,10 @@ static size_t answer_here(const uint8_t *msg, const struct dns_question *q, uint
 		return 0;
 	if (is_under(q, "localhost"))
 		return answer_localhost(msg, q, out);
-	return dns_state.mode == DNS_FAKE ? answer_fake(msg, q, now_ms, out) : 0;
+	return mode == DNS_FAKE ? answer_fake(msg, q, now_ms, out) : 0;
 }
 
-enum dns_outcome dns_answer(const uint8_t *msg, size_t len, uint64_t now_ms, struct dns_question *q, uint8_t *out,
+enum dns_outcome dns_answer(enum config_dns mode, const uint8_t *msg, size_t len, uint64_t now_ms, struct dns_question *q, uint8_t *out,
 			    size_t *out_len)
 {
 	int ret = dns_message_parse_query(msg, len, q);
@@ -207,7 +207,7 @@ enum dns_outcome dns_answer(const uint8_t *msg, size_t len, uint64_t now_ms, str
 	if (ret < 0)
 		*out_len = dns_answer_rcode(msg, q, dns_message_error_rcode(ret), out);
 	else
-		*out_len = answer_here(msg, q, now_ms, out);
+		*out_len = answer_here(mode, msg, q, now_ms, out);
 	return *out_len ? DNS_ANSWERED : DNS_FORWARD;
 }
 

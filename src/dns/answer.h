@@ -6,6 +6,8 @@
 #ifndef GATUN_DNS_ANSWER_H
 #define GATUN_DNS_ANSWER_H
 
+#include "base/addr.h"
+#include "conf/config.h"
 #include "proto/dns_message.h"
 
 enum dns_outcome {
@@ -18,7 +20,8 @@ enum dns_outcome {
  * record, OPT), and so in a datagram without EDNS. */
 #define DNS_ANSWER_MAX DNS_UDP_MIN
 
-enum dns_outcome dns_answer(const uint8_t *msg, size_t len, uint64_t now_ms, struct dns_question *q, uint8_t *out,
+/* What is answered here depends on the mode, see the table in answer.c. */
+enum dns_outcome dns_answer(enum config_dns mode, const uint8_t *msg, size_t len, uint64_t now_ms, struct dns_question *q, uint8_t *out,
 			    size_t *out_len);
 /* The answer without records. Returns its length. */
 size_t dns_answer_rcode(const uint8_t *msg, const struct dns_question *q, unsigned rcode, uint8_t *out);

@@ -4,15 +4,43 @@
  */
 #include "dns/dns.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "dns/alias.h"
+#include "dns/service.h"
 #include "dns/state.h"
 #include "dns/upstream.h"
 #include "loop/loop.h"
 
 struct dns_state dns_state;
 static bool ready;
+
+/* ---- the TUN's service: all of it through the tunnel ---- */
+
+static void *ask(struct dns_service *s, const struct dns_question *q, const uint8_t *query, size_t len, dns_upstream_done *done,
+		 void *owner)
+{
+	(void)s, (void)q;
+	return dns_upstream_ask(dns_state.up, query, len, done, owner);
+}
+
+static void cancel(struct dns_service *s, void *request)
+{
+	(void)s;
+	dns_upstream_cancel(request);
+}
+
+static const struct dns_service_ops service_ops = { .ask = ask, .cancel = cancel };
+static struct dns_service service = { .ops = &service_ops };
+
+void dns_serve_stream(struct stream *s)
+{
+	service.mode = dns_state.mode;
+	dns_service_serve(&service, s);
+}
+
+/* ---- life ---- */
 
 int dns_init(const struct dns_options *o)
 {
@@ -22,11 +50,15 @@ int dns_init(const struct dns_options *o)
 	dns_state.upstream = o->upstream;
 	dns_state.outbound = o->outbound;
 	memset(&dns_state.counters, 0, sizeof(dns_state.counters));
-	dns_upstream_init(o->outbound, &o->upstream);
+	dns_state.up = dns_upstream_new(o->outbound, &o->upstream);
+	if (!dns_state.up)
+		return -ENOMEM;
 	ret = fakeip_init(&dns_state.fakes, 0);
 	if (ret == 0 && (ret = alias_init()) < 0)
 		fakeip_free(&dns_state.fakes);
 	ready = ret == 0;
+	if (!ready)
+		dns_upstream_free(dns_state.up);
 	return ret;
 }
 
@@ -37,7 +69,7 @@ void dns_free(void)
 	ready = false;
 	dns_serve_free();
 	dns_udp_free();
-	dns_upstream_free();
+	dns_upstream_free(dns_state.up);
 	alias_free();
 	fakeip_free(&dns_state.fakes);
 }

@@ -14,10 +14,8 @@
 
 #include "base/list.h"
 #include "base/log.h"
-#include "dns/answer.h"
 #include "dns/frames.h"
-#include "dns/state.h"
-#include "dns/upstream.h"
+#include "dns/service.h"
 #include "loop/loop.h"
 
 #define STREAMS_MAX 1024u
@@ -27,6 +25,7 @@
 #define PREFIX 2u
 
 struct served {
+	struct dns_service *service;
 	struct stream *stream; /* NULL: ended, to be freed */
 	struct dns_frames frames;
 	struct slice_queue replies;
@@ -41,7 +40,7 @@ struct served {
 struct served_ask {
 	struct list node;
 	struct served *served;
-	struct dns_ask *ask;
+	void *ask; /* the service's */
 	struct dns_question question;
 };
 
@@ -55,7 +54,7 @@ static void drop_asks(struct served *s)
 	list_for_each_safe(it, &s->asks) {
 		struct served_ask *a = container_of(it, struct served_ask, node);
 
-		dns_upstream_cancel(a->ask);
+		s->service->ops->cancel(s->service, a->ask);
 		list_remove(&a->node);
 		free(a);
 	}
@@ -162,7 +161,7 @@ static bool forward(struct served *s, const struct dns_question *q, const uint8_
 		return false;
 	a->served = s;
 	a->question = *q;
-	a->ask = dns_upstream_ask(msg, len, on_upstream, a);
+	a->ask = s->service->ops->ask(s->service, q, msg, len, on_upstream, a);
 	if (!a->ask) {
 		free(a);
 		return false;
@@ -187,7 +186,7 @@ static bool on_query(void *owner, const uint8_t *msg, size_t len)
 		end(s, END_LIMIT);
 		return false;
 	}
-	outcome = dns_answer(msg, len, loop_now(), &q, b->data + PREFIX, &out_len);
+	outcome = dns_service_answer(s->service, msg, len, loop_now(), &q, b->data + PREFIX, &out_len);
 	if (outcome == DNS_FORWARD && !forward(s, &q, msg, len)) {
 		out_len = dns_answer_rcode(msg, &q, DNS_RCODE_SERVFAIL, b->data + PREFIX);
 		outcome = DNS_ANSWERED;
@@ -258,7 +257,7 @@ static void on_ended(void *owner, enum flow_end why)
 
 static const struct stream_events stream_events = { on_data, on_room, on_fin, on_ended };
 
-void dns_serve_stream(struct stream *stream)
+void dns_service_serve(struct dns_service *service, struct stream *stream)
 {
 	struct served *s = n_all < STREAMS_MAX ? calloc(1, sizeof(*s)) : NULL;
 
@@ -267,6 +266,7 @@ void dns_serve_stream(struct stream *stream)
 		stream_end(stream, END_LIMIT);
 		return;
 	}
+	s->service = service;
 	s->stream = stream;
 	list_init(&s->asks);
 	list_append(&all, &s->node);

@@ -4,6 +4,7 @@
 #define GATUN_DNS_STATE_H
 
 #include "dns/dns.h"
+#include "dns/upstream.h"
 #include "resolve/fakeip.h"
 
 #define DNS_PORT 53
@@ -12,14 +13,14 @@ struct dns_state {
 	enum config_dns mode;
 	struct target upstream;
 	struct outbound *outbound;
+	struct dns_upstream *up;
 	struct fakeip fakes;
 	struct dns_counters counters;
 };
 
 extern struct dns_state dns_state;
 
-/* serve_stream.c, udp_port.c: everything that still lives there. */
-void dns_serve_free(void);
+/* udp_port.c: everything that still lives there. */
 void dns_udp_free(void);
 
 #endif

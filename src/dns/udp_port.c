@@ -126,7 +126,7 @@ static bool forward(struct udp_port *p, const struct datagram *d, const struct d
 	if (!a)
 		return false;
 	*a = (struct udp_ask){ .port = p, .key = d->key, .asked = d->remote->ip, .question = *q };
-	a->ask = dns_upstream_ask(msg, len, on_upstream, a);
+	a->ask = dns_upstream_ask(dns_state.up, msg, len, on_upstream, a);
 	if (!a->ask) {
 		free(a);
 		return false;
@@ -163,7 +163,7 @@ static void serve_query(struct batch *b, const struct datagram *d, const uint8_t
 
 	if (!buf)
 		return;
-	outcome = dns_answer(msg, len, loop_now(), &q, buf->data, &out_len);
+	outcome = dns_answer(dns_state.mode, msg, len, loop_now(), &q, buf->data, &out_len);
 	if (outcome == DNS_FORWARD && !forward(b->port, d, &q, msg, len)) {
 		out_len = dns_answer_rcode(msg, &q, DNS_RCODE_SERVFAIL, buf->data);
 		outcome = DNS_ANSWERED;

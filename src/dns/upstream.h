@@ -14,13 +14,15 @@ struct dns_ask; /* one question under way */
  * Both are borrowed for the call. */
 typedef void dns_upstream_done(void *owner, const uint8_t *query, const uint8_t *reply, size_t reply_len);
 
-void dns_upstream_init(struct outbound *, const struct target *server);
-void dns_upstream_free(void); /* questions are forgotten */
+struct dns_upstream;
+/* The outbound is borrowed. NULL: out of memory. */
+struct dns_upstream *dns_upstream_new(struct outbound *, const struct target *server);
+void dns_upstream_free(struct dns_upstream *); /* questions are forgotten; NULL is none */
 
 /* Never answers synchronously; exactly one call of `done`, within
  * DNS_UPSTREAM_MS, unless cancelled. The query is copied. NULL: too many
  * questions at once, or out of memory. */
-struct dns_ask *dns_upstream_ask(const uint8_t *query, size_t len, dns_upstream_done *done, void *owner);
+struct dns_ask *dns_upstream_ask(struct dns_upstream *, const uint8_t *query, size_t len, dns_upstream_done *done, void *owner);
 void dns_upstream_cancel(struct dns_ask *);
 
 /* Less than the 5 s after which stub resolvers give up: they shall be told. */

@@ -12,7 +12,7 @@ static enum dns_outcome ask(const char *name, uint16_t type)
 	size_t len = make_query(in, 0x4242, name, type);
 
 	memset(out, 0xee, sizeof(out));
-	return dns_answer(in, len, loop_now(), &q, out, &out_len);
+	return dns_answer(dns_state.mode, in, len, loop_now(), &q, out, &out_len);
 }
 
 static unsigned answers(void)
@@ -185,17 +185,17 @@ static void bad_queries(void **state)
 	size_t len = make_query(in, 1, "a.example", 1);
 
 	(void)state;
-	assert_int_equal(dns_answer(in, 11, 0, &q, out, &out_len), DNS_DROP);
+	assert_int_equal(dns_answer(dns_state.mode, in, 11, 0, &q, out, &out_len), DNS_DROP);
 	in[2] |= 0x80;
-	assert_int_equal(dns_answer(in, len, 0, &q, out, &out_len), DNS_DROP);
+	assert_int_equal(dns_answer(dns_state.mode, in, len, 0, &q, out, &out_len), DNS_DROP);
 	in[2] = 0x20; /* NOTIFY */
-	assert_int_equal(dns_answer(in, len, 0, &q, out, &out_len), DNS_ANSWERED);
+	assert_int_equal(dns_answer(dns_state.mode, in, len, 0, &q, out, &out_len), DNS_ANSWERED);
 	assert_int_equal(dns_message_rcode(out), DNS_RCODE_NOTIMP);
 	in[2] = 1;
-	assert_int_equal(dns_answer(in, len - 1, 0, &q, out, &out_len), DNS_ANSWERED);
+	assert_int_equal(dns_answer(dns_state.mode, in, len - 1, 0, &q, out, &out_len), DNS_ANSWERED);
 	assert_int_equal(dns_message_rcode(out), DNS_RCODE_FORMERR);
 	in[13] = '.'; /* a dot inside a label names nothing that the tunnel can carry */
-	assert_int_equal(dns_answer(in, len, 0, &q, out, &out_len), DNS_ANSWERED);
+	assert_int_equal(dns_answer(dns_state.mode, in, len, 0, &q, out, &out_len), DNS_ANSWERED);
 	assert_int_equal(dns_message_rcode(out), DNS_RCODE_NXDOMAIN);
 }
 
@@ -235,7 +235,7 @@ static void fits_the_datagram_or_says_truncated(void **state)
 	size_t len = make_query(in, 0x4242, "example.org", 16), n;
 
 	(void)state;
-	assert_int_equal(dns_answer(in, len, 0, &q, out, &out_len), DNS_FORWARD);
+	assert_int_equal(dns_answer(dns_state.mode, in, len, 0, &q, out, &out_len), DNS_FORWARD);
 	assert_int_equal(dns_answer_udp_limit(&q), 512);
 	n = framed_reply(reply, in, len, 400) - 2;
 	dns_message_set_id(reply + 2, 1);

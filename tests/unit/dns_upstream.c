@@ -1,6 +1,7 @@
 /* dns/upstream: one pipelined connection, its end, and the time a question may take. */
 #include "dns_fakes.h"
 
+#include "dns/state.h"
 #include "dns/upstream.h"
 
 struct asker {
@@ -26,7 +27,7 @@ static struct dns_ask *ask(int i, const char *name)
 {
 	uint8_t query[512];
 	size_t len = make_query(query, (uint16_t)(100 + i), name, 16);
-	struct dns_ask *a = dns_upstream_ask(query, len, on_done, &askers[i]);
+	struct dns_ask *a = dns_upstream_ask(dns_state.up, query, len, on_done, &askers[i]);
 
 	assert_non_null(a);
 	assert_int_equal(askers[i].done, 0);
@@ -180,11 +181,11 @@ static void bounds_questions(void **state)
 
 	(void)state;
 	for (int i = 0; i < 512; i++)
-		assert_non_null(dns_upstream_ask(query, len, on_done, &askers[0]));
-	assert_null(dns_upstream_ask(query, len, on_done, &askers[0]));
+		assert_non_null(dns_upstream_ask(dns_state.up, query, len, on_done, &askers[0]));
+	assert_null(dns_upstream_ask(dns_state.up, query, len, on_done, &askers[0]));
 	dialer->failed(dialing, END_REFUSED);
 	assert_int_equal(askers[0].done, 512);
-	assert_non_null(dns_upstream_ask(query, len, on_done, &askers[0]));
+	assert_non_null(dns_upstream_ask(dns_state.up, query, len, on_done, &askers[0]));
 }
 
 static void a_silent_server_costs_its_time_and_no_more(void **state)
