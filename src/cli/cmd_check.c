@@ -144,12 +144,15 @@ static void print_locals(const struct config *c)
 {
 	for (int i = 0; i < c->n_locals; i++) {
 		const struct config_local *l = &c->locals[i];
-		char where[ADDR_STRLEN], to[TARGET_STRLEN];
+		char where[ADDR_STRLEN], near[ADDR_STRLEN], to[TARGET_STRLEN];
 		bool users = l->socks_users.n || l->http_users.n;
 
 		printf("gatun local: %s on %s", local_protocol_name(l->protocol), addr_format(&l->listen, where));
 		if (l->protocol == LOCAL_TUNNEL)
 			printf(" to %s, %s\n", target_format(&l->forward, to), carried(l->mode));
+		else if (l->protocol == LOCAL_DNS)
+			printf(", asks %s through the tunnel, and %s about names that an ACL bypasses\n", target_format(&l->remote_dns, to),
+			       addr_format(&l->local_dns, near));
 		else
 			printf(", %s, %s\n", l->protocol == LOCAL_HTTP ? "TCP" : carried(l->mode),
 			       users ? "for its users only" : "for everybody who reaches it");

@@ -386,7 +386,7 @@ static bool assign_server(const struct assignment *a, const struct option_row *r
 /* Inbounds of `gatun local`, what `run` has, and what comes later. */
 static const struct { const char *word; enum local_protocol protocol; } protocols[] = {
 	{ "socks", LOCAL_SOCKS }, { "http", LOCAL_HTTP },	 { "mixed", LOCAL_MIXED }, { "tunnel", LOCAL_TUNNEL },
-	{ "tun", LOCAL_OTHER },	  { "redir", LOCAL_OTHER }, { "dns", LOCAL_OTHER },   { "fake-dns", LOCAL_OTHER },
+	{ "tun", LOCAL_OTHER },	  { "redir", LOCAL_OTHER }, { "dns", LOCAL_DNS },   { "fake-dns", LOCAL_OTHER },
 };
 
 static bool assign_protocol(const struct assignment *a, const struct option_row *r, const struct option_value *v)

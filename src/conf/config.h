@@ -83,7 +83,7 @@ struct config_server {
 /* How a client chooses among several servers. */
 enum balancer_policy { BALANCER_UNSET, BALANCER_FAILCOUNT, BALANCER_LATENCY, BALANCER_ORDER, BALANCER_STICKY };
 
-enum local_protocol { LOCAL_NONE, LOCAL_SOCKS, LOCAL_HTTP, LOCAL_MIXED, LOCAL_TUNNEL, LOCAL_OTHER };
+enum local_protocol { LOCAL_NONE, LOCAL_SOCKS, LOCAL_HTTP, LOCAL_MIXED, LOCAL_TUNNEL, LOCAL_DNS, LOCAL_OTHER };
 
 /* Who may use an inbound. An inbound without users asks for none. */
 struct config_user {
@@ -104,6 +104,8 @@ struct config_local {
 	enum config_mode mode;
 	struct config_users socks_users, http_users;
 	const char *acl;	/* its own file or the config's; NULL = none */
+	struct addr local_dns;	/* LOCAL_DNS: the resolver past the proxy, */
+	struct target remote_dns; /* and the one through it */
 };
 
 struct config {

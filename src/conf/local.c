@@ -11,9 +11,10 @@
 #include "conf/users.h"
 
 #define SHOWN 80
+#define DNS_PORT 53
 #define DEFAULT_ADDRESS "127.0.0.1"
 
-static const char *const names[] = { "none", "socks", "http", "mixed", "tunnel", "other" };
+static const char *const names[] = { "none", "socks", "http", "mixed", "tunnel", "dns", "other" };
 static_assert(sizeof(names) / sizeof(*names) == LOCAL_OTHER + 1, "every protocol has a name");
 
 const char *local_protocol_name(enum local_protocol p)
@@ -42,6 +43,8 @@ void local_free(struct local_spec *s)
 	free(s->socks_users.text);
 	free(s->http_users.text);
 	free(s->acl.text);
+	free(s->local_dns.text);
+	free(s->remote_dns.text);
 	*s = (struct local_spec){ 0 };
 }
 
@@ -80,6 +83,22 @@ bool local_parse(struct local_spec *s, enum local_protocol protocol, const char 
 	if (forward)
 		spec_set_text(&s->tunnel, forward, strlen(forward), 0);
 	return true;
+}
+
+static uint16_t dns_port(const struct spec_number *n) { return (uint16_t)(n->number ? n->number : DNS_PORT); }
+
+static void check_dns(const struct local_spec *s, const struct config *c, struct config_local *out, struct problems *p)
+{
+	const char *far = s->remote_dns.text;
+
+	if (!s->local_dns.text)
+		problem_add(p, PROBLEM_ERROR, s->local_dns.at ? s->local_dns.at : s->at,
+			    "a dns inbound wants a \"local_dns_address\": who is asked about names that are not proxied");
+	else if (addr_parse_ip(s->local_dns.text, dns_port(&s->local_dns_port), &out->local_dns) != 0)
+		problem_add(p, PROBLEM_ERROR, s->local_dns.at, "\"local_dns_address\" wants the IP address of a resolver");
+	out->remote_dns = c->dns_upstream;
+	if (far && target_set(&out->remote_dns, far, strlen(far), dns_port(&s->remote_dns_port)) != 0)
+		problem_add(p, PROBLEM_ERROR, s->remote_dns.at, "\"remote_dns_address\" wants the address or name of a resolver");
 }
 
 static bool takes_socks(enum local_protocol p) { return p == LOCAL_SOCKS || p == LOCAL_MIXED; }
@@ -171,6 +190,8 @@ bool local_check(const struct local_spec *s, struct config *c, struct config_loc
 	check_listen(s, out, p);
 	if (out->protocol == LOCAL_TUNNEL)
 		check_forward(s, out, p);
+	else if (out->protocol == LOCAL_DNS)
+		check_dns(s, c, out, p);
 	else if (s->forward.text)
 		problem_add(p, PROBLEM_WARNING, s->forward.at, "\"forward_address\" is for tunnels: it has no effect");
 	if (out->protocol == LOCAL_HTTP && !(out->mode & MODE_TCP_ONLY))

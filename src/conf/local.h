@@ -19,6 +19,8 @@ struct local_spec {
 	struct spec_text forward, tunnel; /* a host; libev's HOST:PORT */
 	struct spec_number forward_port;
 	struct spec_text socks_users, http_users, acl; /* paths */
+	struct spec_text local_dns, remote_dns; /* hosts, of dns */
+	struct spec_number local_dns_port, remote_dns_port;
 	conf_place at;
 };
 

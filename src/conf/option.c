@@ -104,9 +104,9 @@ static const struct option_row rows[] = {
 
 	/* inbounds */
 	{ "locals", NULL, 0, NULL, OPTION_LOCALS, IN_TOP, 0, 0, NULL, NOWHERE, NULL,
-	  "An array of inbounds. `gatun local` opens those of protocol socks, http, mixed and tunnel; tun holds the keys of `run`." },
+	  "An array of inbounds. `gatun local` opens those of protocol socks, http, mixed, tunnel and dns; tun holds the keys of `run`." },
 	{ "protocol", NULL, 0, NULL, OPTION_PROTOCOL, IN_TOP | IN_LOCAL, 0, 0, NULL, IN_LOCAL_SPEC(protocol), "socks",
-	  "The inbound's kind: socks, http, mixed (both on one port), tunnel or tun." },
+	  "The inbound's kind: socks, http, mixed (both on one port), tunnel, dns or tun." },
 	{ "local_address", NULL, 0, NULL, OPTION_TEXT, IN_TOP | IN_LOCAL, 0, 0, NULL, IN_LOCAL_SPEC(address), "127.0.0.1",
 	  "The IP address on which the inbound listens." },
 	{ "local_port", NULL, 0, NULL, OPTION_PORT, IN_TOP | IN_LOCAL, 1, 65535, NULL, IN_LOCAL_SPEC(port), NULL,
@@ -130,6 +130,12 @@ static const struct option_row rows[] = {
 	  "tunnel: the port that everything goes to." },
 	{ "tunnel_address", NULL, 0, NULL, OPTION_TEXT, IN_TOP, 0, 0, NULL, IN_LOCAL_SPEC(tunnel), NULL,
 	  "HOST:PORT that everything goes to; with local_port it makes a tunnel." },
+	{ "local_dns_address", NULL, 0, NULL, OPTION_TEXT, IN_LOCAL, 0, 0, NULL, IN_LOCAL_SPEC(local_dns), NULL,
+	  "dns: the IP address of the resolver that is asked, past the proxy, about names that are not proxied." },
+	{ "local_dns_port", NULL, 0, NULL, OPTION_PORT, IN_LOCAL, 1, 65535, NULL, IN_LOCAL_SPEC(local_dns_port), "53", "dns: its port." },
+	{ "remote_dns_address", NULL, 0, NULL, OPTION_TEXT, IN_LOCAL, 0, 0, NULL, IN_LOCAL_SPEC(remote_dns), "as dns_upstream",
+	  "dns: the resolver that is asked, through the proxy, about all others." },
+	{ "remote_dns_port", NULL, 0, NULL, OPTION_PORT, IN_LOCAL, 1, 65535, NULL, IN_LOCAL_SPEC(remote_dns_port), "53", "dns: its port." },
 	{ "socks5_auth_config_path", NULL, 0, NULL, OPTION_TEXT, IN_LOCAL, 0, 0, NULL, IN_LOCAL_SPEC(socks_users), NULL,
 	  "A file with the users of a socks inbound: {\"password\":{\"users\":[{\"user_name\":\"u\",\"password\":\"p\"}]}}." },
 	{ "http_auth_config_path", NULL, 0, NULL, OPTION_TEXT, IN_LOCAL, 0, 0, NULL, IN_LOCAL_SPEC(http_users), NULL,
@@ -286,6 +292,7 @@ static const struct option_row rows[] = {
 	{ NULL, "prometheus", 0, NULL, OPTION_FLAG, FOR_STATUS, 0, 0, NULL, NOWHERE, NULL, "Metrics as Prometheus reads them." },
 
 	/* known, without meaning for us */
+	INERT("client_cache_size", IN_LOCAL, "A dns inbound asks everything over one connection."),
 	INERT("version", IN_TOP, "The schema's version."),
 	INERT("id", IN_SERVER, "The server's UUID."),
 	INERT("no_delay", IN_TOP, "TCP_NODELAY is always on: gatun batches by itself."),
@@ -296,11 +303,6 @@ static const struct option_row rows[] = {
 	/* known, not supported yet */
 	LATER("tcp_redir", IN_LOCAL, "How a redir inbound captures TCP."),
 	LATER("udp_redir", IN_LOCAL, "How a redir inbound captures UDP."),
-	LATER("local_dns_address", IN_LOCAL, "Resolver for names that are not proxied."),
-	LATER("local_dns_port", IN_LOCAL, "Resolver for names that are not proxied."),
-	LATER("remote_dns_address", IN_LOCAL, "Resolver for names that are proxied."),
-	LATER("remote_dns_port", IN_LOCAL, "Resolver for names that are proxied."),
-	LATER("client_cache_size", IN_LOCAL, "Cached connections of a dns inbound."),
 	LATER("tun_interface_name", IN_LOCAL, "The TUN's name."),
 	LATER("tun_interface_address", IN_LOCAL, "The TUN's address."),
 	LATER("tun_interface_destination", IN_LOCAL, "The TUN's peer address."),

@@ -92,6 +92,11 @@ static bool parse_arpa6(const struct dns_question *q, struct addr *out)
 	return true;
 }
 
+bool dns_answer_arpa(const struct dns_question *q, struct addr *out)
+{
+	return parse_arpa4(q, out) || parse_arpa6(q, out);
+}
+
 static bool is_loopback(const struct addr *a)
 {
 	if (a->family == AF_INET)
@@ -149,7 +154,7 @@ static size_t answer_ptr(const uint8_t *msg, const struct dns_question *q, uint8
 	struct dns_reply r;
 	struct addr a;
 
-	if (!parse_arpa4(q, &a) && !parse_arpa6(q, &a))
+	if (!dns_answer_arpa(q, &a))
 		return 0;
 	if (!is_loopback(&a) && !fakeip_is_fake(&dns_state.fakes, &a))
 		return 0;

@@ -29,6 +29,8 @@ size_t dns_answer_rcode(const uint8_t *msg, const struct dns_question *q, unsign
  * else truncated (TC). reply_len 0: SERVFAIL. Returns its length. */
 size_t dns_answer_upstream(const uint8_t *msg, const struct dns_question *q, const uint8_t *reply, size_t reply_len,
 			   uint8_t *out, size_t limit);
+/* Is the name one of reverse look-up (4.3.2.1.in-addr.arpa and its IPv6 kin)? Then of this address. */
+bool dns_answer_arpa(const struct dns_question *q, struct addr *out);
 /* How large a datagram to this client may be. */
 size_t dns_answer_udp_limit(const struct dns_question *q);
 

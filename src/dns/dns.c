@@ -67,7 +67,7 @@ void dns_free(void)
 	if (!ready)
 		return;
 	ready = false;
-	dns_serve_free();
+	dns_service_end(&service);
 	dns_udp_free();
 	dns_upstream_free(dns_state.up);
 	alias_free();

@@ -277,11 +277,13 @@ void dns_service_serve(struct dns_service *service, struct stream *stream)
 	loop_timer_start(&s->idle, IDLE_MS, on_idle);
 }
 
-void dns_serve_free(void)
+void dns_service_end(struct dns_service *service)
 {
 	list_for_each_safe(it, &all) {
 		struct served *s = container_of(it, struct served, node);
 
+		if (s->service != service)
+			continue;
 		end(s, END_SHUTDOWN);
 		loop_defer_cancel(&s->work);
 		served_free(&s->work);

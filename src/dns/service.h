@@ -33,7 +33,7 @@ enum dns_outcome dns_service_answer(struct dns_service *, const uint8_t *msg, si
 
 /* Takes the stream (accepts it, answers queries with 2-byte lengths, ends it). */
 void dns_service_serve(struct dns_service *, struct stream *);
-/* Ends every stream that is served, of all services. */
-void dns_serve_free(void);
+/* Ends every stream that this service has. */
+void dns_service_end(struct dns_service *);
 
 #endif

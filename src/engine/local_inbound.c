@@ -17,6 +17,7 @@
 #include "conf/local.h"
 #include "engine/client_route.h"
 #include "engine/common.h"
+#include "engine/local_dns.h"
 #include "engine/outbounds.h"
 #include "engine/worker.h"
 #include "flow/assoc.h"
@@ -133,6 +134,27 @@ static int open_tunnel(struct local_inbound *i, const struct config_local *c)
 	return err ? err : open_associations(i, tunnel_udp_port(i->tunnel_udp));
 }
 
+static int open_dns(struct local_inbound *i, const struct config_local *c)
+{
+	int err;
+
+	i->dns = local_dns_new(i->common->config, c, i->route, i->common->shadowsocks, &inbound_events, i, &err);
+	return i->dns ? 0 : err;
+}
+
+static int open_protocol(struct local_inbound *i, const struct config_local *c)
+{
+	if (c->protocol == LOCAL_DNS)
+		return open_dns(i, c);
+	return c->protocol == LOCAL_TUNNEL ? open_tunnel(i, c) : open_mixed(i, c);
+}
+
+static void close_dns(struct local_inbound *i)
+{
+	local_dns_free(i->dns);
+	i->dns = NULL;
+}
+
 static void close_udp(struct local_inbound *i)
 {
 	if (i->associations)
@@ -166,6 +188,8 @@ static void log_opened(const struct local_inbound *i)
 	addr_format(&c->listen, where);
 	if (c->protocol == LOCAL_TUNNEL)
 		log_at(&own, LOG_LEVEL_INFO, "listening on %s protocol=tunnel to=%s", where, target_format(&c->forward, to));
+	else if (c->protocol == LOCAL_DNS)
+		log_at(&own, LOG_LEVEL_INFO, "listening on %s protocol=dns remote=%s", where, target_format(&c->remote_dns, to));
 	else
 		log_at(&own, LOG_LEVEL_INFO, "listening on %s protocol=%s udp=%s", where, local_protocol_name(c->protocol),
 		       i->socks_udp ? "yes" : "no");
@@ -207,7 +231,7 @@ static int open_all(struct local_inbound *i, const struct config_local *c)
 		i->route = client_route_new(i->common->config, i->settings.acl, i->common->shadowsocks, true);
 		if (!i->route)
 			return -EINVAL; /* it has said why */
-		err = c->protocol == LOCAL_TUNNEL ? open_tunnel(i, c) : open_mixed(i, c);
+		err = open_protocol(i, c);
 	}
 	if (err)
 		log_refused(c, err);
@@ -238,6 +262,7 @@ void local_inbound_close(struct local_inbound *i)
 	if (i->mixed)
 		mixed_free(i->mixed);
 	i->mixed = NULL;
+	close_dns(i);
 	close_tunnel_tcp(i);
 	close_udp(i);
 }
@@ -268,7 +293,8 @@ bool local_inbound_is(const struct local_inbound *i, const struct config_local *
 
 	return s->protocol == c->protocol && s->mode == c->mode && addr_equal(&s->listen, &c->listen) &&
 	       addr_equal(&s->listen_udp, &c->listen_udp) && addr_equal(&s->udp_told, &c->udp_told) &&
-	       same_target(&s->forward, &c->forward) && same_text(s->acl, c->acl) && i->udp == wants_udp(i->common->config, c);
+	       same_target(&s->forward, &c->forward) && addr_equal(&s->local_dns, &c->local_dns) &&
+	       same_target(&s->remote_dns, &c->remote_dns) && same_text(s->acl, c->acl) && i->udp == wants_udp(i->common->config, c);
 }
 
 bool local_inbound_is_at(const struct local_inbound *i, const struct config_local *c)
@@ -291,6 +317,8 @@ void local_inbound_apply(struct local_inbound *i, const struct config_local *c)
 	struct assoc_limits limits = assoc_limits(i->common);
 
 	client_route_apply(i->route, i->common->config);
+	if (i->dns)
+		local_dns_set_acl(i->dns, client_route_acl(i->route));
 	if (i->mixed)
 		mixed_set_users(i->mixed, &c->socks_users, &c->http_users);
 	if (i->associations)
@@ -304,6 +332,7 @@ void local_inbound_retire(struct local_inbound *i)
 	log_info("no longer listening on %s", addr_format(&i->settings.listen, where));
 	if (i->mixed)
 		mixed_retire(i->mixed);
+	close_dns(i);
 	close_tunnel_tcp(i);
 	close_udp(i);
 	i->retired_ms = loop_now();

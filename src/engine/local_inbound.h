@@ -24,6 +24,7 @@ struct local_inbound {
 	struct socks_udp *socks_udp;
 	struct tunnel_tcp *tunnel_tcp;
 	struct tunnel_udp *tunnel_udp;
+	struct local_dns *dns;
 	struct assoc_table *associations;
 	bool named; /* a reload's mark: the config has it */
 	uint64_t retired_ms;

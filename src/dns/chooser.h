@@ -1,0 +1,31 @@
+/*
+ * A service that asks one of two resolvers, as an ACL says: the far one through
+ * the tunnel for names that are proxied, the near one for those that are not.
+ * A blocked name is refused. A name that only its addresses decide about is
+ * asked of both: the near one's answer stands if its addresses go past the
+ * proxy, else the far one's.
+ */
+#ifndef GATUN_DNS_CHOOSER_H
+#define GATUN_DNS_CHOOSER_H
+
+#include "dns/near.h"
+#include "dns/service.h"
+#include "route/acl.h"
+
+struct dns_chooser_options {
+	const struct acl *acl;	   /* or NULL: everything is asked of `far` */
+	struct dns_upstream *far;
+	struct dns_near *near;
+	/* Names that are never asked through the tunnel: those of its own servers. */
+	const struct target *own;
+	int n_own;
+};
+
+/* All of the options is borrowed. NULL: out of memory. */
+struct dns_service *dns_chooser_new(const struct dns_chooser_options *);
+/* Another list from now on, or none. */
+void dns_chooser_set_acl(struct dns_service *, const struct acl *);
+/* When nobody asks it any more (its requests are cancelled, or done). */
+void dns_chooser_free(struct dns_service *);
+
+#endif

@@ -1,0 +1,20 @@
+/* A dns inbound of `gatun local`: who listens, who decides, whom it asks. */
+#ifndef GATUN_ENGINE_LOCAL_DNS_H
+#define GATUN_ENGINE_LOCAL_DNS_H
+
+#include "conf/config.h"
+#include "engine/client_route.h"
+#include "inbound/inbound.h"
+
+struct local_dns;
+
+/* `proxy`: the way to the far resolver; the route's list chooses. All borrowed, events and
+ * owner too, of which admit alone is asked. NULL: *err is the errno. */
+struct local_dns *local_dns_new(const struct config *, const struct config_local *, const struct client_route *,
+				struct outbound *proxy, const struct inbound_events *, void *owner, int *err);
+/* The route has another list from now on. */
+void local_dns_set_acl(struct local_dns *, const struct acl *);
+/* Listens no more, and asks nobody. NULL is none. */
+void local_dns_free(struct local_dns *);
+
+#endif
