@@ -204,9 +204,13 @@ struct dns_service *dns_chooser_new(const struct dns_chooser_options *o)
 	return &c->service;
 }
 
-void dns_chooser_set_acl(struct dns_service *s, const struct acl *acl)
+void dns_chooser_change(struct dns_service *s, const struct acl *acl, const struct target *own, int n_own)
 {
-	of(s)->options.acl = acl;
+	struct dns_chooser_options *o = &of(s)->options;
+
+	o->acl = acl;
+	o->own = own;
+	o->n_own = n_own;
 }
 
 void dns_chooser_free(struct dns_service *s)

@@ -23,8 +23,8 @@ struct dns_chooser_options {
 
 /* All of the options is borrowed. NULL: out of memory. */
 struct dns_service *dns_chooser_new(const struct dns_chooser_options *);
-/* Another list from now on, or none. */
-void dns_chooser_set_acl(struct dns_service *, const struct acl *);
+/* Another list (or none) and other names of its own from now on. */
+void dns_chooser_change(struct dns_service *, const struct acl *, const struct target *own, int n_own);
 /* When nobody asks it any more (its requests are cancelled, or done). */
 void dns_chooser_free(struct dns_service *);
 

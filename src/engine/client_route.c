@@ -123,8 +123,3 @@ const struct acl *client_route_acl(const struct client_route *r)
 {
 	return r->acl;
 }
-
-struct outbound *client_route_direct(const struct client_route *r)
-{
-	return r->direct;
-}

@@ -29,7 +29,5 @@ void client_route_apply(struct client_route *, const struct config *);
 struct outbound *client_route_outbound(const struct client_route *);
 /* The list, or NULL; of the route. */
 const struct acl *client_route_acl(const struct client_route *);
-/* What does not go by the proxy goes by this; NULL without a file. */
-struct outbound *client_route_direct(const struct client_route *);
 
 #endif

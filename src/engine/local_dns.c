@@ -74,9 +74,13 @@ struct local_dns *local_dns_new(const struct config *c, const struct config_loca
 	return NULL;
 }
 
-void local_dns_set_acl(struct local_dns *d, const struct acl *acl)
+void local_dns_change(struct local_dns *d, const struct config *c, const struct client_route *route)
 {
-	dns_chooser_set_acl(d->service, acl);
+	struct target *own = own_names(c);
+
+	dns_chooser_change(d->service, client_route_acl(route), own, own ? c->n_servers : 0);
+	free(d->own);
+	d->own = own;
 }
 
 static void free_rest(struct loop_work *w)

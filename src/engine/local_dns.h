@@ -12,8 +12,8 @@ struct local_dns;
  * owner too, of which admit alone is asked. NULL: *err is the errno. */
 struct local_dns *local_dns_new(const struct config *, const struct config_local *, const struct client_route *,
 				struct outbound *proxy, const struct inbound_events *, void *owner, int *err);
-/* The route has another list from now on. */
-void local_dns_set_acl(struct local_dns *, const struct acl *);
+/* The config is another one now, and the route has its list. */
+void local_dns_change(struct local_dns *, const struct config *, const struct client_route *);
 /* Listens no more, and asks nobody. NULL is none. */
 void local_dns_free(struct local_dns *);
 

@@ -318,7 +318,7 @@ void local_inbound_apply(struct local_inbound *i, const struct config_local *c)
 
 	client_route_apply(i->route, i->common->config);
 	if (i->dns)
-		local_dns_set_acl(i->dns, client_route_acl(i->route));
+		local_dns_change(i->dns, i->common->config, i->route);
 	if (i->mixed)
 		mixed_set_users(i->mixed, &c->socks_users, &c->http_users);
 	if (i->associations)
