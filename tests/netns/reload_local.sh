@@ -41,7 +41,7 @@ reload()
 # asks OPTION...: the HTTP status, or 000
 asks() { exec_in client curl -sS --max-time 20 --noproxy "" -o /dev/null -w '%{http_code}' "$@" "$WEB" 2>>"$LAB_LOGS/curl.log"; }
 # held OPTION...: a download that is slow enough to see what comes
-held() { exec_in client curl -sS --max-time 60 --noproxy "" --limit-rate 8M -o - "$@" "$WEB" 2>>"$LAB_LOGS/curl.log" | sha256sum | cut -d' ' -f1; }
+held() { exec_in client curl -sS --max-time 60 --noproxy "" --limit-rate 4M -o - "$@" "$WEB" 2>>"$LAB_LOGS/curl.log" | sha256sum | cut -d' ' -f1; }
 listener() { inside client ss -H -ltne "sport = :$1" 2>/dev/null | grep -o 'ino:[0-9]*'; }
 flows() { inside world ss -H -tn state established "( sport = :8000 )" | wc -l; }
 closed() { ! lab_listens client "$1"; }

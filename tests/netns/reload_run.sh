@@ -29,7 +29,7 @@ SANDBOX_PID=$!
 exec 8>"$LAB_LOGS/go"
 lab_wait "the sandbox" grep -q open "$LAB_LOGS/open"
 equal "at first: a connection" ok "$(here $PROBE short-once "$WORLD4")"
-here $PROBE source "$WORLD4" 50000000 3 >"$LAB_LOGS/source.out" &
+here $PROBE source "$WORLD4" 50000000 5 >"$LAB_LOGS/source.out" &
 source=$!
 lab_wait "a download" eval '[ "$(inside world ss -H -tn state established "( sport = :7006 )" | wc -l)" = 1 ]'
 config 8389 aes-256-gcm second
