@@ -4,161 +4,7 @@
  * and size; any remote may answer; nothing forged or replayed passes or
  * changes anything; a SIP022 client may move.
  */
-#include "udp_helpers.h"
-
-#include "crypto/random.h"
-#include "base/clock.h"
-#include "flow/assoc.h"
-#include "inbound/ss_server_udp.h"
-#include "io/datagram_counters.h"
-#include "io/udp_slots.h"
-#include "outbound/direct_udp.h"
-#include "outbound/ss_udp.h"
-#include "proto/ss_packet.h"
-#include "resolve/resolve.h"
-
-static const char *const methods[] = {
-	"aes-128-gcm", "aes-192-gcm", "aes-256-gcm", "chacha20-ietf-poly1305", "xchacha20-ietf-poly1305",
-	"2022-blake3-aes-128-gcm", "2022-blake3-aes-256-gcm", "2022-blake3-chacha20-poly1305",
-};
-
-static uint8_t key[SS_KEY_MAX];
-static const struct ss_method *method;
-static struct ss_server_udp *server;
-static struct assoc_table *table;
-static struct ss_udp_client *client;
-static struct datagram_port *port;
-static struct addr server_addr, echo_addr;
-static int echo_fd;
-static bool allow_local;
-
-/* ---- a direct outbound without TCP ---- */
-
-static struct datagram_port *direct_port(struct outbound *o)
-{
-	struct direct_udp_options options = { .allow_local = allow_local };
-
-	(void)o;
-	return direct_udp_port(&options);
-}
-
-static const struct outbound_ops direct_ops = { .port = direct_port };
-static struct outbound direct = { .ops = &direct_ops, .name = "direct" };
-
-/* ---- what came back to the client ---- */
-
-static int n_back;
-static uint32_t back_len[256];
-static bool back_intact;
-static struct addr back_from;
-
-static void on_back(void *owner, const struct datagram *d, int n)
-{
-	(void)owner;
-	for (int i = 0; i < n; i++) {
-		const uint8_t *data = slice_data(&d[i].payload);
-
-		assert_int_equal(d[i].segment, 0);
-		back_len[n_back++ % 256] = d[i].payload.len;
-		back_intact &= !d[i].payload.len || pattern_ok(data, d[i].payload.len, data[0]);
-		back_from = d[i].remote->ip;
-	}
-}
-
-static void on_ended(void *owner, enum flow_end why)
-{
-	(void)owner, (void)why;
-	fail();
-}
-
-static const struct datagram_events back_events = { on_back, on_ended };
-
-/* ---- set-up ---- */
-
-static void begin(const char *name, bool local)
-{
-	struct addr any = loopback4(0);
-	struct target to;
-	struct assoc_limits limits = { .max = 100, .idle_s = 300, .unreplied_s = 30, .dns_s = 10 };
-	char err[256];
-
-	allow_local = local;
-	n_back = 0;
-	back_intact = true;
-	method = ss_method_find(name);
-	assert_non_null(method);
-	random_bytes(key, sizeof(key));
-	assert_int_equal(loop_init(), 0);
-	assert_int_equal(resolve_init(&(struct resolve_options){ 0 }, err, sizeof(err)), 0);
-	server = ss_server_udp_new(&any, method, key, NULL);
-	assert_non_null(server);
-	server_addr = ss_server_udp_addr(server);
-	table = assoc_table_new(ss_server_udp_port(server), &direct, &limits);
-	target_from_addr(&to, &server_addr);
-	client = ss_udp_client_new(&(struct ss_udp_client_options){ .server = &to, .method = method, .key = key });
-	assert_non_null(client);
-	port = ss_udp_client_port(client);
-	assert_non_null(port);
-	datagram_bind(port, &back_events, NULL);
-	echo_fd = plain_socket(&echo_addr);
-}
-
-static void end(void)
-{
-	datagram_end(port, END_SHUTDOWN);
-	loop_turn();
-	ss_udp_client_free(client);
-	assoc_table_free(table);
-	ss_server_udp_free(server);
-	loop_turn();
-	close(echo_fd);
-	assert_int_equal(udp_slots_used(), 0);
-	assert_int_equal(buf_pool_used(), 0);
-	resolve_free();
-	loop_free();
-}
-
-static void send_up(const struct target *to, uint32_t len, uint16_t segment)
-{
-	struct slice s = pattern_slice(len, 3);
-	struct datagram d = { .remote = to, .payload = s, .segment = segment };
-
-	datagram_send(port, &d, 1);
-	slice_unref(s);
-}
-
-static struct target echo_target(void)
-{
-	struct target t;
-
-	target_from_addr(&t, &echo_addr);
-	return t;
-}
-
-static uint8_t scratch[70000];
-
-/* Answers all that reached the echo; true if something had. */
-static int echo_once(struct addr *from)
-{
-	struct addr a;
-	int n = 0;
-
-	for (;;) {
-		ssize_t len = plain_receive(echo_fd, scratch, sizeof(scratch), &a);
-		if (len < 0)
-			return n;
-		n++;
-		plain_send(echo_fd, &a, scratch, (size_t)len);
-		if (from)
-			*from = a;
-	}
-}
-
-static bool echoed(int wanted)
-{
-	echo_once(NULL);
-	return n_back >= wanted;
-}
+#include "ss_server_udp_rig.h"
 
 /* ---- tests ---- */
 
@@ -272,39 +118,6 @@ static void test_local_targets_are_refused_unless_allowed(void **state)
 	turn_until(datagram_counters.dropped_acl == before + 2);
 	assert_int_equal(echo_once(NULL), 0);
 	end();
-}
-
-/* ---- the wire, by hand ---- */
-
-struct raw_client {
-	struct ss_packet_codec codec;
-	struct ss_packet_session session;
-	int fd;
-	struct addr self;
-};
-
-static void raw_begin(struct raw_client *r)
-{
-	assert_int_equal(ss_packet_codec_init(&r->codec, method, SS_CLIENT, key), 0);
-	ss_packet_session_init(&r->codec, &r->session, 0x1122334455667788);
-	r->fd = plain_socket(&r->self);
-}
-
-static void raw_end(struct raw_client *r)
-{
-	ss_packet_session_wipe(&r->session);
-	ss_packet_codec_wipe(&r->codec);
-	close(r->fd);
-}
-
-static size_t raw_seal(struct raw_client *r, uint64_t now, uint8_t *out)
-{
-	struct target to = echo_target();
-	struct ss_packet_out o = { .remote = &to, .now = now };
-	ssize_t n = ss_packet_seal(&r->codec, &r->session, &o, (const uint8_t *)"hello", 5, out, 2000);
-
-	assert_true(n > 0);
-	return (size_t)n;
 }
 
 static void test_nothing_forged_passes_or_is_answered(void **state)
@@ -447,16 +260,6 @@ static void test_the_owner_turns_clients_away(void **state)
 	}
 }
 
-static int drain(int fd)
-{
-	uint8_t data[2000];
-	int came = 0;
-
-	while (plain_receive(fd, data, sizeof(data), NULL) > 0)
-		came++;
-	return came;
-}
-
 /* How many of n answers of `len` bytes reach fd. */
 static int flood(const struct addr *mapped, int fd, int n, size_t len)
 {
@@ -471,18 +274,6 @@ static int flood(const struct addr *mapped, int fd, int n, size_t len)
 	}
 	turns(5);
 	return came + drain(fd);
-}
-
-/* One datagram up from fd, and its echo down again. */
-static size_t exchange(struct raw_client *r, int fd, struct addr *mapped)
-{
-	uint8_t packet[2000];
-	size_t n = raw_seal(r, clock_unix(), packet);
-
-	plain_send(fd, &server_addr, packet, n);
-	turn_until(echo_once(mapped) == 1);
-	turn_until(drain(fd) == 1);
-	return n;
 }
 
 /* An address that may be forged gets no more than its share, wherever the session
@@ -579,105 +370,6 @@ static void test_a_wrong_clock_is_refused(void **state)
 	end();
 }
 
-/* ---- the client's side of it: a server of the test's own ---- */
-
-struct raw_server {
-	struct ss_packet_codec codec;
-	struct ss_packet_session ours, theirs;
-	int fd;
-	struct addr self, peer;
-	uint64_t client_session;
-};
-
-static void raw_server_hear(struct raw_server *s)
-{
-	static uint8_t data[2000];
-	struct ss_packet p;
-	ssize_t n;
-
-	turn_until((n = plain_receive(s->fd, data, sizeof(data), &s->peer)) > 0);
-	assert_int_equal(ss_packet_identify(&s->codec, data, (size_t)n, &p), 0);
-	ss_packet_session_init(&s->codec, &s->theirs, p.session_id);
-	assert_int_equal(ss_packet_open(&s->codec, &s->theirs, clock_unix(), data, (size_t)n, &p), 0);
-	ss_packet_session_wipe(&s->theirs);
-	s->client_session = p.session_id;
-}
-
-static size_t raw_server_seal(struct raw_server *s, uint64_t echo_id, uint8_t *out)
-{
-	struct target from = echo_target();
-	struct ss_packet_out o = { .remote = &from, .now = clock_unix(), .client_session_id = echo_id };
-	ssize_t n = ss_packet_seal(&s->codec, &s->ours, &o, (const uint8_t *)"\0", 1, out, 2000);
-
-	assert_true(n > 0);
-	return (size_t)n;
-}
-
-static void raw_server_say(struct raw_server *s, uint64_t echo_id)
-{
-	uint8_t out[2000];
-	size_t n = raw_server_seal(s, echo_id, out);
-
-	plain_send(s->fd, &s->peer, out, n);
-}
-
-static void new_session(struct raw_server *s, uint64_t id)
-{
-	ss_packet_session_wipe(&s->ours);
-	ss_packet_session_init(&s->codec, &s->ours, id);
-}
-
-static void test_the_client_checks_the_echo_and_keeps_two_sessions(void **state)
-{
-	struct raw_server s = { 0 };
-	struct target to, at;
-	uint8_t packet[2000];
-	uint64_t before;
-	size_t n;
-
-	(void)state;
-	begin("2022-blake3-aes-256-gcm", true);
-	to = echo_target();
-	/* Another client, whose server is the test. */
-	datagram_end(port, END_SHUTDOWN);
-	loop_turn();
-	ss_udp_client_free(client);
-	assert_int_equal(ss_packet_codec_init(&s.codec, method, SS_SERVER, key), 0);
-	s.fd = plain_socket(&s.self);
-	target_from_addr(&at, &s.self);
-	client = ss_udp_client_new(&(struct ss_udp_client_options){ .server = &at, .method = method, .key = key });
-	port = ss_udp_client_port(client);
-	datagram_bind(port, &back_events, NULL);
-	send_up(&to, 10, 0);
-	raw_server_hear(&s);
-
-	new_session(&s, 100);
-	raw_server_say(&s, s.client_session);
-	turn_until(n_back == 1);
-	before = datagram_counters.malformed;
-	raw_server_say(&s, s.client_session + 1); /* somebody else's */
-	turn_until(datagram_counters.malformed == before + 1);
-	n = raw_server_seal(&s, s.client_session, packet);
-	plain_send(s.fd, &s.peer, packet, n);
-	turn_until(n_back == 2);
-	before = datagram_counters.dropped_replay;
-	plain_send(s.fd, &s.peer, packet, n);
-	turn_until(datagram_counters.dropped_replay == before + 1);
-
-	new_session(&s, 200); /* the server restarted */
-	raw_server_say(&s, s.client_session);
-	turn_until(n_back == 3);
-	before = datagram_counters.malformed;
-	new_session(&s, 300); /* again within a minute: refused */
-	raw_server_say(&s, s.client_session);
-	turn_until(datagram_counters.malformed == before + 1);
-	assert_int_equal(n_back, 3);
-	ss_packet_session_wipe(&s.ours);
-	ss_packet_codec_wipe(&s.codec);
-	close(s.fd);
-	end();
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -694,7 +386,6 @@ int main(void)
 		cmocka_unit_test(test_amplification_is_bounded_until_the_address_is_proven),
 		cmocka_unit_test(test_a_forgotten_session_cannot_be_replayed),
 		cmocka_unit_test(test_a_wrong_clock_is_refused),
-		cmocka_unit_test(test_the_client_checks_the_echo_and_keeps_two_sessions),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
