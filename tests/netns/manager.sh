@@ -125,6 +125,25 @@ if command -v socat >/dev/null; then
 fi
 lab_end "$SERVER_PID"
 check "its end takes the socket away" [ ! -e "$AT" ]
+# --- with workers --------------------------------------------------------------------
+
+AT=127.0.0.1:6001
+: >"$LAB_LOGS/server.log"
+manage --workers 2 --manager "$AT" -m aes-256-gcm
+equal "two workers: a port is added" ok "$(order 'add: {"server_port":8001,"password":"a secret"}')"
+equal "two workers: it is open in both" 2 "$(inside server ss -H -ltn 'sport = :8001' | wc -l)"
+for i in 1 2 3 4; do on 8001 aes-256-gcm "a secret" through $PROBE source "$WORLD4" 1000000; done >"$LAB_LOGS/four.out"
+equal "two workers: four downloads" 4 "$(grep -c "got:1000000,intact then:EOF" "$LAB_LOGS/four.out")"
+equal "two workers: ping adds up what both carried" '{"8001":4000032}' "$(order ping)"
+worker=$(pgrep -P "$SERVER_PID" | head -n 1)
+kill -9 "$worker"
+lab_wait "the worker's next life" eval '[ "$(pgrep -cP "$SERVER_PID")" = 2 ] && [ "$(grep -c "listening on 0.0.0.0:8001" "$LAB_LOGS/server.log")" = 3 ]'
+on 8001 aes-256-gcm "a secret" through $PROBE many "$WORLD4" 10 100000 >"$LAB_LOGS/ten.out"
+equal "two workers: one that was killed has the port again" "EOF:10" "$(cat "$LAB_LOGS/ten.out")"
+equal "two workers: it is removed from both" ok "$(order 'remove: {"server_port":8001}')"
+check "two workers: and nothing listens there" closed 8001
+lab_end "$SERVER_PID"
+
 inside server "$GATUN" server --manager 0.0.0.0:6001 -m "$MODERN" >"$LAB_LOGS/remote.log" 2>&1
 matches "it is not for the network" "could be reached from other machines" "$LAB_LOGS/remote.log"
 use_server gatun
