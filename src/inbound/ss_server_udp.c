@@ -19,180 +19,24 @@
  * A source address may be forged, also by who has the key: what goes back to one
  * that has not proven itself is bounded by what came from it (amplification.h).
  */
-#include "inbound/ss_server_udp.h"
+#include "inbound/ss_server_udp_impl.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/hash.h"
 #include "base/log.h"
-#include "crypto/random.h"
-#include "crypto/replay_window.h"
 #include "flow/counters.h"
-#include "inbound/ss_graves.h"
-#include "inbound/ss_salts.h"
 #include "io/datagram_counters.h"
-#include "loop/loop.h"
 #include "transport/ss_port.h"
 
 #define SOCKET_BUFFER (8u * 1024 * 1024)
-#define UPKEEP_MS 5000
-
-struct client {
-	struct hash_node node;
-	struct assoc_key key;
-	struct addr peer, local;
-	struct amplification_credit credit; /* of the peer */
-	struct ss_server_udp *server;
-	struct ss_user_holder payer; /* once it is of the table, and there are users */
-	/* SIP022 alone: */
-	struct ss_packet_session theirs, ours;
-	struct replay_window window;
-	uint64_t heard_ms;
-};
-
-struct ss_server_udp {
-	struct datagram_port port;
-	struct ss_packet_codec codec;
-	struct udp_socket *socket;
-	struct hash clients;
-	struct client *spare; /* where an unknown session is tried */
-	const struct ss_users *users; /* or NULL: nobody pays */
-	void (*closed)(void *owner, const struct assoc_key *);
-	void *closed_owner;
-	struct ss_graves graves;
-	const struct inbound_events *events; /* admit alone; or NULL */
-	void *owner;
-	struct loop_timer upkeep; /* while there are graves or salts */
-	struct ss_salts salts; /* SIP004 */
-	struct session_owners *owners; /* SIP022 among several workers, or NULL */
-	struct session_listener listener;
-	bool handed; /* what is being opened comes from another worker */
-	struct amplification guard;
-};
 
 static struct ss_server_udp *of(struct datagram_port *p)
 {
 	return container_of(p, struct ss_server_udp, port);
-}
-
-static bool is_sip022(const struct ss_server_udp *s)
-{
-	return s->codec.method->sip022;
-}
-
-/* ---- upkeep ---- */
-
-static void on_upkeep(struct loop_timer *t)
-{
-	struct ss_server_udp *s = container_of(t, struct ss_server_udp, upkeep);
-	ss_graves_expire(&s->graves, loop_now());
-	if (ss_salts_keep(&s->salts, loop_now()) || s->graves.by_id.count)
-		loop_timer_start(t, UPKEEP_MS, on_upkeep);
-	else
-		malloc_trim(0);
-}
-
-static void want_upkeep(struct ss_server_udp *s)
-{
-	if (!loop_timer_armed(&s->upkeep))
-		loop_timer_start(&s->upkeep, UPKEEP_MS, on_upkeep);
-}
-
-/* ---- clients ---- */
-
-static uint64_t key_hash(const struct assoc_key *k)
-{
-	uint8_t flat[20] = { 0 };
-
-	if (!k->addr.family)
-		return hash_bytes(&k->session, sizeof(k->session));
-	memcpy(flat, k->addr.ip.bytes, 16);
-	memcpy(flat + 16, &k->addr.port, 2);
-	memcpy(flat + 18, &k->addr.family, 2);
-	return hash_bytes(flat, sizeof(flat));
-}
-
-static struct client *find_client(const struct ss_server_udp *s, const struct assoc_key *k)
-{
-	uint64_t h = key_hash(k);
-
-	for (struct hash_node *n = hash_first(&s->clients, h); n; n = hash_next(n, h)) {
-		struct client *c = container_of(n, struct client, node);
-		if (c->key.session == k->session && addr_equal(&c->key.addr, &k->addr))
-			return c;
-	}
-	return NULL;
-}
-
-/* p: the datagram that made us look; SIP004: not used. */
-static struct client *spare_for(struct ss_server_udp *s, const struct assoc_key *k, const struct ss_packet *p)
-{
-	if (!s->spare)
-		s->spare = calloc(1, sizeof(*s->spare));
-	if (!s->spare)
-		return NULL;
-	s->spare->key = *k;
-	s->spare->server = s;
-	if (is_sip022(s)) {
-		ss_packet_session_wipe(&s->spare->theirs);
-		ss_packet_session_init_for(&s->codec, &s->spare->theirs, p->session_id, p->user);
-	}
-	return s->spare;
-}
-
-static void forget(struct client *c);
-
-/* Each datagram is under its user's key: with another key the session is over too. */
-static void end_client(struct client *c)
-{
-	struct ss_server_udp *s = c->server;
-	struct assoc_key key = c->key;
-
-	if (s->closed)
-		s->closed(s->closed_owner, &key); /* which makes the table forget it */
-	c = find_client(s, &key);
-	if (c)
-		forget(c);
-}
-
-static void on_user_changed(struct ss_user_holder *h, enum ss_user_change change)
-{
-	(void)change;
-	end_client(container_of(h, struct client, payer));
-}
-
-/* The spare client is authentic: it becomes one of the table. named: by its identity, or NULL. */
-static void adopt(struct ss_server_udp *s, struct ss_user *named)
-{
-	struct client *c = s->spare;
-	struct ss_user *payer = named || !s->users ? named : ss_users_anyone(s->users);
-	uint64_t id;
-
-	s->spare = NULL;
-	hash_insert(&s->clients, &c->node, key_hash(&c->key));
-	if (payer) {
-		ss_user_hold(payer, &c->payer, on_user_changed);
-		payer->counters.udp_sessions++;
-	}
-	if (!is_sip022(s))
-		return;
-	do
-		id = random_u64();
-	while (id == 0);
-	ss_packet_session_init_for(&s->codec, &c->ours, id, named);
-}
-
-static void free_client(struct client *c)
-{
-	ss_user_release(&c->payer);
-	ss_packet_session_wipe(&c->theirs);
-	ss_packet_session_wipe(&c->ours);
-	free(c);
 }
 
 /* ---- receiving ---- */
@@ -235,10 +79,10 @@ static bool admit(const struct ss_server_udp *s, const struct addr *peer)
 }
 
 /* Opens and validates one datagram; its client, or NULL (counted). */
-static struct client *open_sip004(struct ss_server_udp *s, const struct udp_message *m, const struct ss_port_cut *cut, struct ss_packet *k)
+static struct ss_client *open_sip004(struct ss_server_udp *s, const struct udp_message *m, const struct ss_port_cut *cut, struct ss_packet *k)
 {
 	struct assoc_key key = { .addr = m->peer };
-	struct client *c;
+	struct ss_client *c;
 	uint8_t salt[8];
 	int err = ss_packet_identify(&s->codec, cut->data, cut->len, k);
 
@@ -251,22 +95,22 @@ static struct client *open_sip004(struct ss_server_udp *s, const struct udp_mess
 		return NULL;
 	}
 	if (!s->salts.recent)
-		want_upkeep(s);
+		ss_clients_want_upkeep(s);
 	if (!ss_salts_take(&s->salts, salt, loop_now())) {
 		datagram_counters.dropped_replay++;
 		return NULL;
 	}
-	c = find_client(s, &key);
+	c = ss_clients_find(s, &key);
 	if (!c && admit(s, &m->peer)) {
-		c = spare_for(s, &key, k);
+		c = ss_clients_spare(s, &key, k);
 		if (c)
-			adopt(s, NULL);
+			ss_clients_adopt(s, NULL);
 	}
 	return c;
 }
 
 /* Takes the id into the client's window, past the grave of an earlier life. */
-static bool accept_id(struct ss_server_udp *s, struct client *c, bool known, const struct ss_packet *k)
+static bool accept_id(struct ss_server_udp *s, struct ss_client *c, bool known, const struct ss_packet *k)
 {
 	uint64_t last, packet_id = k->packet_id;
 	bool buried = !known && ss_graves_find(&s->graves, c->key.session, loop_now(), &last);
@@ -284,7 +128,7 @@ static bool accept_id(struct ss_server_udp *s, struct client *c, bool known, con
 	if (buried)
 		replay_window_close(&c->window, last);
 	replay_window_accept(&c->window, packet_id);
-	adopt(s, k->user);
+	ss_clients_adopt(s, k->user);
 	return true;
 }
 
@@ -304,17 +148,17 @@ static bool hand_over(struct ss_server_udp *s, const struct assoc_key *key, cons
 	return true;
 }
 
-static struct client *open_sip022(struct ss_server_udp *s, const struct udp_message *m, const struct ss_port_cut *cut,
+static struct ss_client *open_sip022(struct ss_server_udp *s, const struct udp_message *m, const struct ss_port_cut *cut,
 				  uint64_t now, struct ss_packet *k)
 {
 	struct assoc_key key = { 0 };
-	struct client *c = NULL;
+	struct ss_client *c = NULL;
 	bool known = false;
 	int err = ss_packet_identify(&s->codec, cut->data, cut->len, k);
 
 	if (!err) {
 		key.session = k->session_id ^ (k->user ? k->user->tag : 0);
-		c = find_client(s, &key);
+		c = ss_clients_find(s, &key);
 		known = c != NULL;
 		if (known && !replay_window_check(&c->window, k->packet_id)) {
 			datagram_counters.dropped_replay++;
@@ -323,7 +167,7 @@ static struct client *open_sip022(struct ss_server_udp *s, const struct udp_mess
 		if (!known && s->owners && !s->handed && hand_over(s, &key, m, cut))
 			return NULL;
 		if (!known)
-			c = spare_for(s, &key, k);
+			c = ss_clients_spare(s, &key, k);
 		if (!c)
 			return NULL;
 		err = ss_packet_open(&s->codec, &c->theirs, now, cut->data, cut->len, k);
@@ -339,7 +183,7 @@ static struct client *open_sip022(struct ss_server_udp *s, const struct udp_mess
 	return accept_id(s, c, known, k) ? c : NULL;
 }
 
-static void settle(struct ss_server_udp *s, struct client *c, const struct addr *peer, uint32_t len)
+static void settle(struct ss_server_udp *s, struct ss_client *c, const struct addr *peer, uint32_t len)
 {
 	if (!addr_equal(&c->peer, peer))
 		c->credit = (struct amplification_credit){ 0 };
@@ -347,7 +191,7 @@ static void settle(struct ss_server_udp *s, struct client *c, const struct addr 
 	amplification_earn(&s->guard, &c->credit, peer, len);
 }
 
-static void take(struct ss_server_udp *s, struct rx *rx, struct client *c, const struct udp_message *m, uint32_t len)
+static void take(struct ss_server_udp *s, struct rx *rx, struct ss_client *c, const struct udp_message *m, uint32_t len)
 {
 	struct ss_packet *k = &rx->packets[rx->n];
 
@@ -377,7 +221,7 @@ static void open_messages(struct ss_server_udp *s, struct rx *rx, const struct u
 	for (int i = 0; i < n; i++) {
 		for (uint32_t off = 0; ss_port_cut(&m[i], &off, &cut);) {
 			struct ss_packet *k = &rx->packets[rx->n];
-			struct client *c;
+			struct ss_client *c;
 
 			ss_port_expect(&s->codec, &m[i], n - i, off - cut.len);
 			c = is_sip022(s) ? open_sip022(s, &m[i], &cut, now, k) : open_sip004(s, &m[i], &cut, k);
@@ -428,7 +272,7 @@ static void charge(struct ss_user *user, const struct datagram *d)
 }
 
 /* May it go back to where the client says that it is? False: counted. */
-static bool may_return(struct ss_server_udp *s, struct client *c, const struct datagram *d)
+static bool may_return(struct ss_server_udp *s, struct ss_client *c, const struct datagram *d)
 {
 	uint32_t n = datagrams_in(d);
 
@@ -442,13 +286,13 @@ static void server_send(struct datagram_port *port, const struct datagram *d, in
 {
 	struct ss_server_udp *s = of(port);
 	struct ss_packet_out out = { .now = clock_unix() };
-	struct client *c = NULL;
+	struct ss_client *c = NULL;
 
 	for (int i = 0; i < n; i++) {
 		struct ss_port_way way = { .socket = s->socket };
 
 		if (!c || c->key.session != d[i].key.session || !addr_equal(&c->key.addr, &d[i].key.addr))
-			c = find_client(s, &d[i].key);
+			c = ss_clients_find(s, &d[i].key);
 		if (!c || !may_return(s, c, &d[i]))
 			continue;
 		way.remote = &c->peer;
@@ -465,35 +309,12 @@ static void server_send(struct datagram_port *port, const struct datagram *d, in
 
 /* ---- the table's word ---- */
 
-/* What was recorded of a session is too old a minute after its last datagram. */
-static void bury(struct ss_server_udp *s, const struct client *c)
-{
-	if (loop_now() - c->heard_ms >= SS_GRAVE_MS)
-		return;
-	ss_graves_add(&s->graves, c->key.session, c->window.last, c->heard_ms);
-	want_upkeep(s);
-}
-
-static void forget(struct client *c)
-{
-	struct ss_server_udp *s = c->server;
-
-	if (is_sip022(s))
-		bury(s, c);
-	if (s->owners)
-		session_owners_release(s->owners, &s->listener, c->key.session, c->heard_ms + SS_GRAVE_MS);
-	hash_remove(&s->clients, &c->node);
-	if (!s->clients.count)
-		hash_settle(&s->clients);
-	free_client(c);
-}
-
 static void server_forget(struct datagram_port *port, const struct assoc_key *key)
 {
-	struct client *c = find_client(of(port), key);
+	struct ss_client *c = ss_clients_find(of(port), key);
 
 	if (c)
-		forget(c);
+		ss_clients_forget(c);
 }
 
 static void server_refuse(struct datagram_port *port, const struct datagram *d, enum flow_end why)
@@ -561,7 +382,7 @@ struct ss_server_udp *ss_server_udp_new(const struct addr *listen, const struct 
 static void drop_spare(struct ss_server_udp *s)
 {
 	if (s->spare)
-		free_client(s->spare);
+		ss_clients_free(s->spare);
 	s->spare = NULL;
 }
 
@@ -606,7 +427,7 @@ void ss_server_udp_guard(struct ss_server_udp *s, const struct amplification *gu
 
 struct ss_user *ss_server_udp_whose(const struct ss_server_udp *s, const struct assoc_key *key, struct addr *peer)
 {
-	const struct client *c = find_client(s, key);
+	const struct ss_client *c = ss_clients_find(s, key);
 
 	*peer = c ? c->peer : key->addr;
 	return c ? c->payer.user : NULL;
