@@ -293,7 +293,7 @@ static void send_to_ip(struct direct_udp *p, const struct datagram *d)
 {
 	const struct addr *a = &d->remote->ip;
 
-	if (p->options.filter && !addr_ip_equal(a, &p->allowed)) {
+	if (filter_is_on(p->options.filter) && !addr_ip_equal(a, &p->allowed)) {
 		if (filter_denies_addr(p->options.filter, a, false)) {
 			datagram_counters.dropped_acl++;
 			return;

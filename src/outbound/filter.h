@@ -20,14 +20,15 @@ struct target_filter {
 };
 
 /* A filter may be NULL: then nothing is denied. */
+static inline bool filter_is_on(const struct target_filter *f) { return f && f->rules; }
 static inline bool filter_denies_name(const struct target_filter *f, const struct target *t, bool *named)
 {
 	*named = false;
-	return f && f->rules && f->deny_name(f->rules, t->name, t->name_len, named);
+	return filter_is_on(f) && f->deny_name(f->rules, t->name, t->name_len, named);
 }
 static inline bool filter_denies_addr(const struct target_filter *f, const struct addr *a, bool named)
 {
-	return f && f->rules && f->deny_addr(f->rules, a, named);
+	return filter_is_on(f) && f->deny_addr(f->rules, a, named);
 }
 
 #endif
