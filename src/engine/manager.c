@@ -152,6 +152,8 @@ int manager_open(const struct config_manager *m)
 
 void manager_forget(void)
 {
+	if (manager.socket)
+		message_socket_forget(manager.socket);
 	manager.socket = NULL;
 }
 

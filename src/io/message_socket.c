@@ -147,17 +147,22 @@ struct message_socket *message_socket_unix(const char *path, message_fn *receive
 	return s ? finish(s, bind_path(s, &at), err) : NULL;
 }
 
+void message_socket_forget(struct message_socket *s)
+{
+	loop_watch_stop(&s->watch);
+	if (s->fd >= 0)
+		close(s->fd);
+	free(s->path);
+	free(s);
+}
+
 void message_socket_close(struct message_socket *s)
 {
 	struct stat st;
 
-	loop_watch_stop(&s->watch);
-	if (s->fd >= 0)
-		close(s->fd);
 	if (s->path && lstat(s->path, &st) == 0 && st.st_dev == s->dev && st.st_ino == s->ino)
 		unlink(s->path);
-	free(s->path);
-	free(s);
+	message_socket_forget(s);
 }
 
 int message_socket_answer(struct message_socket *s, const struct message_peer *to, const void *data, size_t len)

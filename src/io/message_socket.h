@@ -27,6 +27,8 @@ struct message_socket *message_socket_udp(const struct addr *listen, message_fn 
 struct message_socket *message_socket_unix(const char *path, message_fn *received, void *owner, int *err);
 /* Closes, and takes the path away if it is still ours. Not from inside received(). */
 void message_socket_close(struct message_socket *);
+/* In a child of the process that opened it: closes its copy, and leaves the path. */
+void message_socket_forget(struct message_socket *);
 /* Never blocks: who does not read his answers loses them. 0 or -errno. */
 int message_socket_answer(struct message_socket *, const struct message_peer *to, const void *data, size_t len);
 
