@@ -48,7 +48,8 @@ struct stream_ops {
 	void (*shut)(struct stream *);
 	void (*end)(struct stream *, enum flow_end);
 	/* Datagrams travel in it: what waits to leave is kept short, because late is
-	 * worse than lost, and space() shrinks accordingly. NULL: cannot. */
+	 * worse than lost, and space() shrinks accordingly; a way that is gone is
+	 * noticed in seconds. NULL: cannot. */
 	void (*be_prompt)(struct stream *);
 };
 

@@ -30,6 +30,7 @@
 #define PROMPT_BURST (128u * 1024)
 #define PROMPT_BOUND (72u * 1024)
 #define PROMPT_UNSENT (32 * 1024) /* bytes in the kernel that it could not send yet */
+#define PROMPT_STALL_MS 15000u	  /* nothing acknowledged for so long: the way is gone, another stream finds a new one */
 #define READ_BUDGET (512u * 1024) /* bytes per socket and turn */
 #define ARENA_MIN 4096u		 /* a rest smaller than this is not received into */
 #define IOV_BATCH 64
@@ -414,10 +415,13 @@ static void socket_be_prompt(struct stream *s)
 {
 	struct tcp_socket *t = of(s);
 	int unsent = PROMPT_UNSENT;
+	unsigned stall = PROMPT_STALL_MS;
 
 	t->prompt = true;
-	if (t->io.fd >= 0)
-		setsockopt(t->io.fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
+	if (t->io.fd < 0)
+		return;
+	setsockopt(t->io.fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
+	setsockopt(t->io.fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &stall, sizeof(stall));
 }
 
 static ssize_t socket_write(struct stream *s, const struct slice *v, int n)

@@ -50,6 +50,7 @@ static void on_receive(void *owner, const struct datagram *d, int n)
 {
 	struct uot_port *p = owner;
 
+	p->via->seen.udp_heard_ms = loop_now(); /* its server's answer, by whatever way */
 	p->port.events->receive(p->port.owner, d, n);
 }
 
@@ -89,6 +90,7 @@ static void on_failed(void *owner, enum flow_end why)
 
 	(void)why;
 	p->dial = NULL;
+	p->via->seen.udp_refusals++;
 	udp_waiting_drain(&p->waiting, &p->budget, NULL, NULL);
 }
 

@@ -87,4 +87,24 @@ for tcp in and-tcp no-tcp; do
 	wait "$ASKS_PID"
 done
 
+# A way that is gone: packets of the streams that stand are dropped, those of new ones pass.
+RUN_OPTIONS="--dns off --udp-over-tcp true"
+asks no-tcp
+lab_wait "the first answers" recent answered
+ports=$(inside client ss -Htn state established dport = ":$SERVER_PORT" | awk '{ sub(/.*:/, "", $3); print $3 }' | paste -sd,)
+inside router nft -f - <<-END
+	table inet block {
+		chain f {
+			type filter hook forward priority 0
+			tcp sport { $ports } drop
+			tcp dport { $ports } drop
+		}
+	}
+END
+lab_wait "the loss" eval 'tail -n 2 "$LAB_LOGS/asks.out" | grep -q "kept lost"'
+lab_wait "an answer to who kept its socket" eval 'tail -n 2 "$LAB_LOGS/asks.out" | grep -q "kept answered"'
+ok "a stream whose way is gone is replaced within 20 s"
+kill "$ASKS_PID"
+wait "$ASKS_PID"
+
 finish
