@@ -15,10 +15,10 @@
 #include "outbound/pool.h"
 
 #include <errno.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/hash.h"
 #include "base/log.h"
 #include "crypto/random.h"
 #include "outbound/pool_impl.h"
@@ -39,6 +39,16 @@ void pool_member_release(struct pool_member *m)
 	free(m);
 }
 
+/* The same in every worker and after every restart, unlike base/hash. */
+static uint64_t stable_hash(const void *data, size_t len)
+{
+	static const uint8_t key[crypto_shorthash_KEYBYTES];
+	uint64_t out;
+
+	crypto_shorthash((uint8_t *)&out, data, len, key);
+	return out;
+}
+
 static struct pool_member *member_new(struct pool *p, const struct pool_member_options *o)
 {
 	struct pool_member *m = calloc(1, sizeof(*m));
@@ -54,7 +64,7 @@ static struct pool_member *member_new(struct pool *p, const struct pool_member_o
 	m->outbound = o->outbound;
 	m->weight[POOL_TCP] = o->tcp_weight;
 	m->weight[POOL_UDP] = o->udp_weight;
-	m->name_hash = hash_bytes(o->address, strlen(o->address));
+	m->name_hash = stable_hash(o->address, strlen(o->address));
 	m->refs = 1;
 	return m;
 }
@@ -112,15 +122,14 @@ void pool_member_probed(struct pool_member *m, enum pool_kind kind, uint32_t rtt
 
 static uint64_t sticky_hash(const struct addr *client, const struct pool_member *m)
 {
-	struct addr ip = { 0 };
-	uint64_t both[2] = { 0, m->name_hash };
+	struct {
+		uint8_t ip[16];
+		uint64_t name;
+	} both = { .name = m->name_hash };
 
-	if (client) {
-		ip = *client;
-		ip.port = 0;
-		both[0] = addr_hash(&ip);
-	}
-	return hash_bytes(both, sizeof(both));
+	if (client)
+		memcpy(both.ip, client->ip.bytes, addr_ip_len(client));
+	return stable_hash(&both, sizeof(both));
 }
 
 /* Of UDP nothing may be known yet: then what TCP met is the better guess. */
