@@ -38,13 +38,14 @@ static inline void amplification_earn(const struct amplification *a, struct ampl
 		c->bytes += amplification_wire(peer, len, 1) * a->factor;
 }
 
-/* May so many bytes, in so many datagrams, go there? Then they are charged. */
+/* May so many bytes, in so many datagrams, go there? Then they are charged. Asked
+ * where there is a ceiling. */
 static inline bool amplification_allows(const struct amplification *a, struct amplification_credit *c, const struct addr *peer,
 					uint64_t bytes, uint64_t datagrams, uint64_t now_ms)
 {
 	uint64_t wire = amplification_wire(peer, bytes, datagrams);
 
-	if (!a->factor || now_ms < c->trusted_ms)
+	if (now_ms < c->trusted_ms)
 		return true;
 	if (wire <= c->bytes) {
 		c->bytes -= wire;

@@ -274,8 +274,11 @@ static void charge(struct ss_user *user, const struct datagram *d)
 /* May it go back to where the client says that it is? False: counted. */
 static bool may_return(struct ss_server_udp *s, struct ss_client *c, const struct datagram *d)
 {
-	uint32_t n = datagrams_in(d);
+	uint32_t n;
 
+	if (!s->guard.factor)
+		return true;
+	n = datagrams_in(d);
 	if (amplification_allows(&s->guard, &c->credit, &c->peer, ss_port_sealed_max(&s->codec, d, n), n, loop_now()))
 		return true;
 	flow_counters.udp.dropped_amplification += n;
