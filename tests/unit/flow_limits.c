@@ -167,6 +167,34 @@ static void flows_of_a_client_share_equally(void **state)
 	limits_free(l);
 }
 
+/* One that asks all the time, turn or not (a target with room does so), gets no more than others. */
+static void who_pushes_ahead_gains_nothing(void **state)
+{
+	uint64_t pushy, patient;
+
+	(void)state;
+	begin((struct limits_rates){ .client_bytes_per_s = 1000000 });
+	for (int i = 0; i < 2; i++)
+		open_greedy(i, client("192.0.2.1"));
+	drain(2, 250000, 65536);
+	for (int i = 0; i < 2; i++)
+		greedy[i].passed[0] = greedy[i].passed[1] = 0;
+	do {
+		for (int i = 0; i < 50; i++) {
+			greedy[0].ready[0] = true;
+			take_some(&greedy[0], 0, 65536);
+		}
+		take_some(&greedy[1], 0, 65536);
+		loop_turn();
+		usleep(500);
+		pushy = greedy[0].passed[0];
+		patient = greedy[1].passed[0];
+	} while (pushy + patient < 600000);
+	assert_true(patient * 10 >= pushy * 7);
+	close_greedy(2);
+	limits_free(l);
+}
+
 static void another_client_is_not_held_back(void **state)
 {
 	(void)state;
@@ -364,6 +392,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_rate_is_kept_and_used, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(flows_of_a_client_share_equally, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(who_pushes_ahead_gains_nothing, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(another_client_is_not_held_back, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_user_is_limited_from_wherever_he_comes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(new_flows_are_refused_over_the_rate, set_up, tear_down),

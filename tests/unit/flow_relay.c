@@ -194,6 +194,7 @@ static void a_limited_flow_takes_what_it_may(void **state)
 {
 	struct limits *l = limits_new(&(struct limits_rates){ .client_bytes_per_s = 100000 });
 	struct limits_party p = { .client = { .family = AF_INET } };
+	uint64_t began = loop_now();
 	struct target t;
 	size_t taken;
 
@@ -212,6 +213,7 @@ static void a_limited_flow_takes_what_it_may(void **state)
 	while (!in.want_data || !out.want_data)
 		loop_turn();
 	assert_true(offer(&in, 40000) > 0);
+	assert_true(out.written + in.written <= 25000 + (loop_now() - began + 1) * 100); /* what passed was charged */
 	assert_int_equal(flow_counters.tcp.bytes_up, out.written);
 	in.stream.events->ended(in.stream.owner, END_REMOTE_RESET); /* while it waits */
 	for (int i = 0; i < 20; i++)
