@@ -183,20 +183,6 @@ static void take_tun_acl(struct loading *l, uint32_t command)
 		l->config->acl = spec_keep_acl(&l->tun_acl, l->config);
 }
 
-static void check_workers(struct loading *l, uint32_t command)
-{
-	struct config *c = l->config;
-
-	if (c->workers == 1)
-		return;
-	for (int i = 0; command == FOR_SERVER && i < c->n_servers; i++)
-		if (c->servers[i].plugin.name)
-			problem_add(&l->problems, PROBLEM_ERROR, 0,
-				    "a server with a plugin has one worker, since the plugin listens alone: leave out \"workers\"");
-	if (command == FOR_RUN)
-		problem_add(&l->problems, PROBLEM_ADVICE, 0, "\"workers\" are for `gatun server` and `gatun local`; `gatun run` has one");
-}
-
 bool load_finish(struct loading *l, uint32_t command)
 {
 	struct config *c = l->config;
@@ -235,7 +221,8 @@ bool load_finish(struct loading *l, uint32_t command)
 		manager_check(c, &l->problems);
 	if (command & (FOR_RUN | FOR_LOCAL | FOR_CHECK))
 		check_locals(l, command);
-	check_workers(l, command);
+	if (command == FOR_RUN && c->workers != 1)
+		problem_add(&l->problems, PROBLEM_ADVICE, 0, "\"workers\" are for `gatun server` and `gatun local`; `gatun run` has one");
 	if (command == FOR_SERVER && l->locals.n)
 		problem_add(&l->problems, PROBLEM_ADVICE, l->locals.items[0].at, "inbounds are opened by `gatun local`, not by this command");
 	if (command == FOR_RUN && c->limits_given)

@@ -152,7 +152,4 @@ ok "gatun run has one worker: exit code 125" fails 125 '--workers is an option o
 printf '{"server":"127.0.0.1","server_port":1,"method":"aes-256-gcm","password":"xxxxxxxxxxxxxxxxxxxxxxx","runtime":{"mode":"multi_thread","worker_count":0}}' >c.json
 run server -c c.json
 ok "shadowsocks-rust's worker_count is the same option: exit code 3" fails 3 '"worker_count" wants auto, or a number from 1 to 64, not 0'
-printf '{"server":"127.0.0.1","server_port":1,"method":"aes-256-gcm","password":"xxxxxxxxxxxxxxxxxxxxxxx","workers":"auto","plugin":"obfs-server"}' >c.json
-run server -c c.json
-ok "a plugin and several workers: exit code 3, and why" fails 3 "a server with a plugin has one worker"
 finish
