@@ -25,6 +25,7 @@
 #include "conf/url.h"
 #include "ctl/control.h"
 #include "engine/acls.h"
+#include "engine/online.h"
 #include "engine/reload.h"
 #include "sys/secrets.h"
 
@@ -511,7 +512,14 @@ static bool load_again(void *owner, struct config *fresh, char *why, size_t size
 	struct args a = kept.args;
 
 	(void)owner;
-	return load(&a, fresh, why, size) == 0;
+	if (load(&a, fresh, why, size) != 0)
+		return false;
+	if (a.command->option_bit == FOR_LOCAL)
+		engine_online_merge(fresh);
+	if (fresh->n_servers || fresh->manager.address)
+		return true;
+	snprintf(why, size, "no server is given, and none has come from the network yet");
+	return false;
 }
 
 static const struct reload_source again = { load_again, NULL };
@@ -576,8 +584,10 @@ int args_run_engine(const struct command *command, int argc, char **argv, int (*
 		die(1, "cannot protect the process err=%s", err_name(code));
 	if (!args_load_config(command, argc, argv, &config, &rest, &code))
 		return code;
+	code = command->option_bit == FOR_LOCAL && engine_online_load(&config) != 0;
 	ctl_enable();
-	code = engine(&config);
+	if (!code)
+		code = engine(&config);
 	config_free(&config);
 	args_forget();
 	return code;

@@ -20,6 +20,7 @@
 #include "conf/config.h"
 #include "ctl/control.h"
 #include "engine/engine.h"
+#include "engine/online.h"
 #include "sys/inherit.h"
 #include "sys/sandbox.h"
 #include "sys/secrets.h"
@@ -60,7 +61,7 @@ int cmd_run(const struct command *command, int argc, char **argv)
 	if (err)
 		die(EXIT_RUN_FAILED, "cannot prepare the process err=%s", err_name(err));
 	if (args_load_config(command, argc, argv, &config, &rest, &code)) {
-		code = run_command(&config, rest, &inherited);
+		code = engine_online_load(&config) ? EXIT_RUN_FAILED : run_command(&config, rest, &inherited);
 		config_free(&config);
 		args_forget();
 	}

@@ -25,6 +25,7 @@ void config_init(struct config *c)
 		.timeout = 10,
 		.half_close_idle = 600,
 		.udp_timeout = 300,
+		.online_interval = 3600,
 		.udp_amplification = 128,
 	};
 	target_parse("1.1.1.1:53", &c->dns_upstream);
@@ -105,6 +106,7 @@ void config_server_free(struct config_server *s)
 
 void config_free(struct config *c)
 {
+	wipe(c->online_url);
 	for (int i = 0; i < c->n_servers; i++)
 		config_server_free(&c->servers[i]);
 	free(c->servers);

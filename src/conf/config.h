@@ -65,6 +65,7 @@ struct config_server {
 	bool relay;  /* its users are destinations, and nobody is served here */
 	enum config_mode mode;
 	struct config_plugin plugin;
+	bool online;		     /* client: it came from the network (SIP008) */
 	uint32_t timeout;	     /* seconds; 0 = the config's */
 	struct config_limits limits; /* server */
 	const char *acl;	     /* server: its own file or the config's; NULL = none */
@@ -152,6 +153,14 @@ struct config {
 
 	/* what is proxied, what goes past it, who may come (route/acl.h); NULL = no file */
 	const char *acl;
+
+	/* client: servers from the network (SIP008, "online_config") */
+	bool online_given;
+	const char *online_url;		  /* a secret, as a rule; NULL: none */
+	uint32_t online_interval;	  /* seconds */
+	const char *const *online_plugins; /* that its servers may have, NULL-terminated; or NULL */
+	const char *online_ca_file;	  /* or NULL: the system's */
+	const char *online_cache;	  /* or NULL: in the state directory */
 
 	/* processes */
 	uint32_t workers;    /* 1 = this one alone; 0 = one for each processor */

@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "conf/file.h"
+#include "conf/online.h"
 #include "conf/manager.h"
 #include "conf/over_tcp.h"
 #include "conf/text_file.h"
@@ -96,7 +97,7 @@ static void check_count(struct loading *l, uint32_t command, int n)
 {
 	if (n == 0 && l->specs.n)
 		problem_add(&l->problems, PROBLEM_ERROR, 0, "every server is disabled");
-	else if (n == 0 && !(l->config->manager.address && (command & (FOR_SERVER | FOR_CHECK))))
+	else if (n == 0 && !(l->config->online_url && command != FOR_SERVER) && !(l->config->manager.address && (command & (FOR_SERVER | FOR_CHECK))))
 		problem_add(&l->problems, PROBLEM_ERROR, 0, "no server is given: an ss:// URL, -c FILE, or -s HOST:PORT -m METHOD -k PASSWORD");
 }
 
@@ -194,6 +195,7 @@ bool load_finish(struct loading *l, uint32_t command)
 	c->inbound.keepalive_s = c->outbound.keepalive_s;
 	c->inbound.mptcp = c->outbound.mptcp;
 	take_tun_acl(l, command);
+	online_check(l->config, command, &l->problems);
 	if (!l->problems.n_errors || l->specs.n)
 		check_count(l, command, n);
 	check_balancer(l);

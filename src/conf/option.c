@@ -102,6 +102,20 @@ static const struct option_row rows[] = {
 	  "latency: a resolver that is asked through each server by UDP; any answer is a success. Without it UDP is not "
 	  "probed." },
 
+	/* servers from the network (SIP008) */
+	{ "online_config", NULL, 0, NULL, OPTION_OBJECT, IN_TOP, IN_ONLINE, 0, NULL, IN_CONFIG(online_given), NULL,
+	  "`run` and `local`: servers from a URL (SIP008): an object with the five keys that follow." },
+	{ "config_url", NULL, 0, NULL, OPTION_SECRET, IN_ONLINE, 0, 0, NULL, IN_CONFIG(online_url), NULL,
+	  "Where: https://, or http:// on this machine itself." },
+	{ "update_interval", NULL, 0, NULL, OPTION_NUMBER, IN_ONLINE, 1, 2592000, NULL, IN_CONFIG(online_interval), "3600",
+	  "Seconds between two looks." },
+	{ "allowed_plugins", NULL, 0, NULL, OPTION_STRINGS, IN_ONLINE, 0, 0, NULL, IN_CONFIG(online_plugins), NULL,
+	  "Plugins that its servers may have; a server with another one is left out." },
+	{ "ca_file", NULL, 0, NULL, OPTION_TEXT, IN_ONLINE, 0, 0, NULL, IN_CONFIG(online_ca_file), "from the system",
+	  "Whose certificates to believe: a PEM file." },
+	{ "cache_file", NULL, 0, NULL, OPTION_TEXT, IN_ONLINE, 0, 0, NULL, IN_CONFIG(online_cache),
+	  "from the state directory", "Where the last good answer is kept." },
+
 	/* inbounds */
 	{ "locals", NULL, 0, NULL, OPTION_LOCALS, IN_TOP, 0, 0, NULL, NOWHERE, NULL,
 	  "An array of inbounds. `gatun local` opens those of protocol socks, http, mixed, tunnel and dns; tun holds the keys of `run`." },
@@ -321,7 +335,6 @@ static const struct option_row rows[] = {
 	LATER("udp_mtu", IN_TOP, "Limit of UDP datagrams; gatun finds the path's MTU."),
 	LATER("mtu", IN_TOP, "libev's MTU of the uplink; gatun finds the path's MTU."),
 	LATER("security", IN_TOP, "Replay policy: gatun always detects replays."),
-	LATER("online_config", IN_TOP, "Servers from the network (SIP008)."),
 	LATER("log", IN_TOP, "Logging; use -v, -q and --log-format."),
 	LATER("memory_limit", IN_TOP, "Bound of memory."),
 	LATER("user", IN_TOP, "Whom to become after the start."),

@@ -21,7 +21,8 @@ enum option_where {
 	IN_LIMITS = 1 << 5,	/* in the object "limits" of the top level or a server, */
 	IN_USER_LIMITS = 1 << 6, /* of a user */
 	IN_USER = 1 << 7,	/* an element of users[]; name and password are a server's keys */
-	IN_FILE = IN_TOP | IN_SERVER | IN_LOCAL | IN_BALANCER | IN_RUNTIME | IN_LIMITS | IN_USER_LIMITS | IN_USER,
+	IN_ONLINE = 1 << 16,	/* in the object "online_config" */
+	IN_FILE = IN_TOP | IN_SERVER | IN_LOCAL | IN_BALANCER | IN_RUNTIME | IN_LIMITS | IN_USER_LIMITS | IN_USER | IN_ONLINE,
 	/* on the command line of */
 	FOR_RUN = 1 << 8,
 	FOR_SERVER = 1 << 9,

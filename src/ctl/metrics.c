@@ -76,6 +76,14 @@ static const struct row rows[] = {
 	{ "plugins[].starts", "gatun_plugin_starts_total", CTL_TOTAL, "How often it was started." },
 	{ "plugins[].deaths", "gatun_plugin_deaths_total", CTL_TOTAL, "How often it ended by itself, or could not be started." },
 
+	{ "online.servers", "gatun_online_servers", CTL_GAUGE, "run, local: servers that came from the network (SIP008)." },
+	{ "online.left_out", "gatun_online_left_out", CTL_GAUGE, "Entries of it that cannot be used." },
+	{ "online.cached", "", CTL_WORD, "Whether they are those of an earlier answer, for want of one." },
+	{ "online.age_s", "gatun_online_age_seconds", CTL_GAUGE, "Seconds since the last good answer." },
+	{ "online.failures", "gatun_online_failures_total", CTL_TOTAL, "How often there was none." },
+	{ "online.bytes_used", "gatun_online_bytes_used", CTL_GAUGE, "What its provider says that was used of the traffic paid for." },
+	{ "online.bytes_remaining", "gatun_online_bytes_remaining", CTL_GAUGE, "And what is left of it." },
+
 	{ "flows.tcp", "", CTL_GAUGE, "The same as tcp.flows_active." },
 	{ "flows.udp", "", CTL_GAUGE, "The same as udp.sessions_active." },
 	{ "flows.opened", "", CTL_TOTAL, "The same as tcp.flows_opened." },

@@ -164,7 +164,7 @@ static bool may_start_helpers(const struct config *c)
 	for (int i = 0; i < c->n_servers; i++)
 		if (c->servers[i].plugin.name)
 			return true;
-	return false;
+	return c->online_plugins && *c->online_plugins;
 }
 
 int engine_drop_privileges(const struct config *c)

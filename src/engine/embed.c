@@ -52,6 +52,10 @@ static int load(struct config *config, const char *text, char *why, size_t size)
 	good = load_finish(&l, FOR_RUN) && good;
 	if (!good)
 		say_problems(&l, why, size);
+	if (good && !config->n_servers) {
+		good = false;
+		snprintf(why, size, "no server is given: \"online_config\" alone is for the program");
+	}
 	load_end(&l);
 	return good ? 0 : -EINVAL;
 }

@@ -8,6 +8,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 
+#include "engine/online.h"
 #include "engine/status.h"
 #include "outbound/pool.h"
 #include "outbound/proxy.h"
@@ -29,6 +30,7 @@ static struct plugin_options plugin_of(const struct config_server *s)
 		.remote = s->address,
 		.tcp = s->plugin.mode & MODE_TCP_ONLY,
 		.udp = s->plugin.mode & MODE_UDP_ONLY,
+		.optional = s->online,
 	};
 }
 
@@ -219,22 +221,33 @@ struct outbound *engine_outbound_new(const struct config *c)
 {
 	struct outbound *pool = fill_pool(NULL, c);
 
-	if (pool) {
-		engine_status_add("servers", describe_servers, pool);
-		engine_status_add("clock_skew_s", describe_skew, pool);
-	}
+	if (!pool)
+		return NULL;
+	engine_status_add("servers", describe_servers, pool);
+	engine_status_add("clock_skew_s", describe_skew, pool);
+	engine_online_begin(c, pool);
 	return pool;
 }
 
 void engine_outbound_free(struct outbound *pool)
 {
+	engine_online_end();
 	engine_status_remove(pool);
 	pool->ops->free(pool);
 }
 
-int engine_outbound_update(struct outbound *pool, const struct config *c)
+int engine_outbound_set_servers(struct outbound *pool, const struct config *c)
 {
 	return fill_pool(pool, c) ? 0 : -ENOMEM;
+}
+
+int engine_outbound_update(struct outbound *pool, const struct config *c)
+{
+	int err = engine_outbound_set_servers(pool, c);
+
+	if (!err)
+		engine_online_begin(c, pool);
+	return err;
 }
 
 /* ---- what the rest of the engine asks ---- */

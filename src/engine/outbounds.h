@@ -6,7 +6,8 @@
 #include "conf/config.h"
 #include "outbound/outbound.h"
 
-/* The way through config->servers: a pool, of one or several, which is the part
+/* The way through config->servers, and those that come from the network (online.h;
+ * for that the config is borrowed until the next one or the end): a pool, of one or several, which is the part
  * "servers" of the status: tag, address, state, rtt_ms, failures, score, up, down
  * of each, and those of UDP. After engine_start(). NULL: out of memory. */
 struct outbound *engine_outbound_new(const struct config *);
@@ -14,6 +15,8 @@ void engine_outbound_free(struct outbound *);
 /* Other servers in place of those it has; flows that stand stay, and what is
  * known of a server that is still there is kept. 0, or -ENOMEM and nothing has changed. */
 int engine_outbound_update(struct outbound *pool, const struct config *);
+/* The same of a config that does not outlive the call: for online.c. */
+int engine_outbound_set_servers(struct outbound *pool, const struct config *);
 /* Can any of the servers carry this? */
 bool engine_outbound_carries(const struct config *, enum config_mode);
 /* The method whose needs an association table must meet: a 2022 one, if there is any. */

@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "engine/worker.h"
+#include "sys/state_dir.h"
 
 #define PATH_SHOWN 256
 
@@ -39,15 +40,6 @@ static struct salt_table *in_memory(void)
 	return t;
 }
 
-/* systemd names several with colons between; the first is ours. */
-static bool systemd_directory(char *out, size_t size)
-{
-	const char *env = getenv("STATE_DIRECTORY");
-	size_t len = env ? strcspn(env, ":") : 0;
-
-	return len && (size_t)snprintf(out, size, "%.*s", (int)len, env) < size;
-}
-
 struct salt_table *server_salts_open(const char *state_dir)
 {
 	char directory[4096];
@@ -56,7 +48,7 @@ struct salt_table *server_salts_open(const char *state_dir)
 
 	if (state_dir)
 		return in_file(state_dir, &err);
-	if (systemd_directory(directory, sizeof(directory)))
+	if (sys_state_dir(directory, sizeof(directory)))
 		t = in_file(directory, &err);
 	return t ? t : in_memory();
 }

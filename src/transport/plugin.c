@@ -60,7 +60,7 @@ struct plugin {
 	unsigned users;
 	uint64_t starts, deaths;
 	struct loop_work free_work;
-	bool client, ending;
+	bool client, ending, optional;
 	bool late; /* it was killed because it did not listen */
 };
 
@@ -98,7 +98,7 @@ static void set_state(struct plugin *p, enum plugin_state state)
 	if (state == PLUGIN_STARTING)
 		return;
 	tell_waiters(p);
-	failed |= state == PLUGIN_DOWN;
+	failed |= state == PLUGIN_DOWN && !p->optional;
 	if (awaiting && (failed || !any_starting()))
 		loop_stop();
 }
@@ -396,6 +396,7 @@ static int prepare(struct plugin *p, const struct plugin_options *o)
 	p->local = o->local;
 	p->tcp = o->tcp;
 	p->udp = o->udp;
+	p->optional = o->optional;
 	p->client = !o->local.family;
 	if (p->client)
 		err = plugin_take_port(&p->local);
@@ -560,8 +561,11 @@ void plugin_wait_cancel(struct plugin_waiter *w)
 int plugins_await(void)
 {
 	failed = false;
-	list_for_each (it, &plugins)
-		failed |= container_of(it, struct plugin, node)->state == PLUGIN_DOWN;
+	list_for_each (it, &plugins) {
+		const struct plugin *p = container_of(it, struct plugin, node);
+
+		failed |= p->state == PLUGIN_DOWN && !p->optional;
+	}
 	awaiting = !failed && any_starting();
 	if (awaiting)
 		loop_run();

@@ -27,6 +27,7 @@ struct plugin_options {
 	struct target remote;	  /* client: the server; server: the public address, where it listens */
 	struct addr local;	  /* server: where our inbound listens; client: family 0, a free port is taken */
 	bool tcp, udp;		  /* what it carries (SIP003u: plugin_mode) */
+	bool optional;		  /* nobody waits for it at the start: it may be down */
 };
 
 /* STARTING ends within three seconds, in one of the others. */

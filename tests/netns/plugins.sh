@@ -177,9 +177,9 @@ fails()
 	shift 2
 	for word in run local server; do
 		case $word in
-		run) exec_in client "$GATUN" run -s "$SERVER" -m "$METHOD" -k "$KEY" --plugin "$@" -- true >"$LAB_LOGS/fails.txt" 2>&1 ;;
-		local) exec_in client "$GATUN" local -q -s "$SERVER" -m "$METHOD" -k "$KEY" --socks 127.0.0.1:1081 --plugin "$@" >"$LAB_LOGS/fails.txt" 2>&1 ;;
-		server) exec_in server "$GATUN" server -q -s "$SERVER4:8399" -m "$METHOD" -k "$KEY" --plugin "$@" >"$LAB_LOGS/fails.txt" 2>&1 ;;
+		run) exec_in client "$GATUN" run --control off -s "$SERVER" -m "$METHOD" -k "$KEY" --plugin "$@" -- true >"$LAB_LOGS/fails.txt" 2>&1 ;;
+		local) exec_in client "$GATUN" local -q --control off -s "$SERVER" -m "$METHOD" -k "$KEY" --socks 127.0.0.1:1081 --plugin "$@" >"$LAB_LOGS/fails.txt" 2>&1 ;;
+		server) exec_in server "$GATUN" server -q --control off -s "$SERVER4:8399" -m "$METHOD" -k "$KEY" --plugin "$@" >"$LAB_LOGS/fails.txt" 2>&1 ;;
 		esac
 		code=$?
 		[ "$word" = run ] && expected=125 || expected=1
@@ -218,7 +218,7 @@ libev()
 	lab_wait "the server's plugin" lab_listens server "$SERVER_PORT"
 	lab_start ss-local client ss-local -s "$SERVER4" -p "$SERVER_PORT" -k "$KEY" -m "$METHOD" -l 1080 --plugin "$3" --plugin-opts "$4"
 	LOCAL_PID=$LAB_PID
-	lab_wait "ss-local" lab_listens client 1080
+	lab_wait "ss-local and its plugin" fetch # it listens before its plugin does
 	check "ss-local with $5, 3 MB" fetch
 	lab_kill "$LOCAL_PID"
 }
