@@ -283,8 +283,12 @@ static void on_failed(void *owner, enum flow_end why)
 	struct target at = dialled(d->shadowsocks);
 	char address[TARGET_STRLEN];
 
-	log_warn("server %s %s address=%s end=%s", d->shadowsocks->outbound.name, sentence(why), target_format(&at, address),
-		 flow_end_name(why));
+	if (d->shadowsocks->via)
+		log_warn("server %s cannot be reached through %s address=%s end=%s", d->shadowsocks->outbound.name,
+			 d->shadowsocks->via->name, target_format(&at, address), flow_end_name(why));
+	else
+		log_warn("server %s %s address=%s end=%s", d->shadowsocks->outbound.name, sentence(why), target_format(&at, address),
+			 flow_end_name(why));
 	fail(d, why);
 }
 

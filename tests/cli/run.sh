@@ -39,6 +39,16 @@ cat >two.json <<'J'
 J
 run run -c two.json -k x -- true
 ok "two servers and -k: which? exit code 125" fails 125 "which of the file's 2 servers"
+run run -s 127.0.0.1:1 -s 127.0.0.1:2 -s 127.0.0.1:3 -m aes-256-gcm -k a -k b -- true
+ok "three servers and two passwords: which? exit code 125" fails 125 "-k stands 2 times beside 3 -s: give it once for all servers, or once for each"
+run run -s 127.0.0.1:1 -s 127.0.0.1:2 -m aes-256-gcm -m nonesuch -k a -- true
+ok "of two servers each has its own method" fails 125 "unknown method"
+run run "$URL" "$URL" -c two.json -- true
+ok "URLs and a file: exit code 125" fails 125 "give ss:// URLs or -c FILE, not both"
+run run --outbound-proxy socks5://joe:hunter2@x "$URL" ls
+ok "a proxy's URL is not repeated" eval 'fails 125 "  gatun run --outbound-proxy ... ss://... -- ls" && ! err_has hunter2'
+run run --outbound-proxy ftp://joe:hunter2@x "$URL" -- true
+ok "what is no proxy is refused without its password" eval 'fails 125 "a proxy is socks5://HOST:PORT, http://HOST:PORT or an ss:// URL" && ! err_has hunter2'
 run run -s 127.0.0.1:1 -m aes-256-gcm -k weak -- true
 ok "a weak password is no business of the command's terminal" eval '! err_has "advice"'
 run run -v -s 127.0.0.1:1 -m aes-256-gcm -k weak -- true

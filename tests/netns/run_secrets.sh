@@ -34,6 +34,10 @@ GIVEN='ss:// URL'
 argv_and_environment "$URL"
 GIVEN='-k PASSWORD'
 argv_and_environment -s 127.0.0.1:9 -m aes-256-gcm -k "$PASSWORD"
+GIVEN='two -s, two -k'
+argv_and_environment -s 127.0.0.1:9 -s 127.0.0.1:10 -m aes-256-gcm -k "$PASSWORD" -k "$PASSWORD"
+GIVEN='--outbound-proxy URL'
+argv_and_environment --outbound-proxy "socks5://joe:$PASSWORD@127.0.0.1:9" "$URL"
 GIVEN='$GATUN_PASSWORD'
 export GATUN_PASSWORD=$PASSWORD
 argv_and_environment -s 127.0.0.1:9 -m aes-256-gcm
