@@ -438,7 +438,7 @@ static int apply_access(struct endpoint *e, const struct config_server *c)
 	if (c->n_users)
 		change_users(e, c);
 	err = add_users(e, c);
-	if (new_key || asks || e->fresh.tcp || e->fresh.udp) {
+	if (new_key || asks) {
 		int told = tell_inbounds(e);
 
 		err = err ? err : told;
