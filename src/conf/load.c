@@ -104,6 +104,7 @@ static void check_count(struct loading *l, uint32_t command, int n)
 /* A server has one key, and listens on an address of this machine. */
 static void check_listen(struct loading *l, const struct server_spec *s, const struct config_server *server)
 {
+	over_tcp_check_server(s, l->config, &l->problems);
 	if (server->n_identities)
 		problem_add(&l->problems, PROBLEM_ERROR, s->password.at,
 			    "a server has one key, and this password is several joined by ':'; the keys of its users go into \"users\"");

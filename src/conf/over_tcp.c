@@ -81,3 +81,13 @@ bool over_tcp_check(const struct server_spec *s, const struct config *c, struct 
 	check_connect(s, c, out, p);
 	return ok;
 }
+
+void over_tcp_check_server(const struct server_spec *s, const struct config *c, struct problems *p)
+{
+	if (over_tcp_wanted(s, c))
+		problem_add(p, PROBLEM_WARNING, s->udp_over_tcp.at,
+			    "\"udp_over_tcp\" is the client's choice: a server takes UDP both ways, and it has no effect here");
+	if (s->connect.number || c->connect)
+		problem_add(p, PROBLEM_WARNING, s->connect.at,
+			    "\"connect\" is the client's question: a server answers whoever asks, and it has no effect here");
+}

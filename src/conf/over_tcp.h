@@ -15,5 +15,7 @@ bool over_tcp_wanted(const struct server_spec *, const struct config *);
  * them mean nothing is said. For a client; a server takes both as they come.
  * False if it adds an error. */
 bool over_tcp_check(const struct server_spec *, const struct config *, struct config_server *out, struct problems *p);
+/* For a server: says that they mean nothing there. */
+void over_tcp_check_server(const struct server_spec *, const struct config *, struct problems *p);
 
 #endif

@@ -491,6 +491,8 @@ static void udp_over_tcp_in_all_its_forms(void **state)
 	assert_int_equal(over_tcp("\"udp_over_tcp\": \"auto\", \"mode\": \"udp_only\"", &mode), UDP_OVER_TCP_NO);
 	expect("{ " SERVER ",\n\"udp_over_tcp\": true, \"mode\": \"udp_only\" }", FOR_RUN,
 	       "t:1:1: error: \"udp_over_tcp\" needs TCP, and \"mode\" is udp_only\n");
+	expect("{ " SERVER ",\n\"udp_over_tcp\": true, \"connect\": false }", FOR_SERVER,
+	       "t: warning: \"udp_over_tcp\" is the client's choice: a server takes UDP both ways, and it has no effect here\n");
 	expect("{ " SERVER ",\n\"udp_over_tcp\": \"yes\" }", FOR_RUN,
 	       "t:2:17: error: \"udp_over_tcp\" wants true, false, or auto, not \"yes\"\n");
 	expect("{ " SERVER ",\n\"udp_over_tcp\": {\"on\": true} }", FOR_RUN,
