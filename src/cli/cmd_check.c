@@ -134,10 +134,12 @@ static void print_manager(const struct config *c)
 	const struct config_manager *m = &c->manager;
 	char where[ADDR_STRLEN], on[ADDR_STRLEN];
 
-	if (m->address)
-		printf("gatun server: takes a manager's orders at %s, opens ports on %s%s\n",
-		       m->path ? m->path : addr_format(&m->listen, where), addr_format(&m->hosts[0], on),
-		       m->n_hosts > 1 ? " and others" : "");
+	if (!m->address)
+		return;
+	addr_format(&m->hosts[0], on);
+	*strrchr(on, ':') = 0; /* the port, which is any */
+	printf("gatun server: takes a manager's orders at %s, opens ports on %s%s\n",
+	       m->path ? m->path : addr_format(&m->listen, where), on, m->n_hosts > 1 ? " and others" : "");
 }
 
 static void print_locals(const struct config *c)

@@ -22,6 +22,12 @@ ok "a config with comments and a typo works, and the typo is named with line and
 	eval 'code 0 && err_has "c.json:6:2: warning: unknown key \"passwrod\", did you mean \"password\"?" && err_lines 1 && out_has "ok, 1 warning"'
 ok "its passwords are nowhere" eval '! grep -q -e hunter2 -e q3Zp8 out err'
 
+printf '{"server":"127.0.0.1","method":"aes-256-gcm","manager_address":"m/sock","port_password":{"8001":"q3Zp8Lw0VtYx7Bn2KdJ5RgQ","8002":"z3Zp8Lw0VtYx7Bn2KdJ5RgQ"}}' >p.json
+chmod 600 p.json
+run check p.json
+ok "several ports and a manager: what the server would do" \
+	eval 'code 0 && out_has "gatun server: listens on 127.0.0.1:8001" && out_has "gatun server: listens on 127.0.0.1:8002" && out_has "orders at m/sock, opens ports on 127.0.0.1"'
+
 cat >e.json <<'J'
 { "server": "192.0.2.1",
   "server_port": 70000,
