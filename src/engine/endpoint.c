@@ -99,18 +99,24 @@ static struct limits_party party_of(const struct endpoint *e, enum config_mode b
 }
 
 /* All that comes by a plugin comes from here, whoever sent it. */
-static enum flow_end admit(struct endpoint *e, enum config_mode by, const struct addr *client)
+static enum flow_end on_admit_tcp(void *owner, const struct addr *client)
 {
+	struct endpoint *e = owner;
 	enum flow_end why;
 
-	if (e->plugged & by)
+	if (e->plugged & MODE_TCP_ONLY)
 		return END_DONE;
 	why = egress_admit(e->egress, client);
 	return why == END_DONE ? limits_admit(e->limits, client) : why;
 }
 
-static enum flow_end on_admit_tcp(void *owner, const struct addr *client) { return admit(owner, MODE_TCP_ONLY, client); }
-static enum flow_end on_admit_udp(void *owner, const struct addr *client) { return admit(owner, MODE_UDP_ONLY, client); }
+/* A session that moves is asked about as well, and is no new flow: limits are for on_association(). */
+static enum flow_end on_admit_udp(void *owner, const struct addr *client)
+{
+	struct endpoint *e = owner;
+
+	return e->plugged & MODE_UDP_ONLY ? END_DONE : egress_admit(e->egress, client);
+}
 
 static void on_stream(void *owner, struct stream *s, const struct addr *client, const struct target *target)
 {

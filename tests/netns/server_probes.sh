@@ -70,6 +70,27 @@ equal "and after it was restarted in order" EOF "$(replayed)"
 equal "the target heard of none of them" "$before" "$(opens)"
 matches "the log calls it a replay" "a replayed connection end=replay" "$LAB_LOGS/server.log"
 
+# --- among workers -------------------------------------------------------------------
+
+# not_again TEXT: ten at once, so that some land at either worker
+not_again()
+{
+	local i words
+	"$SS_PROBES" flight $METHOD "$WORLD4:7001" "$KEY" >"$LAB_LOGS/flight"
+	equal "$1: a connection is served" "an answer" "$(replayed)"
+	before=$(opens)
+	for i in 1 2 3 4 5 6 7 8 9 10; do replayed >"$LAB_LOGS/word.$i" & done
+	wait
+	words=$(sort "$LAB_LOGS"/word.* | uniq -c | tr -s ' ')
+	equal "$1: ten replays get nothing, whichever worker they land at" " 10 EOF" "$words"
+	equal "$1: the target heard of none" "$before" "$(opens)"
+}
+
+server_with $METHOD "\"workers\": 2, \"state_dir\": \"$LAB_LOGS/state\""
+not_again "two workers, salts in a file"
+server_with $METHOD "\"workers\": 2"
+not_again "two workers, salts in memory"
+
 lab_end "$SERVER_PID"
 head -c 3000 /dev/urandom >"$LAB_LOGS/state/sip004-salts"
 start_with $METHOD "\"state_dir\": \"$LAB_LOGS/state\""
