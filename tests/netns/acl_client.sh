@@ -153,6 +153,14 @@ LOCAL_PID=$LAB_PID
 lab_wait "two inbounds" lab_listens client 1081
 equal "two inbounds, two lists" "server client" \
 	"$(by_socks tcp "$WORLD4") $(exec_in client "$PYTHON" "$LAB_LOGS/ask.py" tcp "$WORLD4" 1081)"
+list_b >"$LAB_LOGS/a.acl"
+kill -HUP "$LOCAL_PID"
+lab_wait "the reload" eval '[ "$(by_socks tcp "$WORLD4")" = client ]'
+equal "after a reload new flows go as the file says now" "client server" "$(by_socks udp "$WORLD4") $(by_socks tcp web.lab)"
+echo '[no_such_list]' >"$LAB_LOGS/a.acl"
+kill -HUP "$LOCAL_PID"
+lab_wait "the refusal of a broken one" grep -q "no list is called" "$LAB_LOGS/local.two.log"
+equal "a broken file changes nothing" "client server" "$(by_socks tcp "$WORLD4") $(by_socks tcp web.lab)"
 lab_end "$LOCAL_PID"
 
 # gatun run: names are known, because their addresses are fake.
