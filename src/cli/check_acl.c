@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/log.h"
+#include "route/decide.h"
 
 static bool read_one(struct checked_acls *c, const char *path)
 {
@@ -63,6 +65,48 @@ void check_acls_print(const struct checked_acls *c)
 			printf("; blocks every target that is not allowed");
 		print_list(&a->lists[ACL_BLOCK], "blocks");
 		print_list(&a->lists[ACL_ALLOW], "allows");
+		putchar('\n');
+	}
+}
+
+static const char *way(const struct acl *a, const struct target *t)
+{
+	switch (route_target(a, t)) {
+	case ROUTE_PROXY:
+		return "proxied";
+	case ROUTE_DIRECT:
+		return "past the proxy";
+	case ROUTE_BLOCK:
+		return "refused";
+	case ROUTE_RESOLVE:
+		break;
+	}
+	return a->bypass_all ? "past the proxy, unless one of its addresses is proxied" : "proxied, unless one of its addresses is bypassed";
+}
+
+static bool denied(const struct acl *a, const struct target *t)
+{
+	bool named;
+
+	return target_is_name(t) ? route_name_denied(a, t->name, t->name_len, &named) : route_address_denied(a, &t->ip, false);
+}
+
+void check_acls_ask(const struct checked_acls *c, const char *host)
+{
+	char shown[TARGET_STRLEN];
+	struct target t;
+
+	log_escape(host, strlen(host), shown, sizeof(shown));
+	if (target_set(&t, host, strlen(host), 1) != 0) {
+		printf("%s: no name and no address\n", shown);
+		return;
+	}
+	for (int i = 0; i < c->n; i++) {
+		const struct acl *a = c->items[i].acl;
+
+		printf("acl %s: %s: with a client %s; with a server %s", c->items[i].path, shown, way(a, &t), denied(a, &t) ? "refused" : "reached");
+		if (!target_is_name(&t))
+			printf("; as a client of one %s", route_client_denied(a, &t.ip) ? "refused" : "let in");
 		putchar('\n');
 	}
 }

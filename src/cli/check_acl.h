@@ -18,6 +18,8 @@ struct checked_acls {
 bool check_acls_read(struct checked_acls *, const struct config *, const char *more);
 /* What each of them does, a line each on stdout. */
 void check_acls_print(const struct checked_acls *);
+/* What each of them says of a host, a name or an address: as a target, and an address as a client too. */
+void check_acls_ask(const struct checked_acls *, const char *host);
 void check_acls_free(struct checked_acls *);
 
 #endif

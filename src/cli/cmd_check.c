@@ -193,8 +193,8 @@ int cmd_check(const struct command *self, int argc, char **argv)
 
 	if (args_want_help(self, argc, argv))
 		return 0;
-	if (argc != 2 || (argv[1][0] == '-' && argv[1][1]))
-		return help_usage_error(self, "give one config FILE (- is standard input) or ss:// URL");
+	if (argc < 2 || (argv[1][0] == '-' && argv[1][1]))
+		return help_usage_error(self, "give one config FILE (- is standard input) or ss:// URL, and any number of HOSTs");
 	sys_secrets_protect(); /* best effort: this process is short */
 	load_begin(&l, &config);
 	ok = url_is_ss(argv[1]) ? load_url(&l, argv[1]) : load_file(&l, argv[1]);
@@ -214,6 +214,8 @@ int cmd_check(const struct command *self, int argc, char **argv)
 		print_listen(&config);
 		print_manager(&config);
 		check_acls_print(&acls);
+		for (int i = 2; i < argc; i++)
+			check_acls_ask(&acls, argv[i]);
 	}
 	check_acls_free(&acls);
 	load_end(&l);

@@ -45,7 +45,8 @@ static const char status_text[] =
 static const char check_text[] =
 	"Prints every error, warning and advice as FILE:LINE:COLUMN: message, then what\n"
 	"`gatun run`, `gatun local` and `gatun server` would do. Exit code 0: usable,\n"
-	"3: not.\n";
+	"3: not. With HOSTs (names or addresses): also what the ACLs of the config say of\n"
+	"each of them.\n";
 
 static const char url_text[] =
 	"A config FILE becomes ss:// URLs, one line for each server; an ss:// URL becomes\n"
@@ -70,8 +71,9 @@ static const struct command table[] = {
 	  "  gatun reload\n" },
 	{ "status", FOR_STATUS, cmd_status, "[--json|--prometheus] [--control PATH]", "Say what runs, through which server, and what it did",
 	  status_text, "  gatun status --json\n" },
-	{ "check", FOR_CHECK, cmd_check, "FILE|URL", "Say what is wrong with a config, and what it would do", check_text,
-	  "  gatun check config.json\n" },
+	{ "check", FOR_CHECK, cmd_check, "FILE|URL [HOST...]", "Say what is wrong with a config, and what it would do", check_text,
+	  "  gatun check config.json\n"
+	  "  gatun check config.json example.org 192.0.2.1\n" },
 	{ "url", FOR_URL, cmd_url, "FILE|URL", "Turn a config into an ss:// URL, and back", url_text,
 	  "  gatun url config.json\n"
 	  "  gatun url ss://YWVzLTI1Ni1nY206c2VjcmV0@192.0.2.1:8388 > config.json\n" },

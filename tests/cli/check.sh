@@ -105,6 +105,29 @@ run check config.json
 ok "the example in docs/configuration.md is what it prints" \
 	eval '[ "$(grep -cxFf <(sed "s/^/    /" err out) "$SOURCE/docs/configuration.md")" = 3 ]'
 
+cat >x.acl <<'A'
+[bypass_all]
+10.0.0.0/8
+[proxy_list]
+||example.org
+10.1.0.0/40
+[blok_list]
+A
+cat >acl.json <<'J'
+{ "server": "192.0.2.1", "server_port": 8388, "method": "aes-256-gcm", "password": "q3Zp8Lw0VtYx7Bn2KdJ5RgQ", "acl": "x.acl",
+  "locals": [ { "local_port": 1080, "acl": "missing.acl" }, { "local_port": 1081, "acl": "x.acl" } ] }
+J
+chmod 600 acl.json
+run check acl.json
+ok "an ACL's errors are printed, each with its place, of every file that the config names, once" \
+	eval 'code 3 && err_lines 3 && err_has "x.acl:5:10: error: a prefix of this address is 0 to 32 bits long" && err_has "x.acl:6:1: error: no list is called [blok_list]" && err_has "missing.acl: error: cannot read it"'
+sed -i '/40$/d; s/blok_list/outbound_block_list/' x.acl && sed -i 's/missing/x/' acl.json
+run check acl.json www.example.org example.net 10.2.3.4
+ok "a good one is summed up" eval 'code 0 && [ -z "$ERR" ] && out_has "bypasses 1 address; proxies 1 name"'
+ok "and asked about hosts" eval 'out_has "www.example.org: with a client proxied; with a server reached" && out_has "example.net: with a client past the proxy;" && out_has "10.2.3.4: with a client past the proxy; with a server reached; as a client of one refused"'
+run local -c acl.json --acl missing.acl --socks 127.0.0.1:1
+ok "a program with a broken ACL does not start" eval 'code 3 && err_has "missing.acl: error: cannot read it"'
+
 export GATUN_PASSWORD=q3Zp8Lw0VtYx7Bn2KdJ5RgQ
 run check <(echo '{ "server": "h", "server_port": 1, "method": "aes-256-gcm" }')
 ok "GATUN_PASSWORD serves where no password is given" code 0
