@@ -69,15 +69,9 @@ lab_enter()
 
 lab_private_mounts()
 {
-	if [ -d /run/netns ]; then
-		mount -t tmpfs lab /run/netns
-	else
-		mount -t tmpfs lab /run && mkdir /run/netns
-	fi || lab_die "cannot mount a private /run/netns"
-	# Control sockets: those of other runs have nothing to do here.
-	if [ "$(id -u)" -eq 0 ] && mkdir -p /run/gatun; then
-		mount -t tmpfs -o mode=0700 lab /run/gatun || lab_die "cannot mount a private /run/gatun"
-	fi
+	# All of /run: names of namespaces, and the control sockets of gatun. A mount in it
+	# would go when somebody outside removes the directory below.
+	mount -t tmpfs -o mode=0755 lab /run && mkdir /run/netns || lab_die "cannot mount a private /run"
 }
 
 # inside NAMESPACE COMMAND...

@@ -40,7 +40,7 @@ cat >"$LAB_LOGS/server.json" <<-END
 END
 lab_start server server "$GATUN" server -v -c "$LAB_LOGS/server.json"
 SERVER_PID=$LAB_PID
-lab_wait "the server" grep -q "listening on .*$SERVER6" "$LAB_LOGS/server.log"
+lab_wait "the server" [ -S "$PLACE/$SERVER_PID.sock" ] # made when all listens
 check "the server has its socket, named by its number" is_alone "$SERVER_PID.sock"
 equal "the socket is its user's alone" "600 $(id -un)" "$(stat -c '%a %U' "$PLACE/$SERVER_PID.sock")"
 equal "so is the directory" "700 $(id -un)" "$(stat -c '%a %U' "$PLACE")"
@@ -51,7 +51,7 @@ start_local()
 	lab_start "local" client "$GATUN" local -v -s "$SERVER4:$SERVER_PORT" -m "$METHOD" -k "$OWN:$ALICE" --socks 127.0.0.1:1080 \
 		--tunnel "127.0.0.1:1081=$WORLD4:7006" --tunnel "127.0.0.1:1082=$WORLD4:7001" "$@"
 	LOCAL_PID=$LAB_PID
-	lab_wait "gatun local" lab_listens client 1082
+	lab_wait "gatun local" [ -S "$PLACE/$LOCAL_PID.sock" ]
 }
 start_local
 equal "both are found, one document a line, in the order of their numbers" "server local" \
@@ -139,7 +139,7 @@ start_given() { lab_start given client "$GATUN" local -s "[$SERVER6]:$SERVER_POR
 chmod 755 "$RUNTIME"
 start_given 1090 "$RUNTIME/given.sock"
 GIVEN_PID=$LAB_PID
-lab_wait "an instance with a path of its own" lab_listens client 1090
+lab_wait "an instance with a path of its own" [ -S "$RUNTIME/given.sock" ]
 equal "--control: it is there and nowhere else" "local $GIVEN_PID 0" \
 	"$(status --json --control "$RUNTIME/given.sock" | probe get '"%(mode)s %(pid)d" % d') $(ls "$PLACE" | grep -c "^$GIVEN_PID")"
 if [ "$(id -u)" -eq 0 ]; then
@@ -163,12 +163,13 @@ lab_kill "$GIVEN_PID"
 check "killed, it leaves its socket" [ -S "$RUNTIME/given.sock" ]
 equal "at which nobody is" 1 "$(status --control "$RUNTIME/given.sock" >/dev/null 2>&1; echo $?)"
 start_given 1090 "$RUNTIME/given.sock"
-lab_wait "the next at this path" lab_listens client 1090
+lab_wait "the next at this path" "$GATUN" status --control "$RUNTIME/given.sock"
 equal "the next instance takes the place" "$LAB_PID" "$(status --json --control "$RUNTIME/given.sock" | probe get 'd["pid"]')"
 lab_end "$LAB_PID"
 check "ended, it leaves nothing" [ ! -e "$RUNTIME/given.sock" ]
 start_given 1092 off
 lab_wait "an instance without a socket" lab_listens client 1092
+exec_in client "$PYTHON" "$TESTS_DIR/probes/status.py" associate 1092 </dev/null >/dev/null # it serves: what it makes is made
 check "--control off: no socket" [ ! -e "$PLACE/$LAB_PID.sock" ]
 lab_end "$LAB_PID"
 
