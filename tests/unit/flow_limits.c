@@ -362,6 +362,59 @@ static void rates_change_under_a_flow_that_waits(void **state)
 	close_greedy(1);
 }
 
+/* Whatever is asked in whatever order, nobody gets more than the buckets held: flows that come and go,
+ * wait and push, datagrams, and rates that change meanwhile. The sanitizer watches the rest. */
+static void any_order_is_right(void **state)
+{
+	static struct greedy many[24];
+	uint64_t passed = 0, ms, most_rate = 0;
+	uint32_t seed = 12345;
+
+	(void)state;
+	begin((struct limits_rates){ .client_bytes_per_s = 200000, .user_bytes_per_s = 300000, .client_flows = 6 });
+	memset(many, 0, sizeof(many));
+	most_rate = 200000;
+	for (int step = 0; step < 60000; step++) {
+		struct greedy *g = &many[(seed = seed * 1103515245 + 12345) >> 16 & 15];
+		uint32_t dice = (seed = seed * 1103515245 + 12345) >> 16 & 1023, bytes = seed >> 8 & 4095;
+		char ip[] = "192.0.2.1";
+
+		ip[8] = (char)('1' + (g - many) % 3);
+		if (!g->flow && dice < 64) {
+			struct limits_party p = user(ip, (uint64_t)(g - many) % 2);
+
+			if (limits_open(l, &p, &g->flow) == END_DONE && g->flow)
+				limits_bind(g->flow, on_resume, g);
+		} else if (g->flow && dice < 8) {
+			limits_close(g->flow);
+			g->flow = NULL;
+		} else if (g->flow && dice < 500) {
+			size_t n = limits_ask(g->flow, dice & 1, bytes);
+
+			assert_true(n <= bytes);
+			n = dice & 2 ? n : n / 2; /* the target has less room */
+			limits_charge(g->flow, n);
+			passed += n;
+		} else if (g->flow && dice < 900) {
+			passed += limits_pass(g->flow, bytes) ? bytes : 0;
+		} else if (dice == 1000) {
+			limits_set(l, &(struct limits_rates){ .client_bytes_per_s = 100000 + bytes, .client_flows = 6 });
+		}
+		if (step % 500 == 0) {
+			loop_turn();
+			usleep(1000);
+		}
+	}
+	ms = loop_now() - began_ms + 1;
+	/* Three clients: their buckets, their rates, and the debt of a datagram each for every refill. */
+	assert_true(passed <= 3 * (50000 + most_rate * ms / 1000 + 4096 * (ms + 2)));
+	assert_true(passed > 3 * 20000);
+	assert_in_range(limits_accounts(l), 1, 5);
+	for (int i = 0; i < 24; i++)
+		limits_close(many[i].flow);
+	limits_free(l);
+}
+
 static void memory_is_bounded_by_the_flows_that_stand(void **state)
 {
 	struct limits_party p = client("192.0.2.1");
@@ -401,6 +454,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(datagrams_and_streams_do_not_starve_each_other, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(nothing_limited_costs_nothing, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(rates_change_under_a_flow_that_waits, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(any_order_is_right, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(memory_is_bounded_by_the_flows_that_stand, set_up, tear_down),
 	};
 
