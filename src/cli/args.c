@@ -514,7 +514,7 @@ static bool load_again(void *owner, struct config *fresh, char *why, size_t size
 	(void)owner;
 	if (load(&a, fresh, why, size) != 0)
 		return false;
-	if (a.command->option_bit == FOR_LOCAL)
+	if (a.command->option_bit != FOR_SERVER)
 		engine_online_merge(fresh);
 	if (fresh->n_servers || fresh->manager.address)
 		return true;

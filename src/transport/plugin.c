@@ -558,6 +558,17 @@ void plugin_wait_cancel(struct plugin_waiter *w)
 		list_remove(&w->node);
 }
 
+/* The program ends for the one that failed: it is not tried again meanwhile. */
+static void give_up(void)
+{
+	list_for_each (it, &plugins) {
+		struct plugin *p = container_of(it, struct plugin, node);
+
+		if (p->state == PLUGIN_DOWN)
+			loop_timer_stop(&p->timer);
+	}
+}
+
 int plugins_await(void)
 {
 	failed = false;
@@ -570,5 +581,7 @@ int plugins_await(void)
 	if (awaiting)
 		loop_run();
 	awaiting = false;
+	if (failed)
+		give_up();
 	return failed ? -ECHILD : any_starting() ? -EINTR : 0;
 }

@@ -101,6 +101,11 @@ wait "$conversation"
 equal "and one that stood before goes on, by the old one" "before after" "$(paste -sd' ' "$LAB_LOGS/echoed")"
 matches "the change is a line in the log" "online config: changed, 1 servers now" "$LAB_LOGS/local.log"
 
+kill -HUP "$LOCAL_PID"
+lab_wait "the reload" says "the config has been reloaded"
+equal "a reload of gatun's own file keeps the servers of the network" second "$(tags)"
+check "and their connections" fetch
+
 # --- answers that are none ----------------------------------------------------------------
 # unchanged TEXT REGEX: the log says it, and the servers are what they were
 unchanged()

@@ -109,11 +109,14 @@ equal "and TCP goes beside it" "got:10000000,intact then:EOF" "$(through_file $P
 matches "it says so" "plugin $TURN listens on $SERVER4:$SERVER_PORT pid=[0-9]+ carries=udp" "$LAB_LOGS/server.log"
 
 # --- life ------------------------------------------------------------------------------
+mv "$LAB_LOGS/server.log" "$LAB_LOGS/server.before.log"
 with_plugin "$TURN" "server;talks=server-words" "$TURN" ""
+lab_wait "word of the server's plugin" says "plugin $TURN listens on" server
 matches "what a plugin says is in our log, under its name" "plugin $TURN says: server-words" "$LAB_LOGS/server.log"
 start_local --plugin "$TURN" --plugin-opts "late=1"
 check "who comes while the plugin starts waits for it" fetch
 check "the client's plugin runs" has_plugin "$LOCAL_PID"
+lab_wait "word of it" says "plugin $TURN listens on" local
 old=$(plugins_of "$LOCAL_PID")
 kill -KILL $old
 lab_wait "word of its end" says "plugin $TURN ended signal=SIGKILL" local
@@ -151,7 +154,7 @@ SERVER_PID=
 # --- ports below 1024, workers -------------------------------------------------------------
 lab_start low server "$GATUN" server -v -s "$SERVER4:443" -m "$METHOD" -k "$KEY" --plugin "$TURN" --plugin-opts "server"
 LOW_PID=$LAB_PID
-lab_wait "the plugin on port 443" lab_listens server 443
+lab_wait "the plugin on port 443" says "plugin $TURN listens on" low
 old=$(plugins_of "$LOW_PID")
 kill -KILL $old
 lab_wait "word of its end" says "plugin $TURN ended signal=SIGKILL" low
