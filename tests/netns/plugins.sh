@@ -151,6 +151,43 @@ for pid in $old; do lab_gone "$pid"; done
 check "gatun killed: its plugins are gone" none_of "$old"
 SERVER_PID=
 
+# --- reload -----------------------------------------------------------------------------------
+# server_file PLUGIN OPTIONS: what the server reads
+server_file()
+{
+	printf '{ "server": "%s", "server_port": %d, "method": "%s", "password": "%s", "plugin": "%s", "plugin_opts": "%s" }' \
+		"$SERVER4" "$SERVER_PORT" "$METHOD" "$KEY" "$1" "$2" >"$LAB_LOGS/reload.json"
+	chmod 600 "$LAB_LOGS/reload.json"
+}
+reloads=0
+reload()
+{
+	kill -HUP "$SERVER_PID"
+	reloads=$((reloads + 1))
+	lab_wait "the reload" reloaded
+}
+reloaded() { [ "$(grep -c "the config has been reloaded" "$LAB_LOGS/reload.log")" = "$reloads" ]; }
+server_file "$TURN" "server;key=7"
+lab_start reload server "$GATUN" server -v -c "$LAB_LOGS/reload.json"
+SERVER_PID=$LAB_PID
+lab_wait "the server's plugin" says "plugin $TURN listens on" reload
+old=$(plugins_of "$SERVER_PID")
+reload
+equal "a reload that changes nothing leaves the plugin running" "$old" "$(plugins_of "$SERVER_PID")"
+server_file "$TURN" "server;key=8"
+reload
+lab_wait "the other plugin" lab_listens server "$SERVER_PORT"
+RUN_OPTIONS="--dns off --plugin $TURN --plugin-opts key=8"
+same "a reload with other options: the port goes to the plugin that has them" ok short-once @
+check "and the one before is gone" none_of "$old"
+server_file "" ""
+reload
+RUN_OPTIONS="--dns off"
+same "a reload without a plugin: the port is the server's own" ok short-once @
+equal "and no plugin is left" "" "$(plugins_of "$SERVER_PID")"
+lab_end "$SERVER_PID"
+SERVER_PID=
+
 # --- ports below 1024, workers -------------------------------------------------------------
 lab_start low server "$GATUN" server -v -s "$SERVER4:443" -m "$METHOD" -k "$KEY" --plugin "$TURN" --plugin-opts "server"
 LOW_PID=$LAB_PID
