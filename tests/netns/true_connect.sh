@@ -36,7 +36,7 @@ start_server()
 start_server 10
 same "a closed port refuses the connect" "connect:ECONNREFUSED" silent @
 same "so it does who sends first" "connect:ECONNREFUSED" talking @
-same "and within 250 ms" "connect:ECONNREFUSED quickly" refused @ 7099 0.25
+same "and within half a second" "connect:ECONNREFUSED quickly" refused @ 7099 0.5
 FAMILIES=4 same "no route there" "connect:ENETUNREACH" silent "$NOWHERE4"
 FAMILIES=6 same "no route there" "connect:ENETUNREACH" silent "$NOWHERE6"
 FAMILIES=4 same "nobody has this address" "connect:EHOSTUNREACH" silent "$ABSENT4"
@@ -51,7 +51,7 @@ FAMILIES=4 is "what the server denies is not there" "connect:EHOSTUNREACH" silen
 
 start_server 2
 is "what is filtered ends with the server's patience" "connect:EHOSTUNREACH late" refused @ "$FILTERED" 1.9
-is "not long after it" "connect:EHOSTUNREACH quickly" refused @ "$FILTERED" 4
+is "not long after it" "connect:EHOSTUNREACH quickly" refused @ "$FILTERED" 8
 
 # --- programs ----------------------------------------------------------------------------
 
@@ -110,13 +110,13 @@ lab_end "$LOCAL_PID"
 
 # --- servers that do not know the question -----------------------------------------------
 
-# ten: ten connects one after another, each with a question and its answer; right ones, and whether all of it was quick
-ten()
+# thirty: thirty connects one after another, each with a question and its answer; right ones, and whether all of it was quick
+thirty()
 {
 	through "$PYTHON" - "$WORLD4" <<'END'
 import socket, sys, time
 start, right = time.monotonic(), 0
-for i in range(10):
+for i in range(30):
     with socket.create_connection((sys.argv[1], 7010), 20) as s:
         s.settimeout(20)
         s.sendall(b"%d\n" % i)
@@ -124,7 +124,7 @@ for i in range(10):
         while part := s.recv(100):
             answer += part
         right += answer == b"hello %d\n" % i
-print("right:%d %s" % (right, "quick" if time.monotonic() - start < 2.5 else "slow"))
+print("right:%d %s" % (right, "quick" if time.monotonic() - start < 6 else "slow"))
 END
 }
 
@@ -135,7 +135,7 @@ for peer in ssserver sing-box; do
 	fi
 	use_server "$peer"
 	: >"$LAB_LOGS/run.log"
-	equal "$peer: ten connections, and only the first waited to be told" "right:10 quick" "$(ten)"
+	equal "$peer: thirty connections, and only the first waited to be told" "right:30 quick" "$(thirty)"
 	matches "$peer: it was noticed that it does not tell" "does not tell connect results" "$LAB_LOGS/run.log"
 	same "$peer: speaks first" "220 ready|quit" banner @
 	same "$peer: 10 MB down" "got:10000000,intact then:EOF" source @ 10000000

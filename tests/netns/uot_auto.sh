@@ -102,8 +102,9 @@ inside router nft -f - <<-END
 	}
 END
 lab_wait "the loss" eval 'tail -n 2 "$LAB_LOGS/asks.out" | grep -q "kept lost"'
-lab_wait "an answer to who kept its socket" eval 'tail -n 2 "$LAB_LOGS/asks.out" | grep -q "kept answered"'
-ok "a stream whose way is gone is replaced within 20 s"
+kept_answered() { tail -n 2 "$LAB_LOGS/asks.out" | grep -q "kept answered"; }
+for second in {1..40}; do kept_answered || sleep 1; done
+check "a stream whose way is gone is replaced within 40 s" kept_answered
 kill "$ASKS_PID"
 wait "$ASKS_PID"
 
