@@ -10,8 +10,8 @@
  * Bytes of TCP are held back, never buffered: what may not pass is not taken
  * from the stream that offers it, so its window closes. A direction that must
  * wait stands in its account's queue, and one timer for all gives turns in the
- * order of the queue, each worth one quantum, for as long as there are tokens:
- * every flow of an account gets the same share however much it offers. Having a
+ * order of the queue, one for each quantum that there is, and each worth its part
+ * of all: every flow of an account gets the same share however much it offers. Having a
  * turn at one account it may have to queue at the other, and keeps its turn.
  *
  * Bytes of UDP cannot wait: a datagram passes if there are tokens (it may leave
@@ -63,7 +63,8 @@ struct account {
 	struct token_bucket bytes, starts;
 	uint32_t flows;
 	uint32_t own_bytes_per_s, own_flows_per_s; /* of a user with limits of his own */
-	uint64_t turn_ms;  /* when the last turn was given */
+	uint64_t turn_ms;  /* when the last turn was given, */
+	int64_t share;	   /* and what each who got one may take */
 	int64_t datagrams; /* bytes that datagrams may have while it is contended */
 };
 
@@ -378,12 +379,14 @@ static void give_turn(struct tap *t, struct account *a)
 /* As many turns as there are quanta. Returns the milliseconds until there is another. */
 static uint64_t give_turns(struct account *a)
 {
-	int64_t level = token_bucket_level(&a->bytes, loop_now()), q = quantum(a), given = 0;
+	int64_t level = token_bucket_level(&a->bytes, loop_now()), q = quantum(a), given = 0, turns = 0;
 
-	for (; !list_empty(&a->waiting) && (!a->bytes.rate || level - given >= q); given += q)
+	for (; !list_empty(&a->waiting) && (!a->bytes.rate || level - given >= q); given += q, turns++)
 		give_turn(container_of(a->waiting.next, struct tap, node), a);
-	if (given)
+	if (turns) {
 		a->turn_ms = loop_now();
+		a->share = level / turns; /* more than a quantum where much was left over */
+	}
 	return list_empty(&a->waiting) ? TURN_MAX_MS : (uint64_t)(q - (level - given)) * 1000 / a->bytes.rate;
 }
 
@@ -420,8 +423,8 @@ static size_t ask_account(struct tap *t, struct account *a, size_t want)
 		wait_at(t, a, turn);
 		return 0;
 	}
-	if (contended && level > quantum(a))
-		level = quantum(a);
+	if (turn && level > a->share)
+		level = a->share;
 	return (uint64_t)level < want ? (size_t)level : want;
 }
 

@@ -311,8 +311,8 @@ static void datagrams_and_streams_do_not_starve_each_other(void **state)
 	drain(1, 250000, 65536);
 	bytes = greedy[0].passed[0] + greedy[0].passed[1];
 	while (loop_now() - began_ms < 600 || datagrams + greedy[0].passed[0] + greedy[0].passed[1] < 500000) {
-		for (int i = 0; i < 20; i++)
-			datagrams += limits_pass(f, 1200) ? 1200 : 0;
+		for (int i = 0; i < 400 && limits_pass(f, 1200); i++)
+			datagrams += 1200;
 		take_some(&greedy[0], 0, 65536);
 		take_some(&greedy[0], 1, 65536);
 		loop_turn();
