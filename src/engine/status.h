@@ -12,6 +12,7 @@
 #define GATUN_ENGINE_STATUS_H
 
 #include <jansson.h>
+#include <stdint.h>
 
 /* ---- the document ---- */
 
@@ -54,5 +55,11 @@ void engine_status_add_common(void);
 /* Servers whose UDP goes as it is or in TCP, as works: status_uot.c. */
 void engine_status_add_udp_over_tcp(void);
 void engine_status_add_plugins(void);
+
+/* A counter as JSON has it. */
+static inline json_t *status_number(uint64_t n)
+{
+	return json_integer((json_int_t)n);
+}
 
 #endif

@@ -4,11 +4,6 @@
 #include "conf/local.h"
 #include "engine/status.h"
 
-static json_t *number(uint64_t n)
-{
-	return json_integer((json_int_t)n);
-}
-
 static json_t *describe_tun(void *owner)
 {
 	const struct tun *t = owner;
@@ -17,14 +12,14 @@ static json_t *describe_tun(void *owner)
 	json_t *tun = json_object();
 
 	json_object_set_new(tun, "offload", json_string(f.uso ? "tso, uso" : f.vnet_hdr ? "tso" : "none"));
-	json_object_set_new(tun, "mtu", number((uint64_t)tun_mtu(t)));
-	json_object_set_new(tun, "rx_packets", number(c->rx_packets));
-	json_object_set_new(tun, "rx_bytes", number(c->rx_bytes));
-	json_object_set_new(tun, "tx_packets", number(c->tx_packets));
-	json_object_set_new(tun, "tx_bytes", number(c->tx_bytes));
-	json_object_set_new(tun, "rx_malformed", number(c->rx_malformed));
-	json_object_set_new(tun, "rx_bad_checksum", number(c->rx_bad_checksum));
-	json_object_set_new(tun, "tx_dropped", number(c->tx_dropped));
+	json_object_set_new(tun, "mtu", status_number((uint64_t)tun_mtu(t)));
+	json_object_set_new(tun, "rx_packets", status_number(c->rx_packets));
+	json_object_set_new(tun, "rx_bytes", status_number(c->rx_bytes));
+	json_object_set_new(tun, "tx_packets", status_number(c->tx_packets));
+	json_object_set_new(tun, "tx_bytes", status_number(c->tx_bytes));
+	json_object_set_new(tun, "rx_malformed", status_number(c->rx_malformed));
+	json_object_set_new(tun, "rx_bad_checksum", status_number(c->rx_bad_checksum));
+	json_object_set_new(tun, "tx_dropped", status_number(c->tx_dropped));
 	return tun;
 }
 

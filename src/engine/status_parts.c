@@ -16,11 +16,6 @@
 
 static uint64_t begun_ms;
 
-static json_t *number(uint64_t n)
-{
-	return json_integer((json_int_t)n);
-}
-
 /* ---- who it is ---- */
 
 static json_t *describe_version(void *owner)
@@ -38,7 +33,7 @@ static json_t *describe_pid(void *owner)
 static json_t *describe_uptime(void *owner)
 {
 	(void)owner;
-	return number((loop_now() - begun_ms) / 1000);
+	return status_number((loop_now() - begun_ms) / 1000);
 }
 
 /* ---- memory ---- */
@@ -51,7 +46,7 @@ static json_t *resident_bytes(void)
 
 	if (f)
 		fclose(f);
-	return n == 2 ? number(resident * (uint64_t)sysconf(_SC_PAGESIZE)) : NULL;
+	return n == 2 ? status_number(resident * (uint64_t)sysconf(_SC_PAGESIZE)) : NULL;
 }
 
 static json_t *describe_memory(void *owner)
@@ -61,8 +56,8 @@ static json_t *describe_memory(void *owner)
 	(void)owner;
 	if (resident)
 		json_object_set_new(memory, "rss_bytes", resident);
-	json_object_set_new(pools, "used_bytes", number(buf_pool_used()));
-	json_object_set_new(pools, "kept_bytes", number(buf_pool_kept()));
+	json_object_set_new(pools, "used_bytes", status_number(buf_pool_used()));
+	json_object_set_new(pools, "kept_bytes", status_number(buf_pool_kept()));
 	json_object_set_new(memory, "pools", pools);
 	return memory;
 }
@@ -73,8 +68,8 @@ static json_t *describe_workers(void *owner)
 
 	json_object_set_new(worker, "pid", describe_pid(owner));
 	json_object_set_new(worker, "uptime_s", describe_uptime(owner));
-	json_object_set_new(worker, "flows_active", number(flow_counters.tcp.flows_active));
-	json_object_set_new(worker, "sessions_active", number(flow_counters.udp.sessions_active));
+	json_object_set_new(worker, "flows_active", status_number(flow_counters.tcp.flows_active));
+	json_object_set_new(worker, "sessions_active", status_number(flow_counters.udp.sessions_active));
 	if (resident)
 		json_object_set_new(worker, "rss_bytes", resident);
 	json_array_append_new(workers, worker);
@@ -88,7 +83,7 @@ static json_t *describe_ends(const struct flow_counters *f)
 	json_t *ended = json_object();
 
 	for (int i = 0; i < END_COUNT; i++)
-		json_object_set_new(ended, flow_end_name((enum flow_end)i), number(f->tcp.ended[i]));
+		json_object_set_new(ended, flow_end_name((enum flow_end)i), status_number(f->tcp.ended[i]));
 	return ended;
 }
 
@@ -99,9 +94,9 @@ static json_t *describe_flows(void *owner)
 
 	(void)owner;
 	flow_counters_read(&f);
-	json_object_set_new(flows, "tcp", number(f.tcp.flows_active));
-	json_object_set_new(flows, "udp", number(f.udp.sessions_active));
-	json_object_set_new(flows, "opened", number(f.tcp.flows_opened));
+	json_object_set_new(flows, "tcp", status_number(f.tcp.flows_active));
+	json_object_set_new(flows, "udp", status_number(f.udp.sessions_active));
+	json_object_set_new(flows, "opened", status_number(f.tcp.flows_opened));
 	json_object_set_new(flows, "ended", describe_ends(&f));
 	return flows;
 }
@@ -115,7 +110,7 @@ static json_t *describe_group(void *owner)
 	flow_counters_read(&f);
 	for (const struct flow_counter_row *r = flow_counter_table(); r->name; r++)
 		if (strcmp(r->group, owner) == 0)
-			json_object_set_new(group, r->name, number(flow_counter_get(&f, r)));
+			json_object_set_new(group, r->name, status_number(flow_counter_get(&f, r)));
 	return group;
 }
 
@@ -141,7 +136,7 @@ static json_t *describe_dns(void *owner)
 
 	(void)owner;
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-		json_object_set_new(dns, numbers[i].name, number(numbers[i].n));
+		json_object_set_new(dns, numbers[i].name, status_number(numbers[i].n));
 	return dns;
 }
 

@@ -3,24 +3,19 @@
 
 #include "engine/status.h"
 
-static json_t *number(uint64_t n)
-{
-	return json_integer((json_int_t)n);
-}
-
 /* In the names of flow/counters.c. */
 static void put_traffic(json_t *to, const struct ss_user_counters *c)
 {
 	json_t *tcp = json_object(), *udp = json_object();
 
-	json_object_set_new(tcp, "flows_opened", number(c->tcp_flows));
-	json_object_set_new(tcp, "bytes_up", number(c->tcp_up));
-	json_object_set_new(tcp, "bytes_down", number(c->tcp_down));
-	json_object_set_new(udp, "sessions_opened", number(c->udp_sessions));
-	json_object_set_new(udp, "packets_up", number(c->datagrams_up));
-	json_object_set_new(udp, "packets_down", number(c->datagrams_down));
-	json_object_set_new(udp, "bytes_up", number(c->udp_up));
-	json_object_set_new(udp, "bytes_down", number(c->udp_down));
+	json_object_set_new(tcp, "flows_opened", status_number(c->tcp_flows));
+	json_object_set_new(tcp, "bytes_up", status_number(c->tcp_up));
+	json_object_set_new(tcp, "bytes_down", status_number(c->tcp_down));
+	json_object_set_new(udp, "sessions_opened", status_number(c->udp_sessions));
+	json_object_set_new(udp, "packets_up", status_number(c->datagrams_up));
+	json_object_set_new(udp, "packets_down", status_number(c->datagrams_down));
+	json_object_set_new(udp, "bytes_up", status_number(c->udp_up));
+	json_object_set_new(udp, "bytes_down", status_number(c->udp_down));
 	json_object_set_new(to, "tcp", tcp);
 	json_object_set_new(to, "udp", udp);
 }
@@ -40,7 +35,7 @@ static json_t *describe_port(const struct endpoint_view *e)
 	json_object_set_new(port, "port", json_string(addr_format(e->listen, where)));
 	json_object_set_new(port, "method", json_string(e->method->name));
 	json_object_set_new(port, "mode", json_string(mode_name(e->mode)));
-	json_object_set_new(port, "users", number(ss_users_anyone(e->users) ? 0 : (uint64_t)ss_users_count(e->users)));
+	json_object_set_new(port, "users", status_number(ss_users_anyone(e->users) ? 0 : (uint64_t)ss_users_count(e->users)));
 	put_traffic(port, &total);
 	return port;
 }

@@ -66,11 +66,6 @@ struct assoc_table {
 	struct loop_work free_work;
 };
 
-static uint64_t datagrams_in(const struct datagram *d)
-{
-	return d->segment ? (d->payload.len + d->segment - 1) / d->segment : 1;
-}
-
 /* ---- the table ---- */
 
 static uint64_t key_hash(const struct assoc_key *k)

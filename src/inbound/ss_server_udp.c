@@ -260,11 +260,6 @@ static void on_handed_over(struct session_listener *l, const struct udp_message 
 
 /* ---- replies ---- */
 
-static uint32_t datagrams_in(const struct datagram *d)
-{
-	return d->segment && d->payload.len ? (d->payload.len + d->segment - 1u) / d->segment : 1;
-}
-
 static void charge(struct ss_user *user, const struct datagram *d)
 {
 	user->counters.datagrams_down += datagrams_in(d);

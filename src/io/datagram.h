@@ -38,6 +38,12 @@ struct datagram {
 	uint16_t segment;
 };
 
+/* How many it holds. */
+static inline uint32_t datagrams_in(const struct datagram *d)
+{
+	return d->segment && d->payload.len ? (d->payload.len + d->segment - 1u) / d->segment : 1;
+}
+
 struct datagram_port;
 
 struct datagram_port_ops {
