@@ -31,6 +31,11 @@ void config_init(struct config *c)
 	target_parse("1.1.1.1:53", &c->dns_upstream);
 }
 
+const char *config_mode_name(enum config_mode m)
+{
+	return m == MODE_TCP_ONLY ? "tcp_only" : m == MODE_UDP_ONLY ? "udp_only" : "tcp_and_udp";
+}
+
 const char *config_keep_text(struct config *c, const char *text, size_t len)
 {
 	char **texts = realloc(c->texts, sizeof(*texts) * (size_t)(c->n_texts + 1));

@@ -203,6 +203,8 @@ struct config {
 	int n_texts;
 };
 
+/* As a file says it: "tcp_only", ... */
+const char *config_mode_name(enum config_mode);
 /* Sets every default; the servers are none. */
 void config_init(struct config *);
 /* Copies `len` bytes and a NUL; the copy lives until config_free. NULL: out of memory. */

@@ -66,11 +66,6 @@ static int explain(const struct addr *listen, const char *what, int err)
 	return err;
 }
 
-static const char *mode_name(enum config_mode m)
-{
-	return m == MODE_TCP_ONLY ? "tcp_only" : m == MODE_UDP_ONLY ? "udp_only" : "tcp_and_udp";
-}
-
 static void log_listening(const struct endpoint *e, const char *what)
 {
 	struct log_site own = { 0 };
@@ -78,7 +73,7 @@ static void log_listening(const struct endpoint *e, const char *what)
 
 	if (log_level() >= LOG_LEVEL_INFO)
 		log_at(&own, LOG_LEVEL_INFO, "%s %s method=%s mode=%s%s", what, addr_format(&e->listen, where), e->method->name,
-		       mode_name(e->mode), e->relay ? " relay=yes" : "");
+		       config_mode_name(e->mode), e->relay ? " relay=yes" : "");
 }
 
 /* ---- who comes, and what he may take ---- */

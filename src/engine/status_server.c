@@ -20,11 +20,6 @@ static void put_traffic(json_t *to, const struct ss_user_counters *c)
 	json_object_set_new(to, "udp", udp);
 }
 
-static const char *mode_name(enum config_mode mode)
-{
-	return mode == MODE_TCP_ONLY ? "tcp_only" : mode == MODE_UDP_ONLY ? "udp_only" : "tcp_and_udp";
-}
-
 static json_t *describe_port(const struct endpoint_view *e)
 {
 	struct ss_user_counters total;
@@ -34,7 +29,7 @@ static json_t *describe_port(const struct endpoint_view *e)
 	ss_users_total(e->users, &total);
 	json_object_set_new(port, "port", json_string(addr_format(e->listen, where)));
 	json_object_set_new(port, "method", json_string(e->method->name));
-	json_object_set_new(port, "mode", json_string(mode_name(e->mode)));
+	json_object_set_new(port, "mode", json_string(config_mode_name(e->mode)));
 	json_object_set_new(port, "users", status_number(ss_users_anyone(e->users) ? 0 : (uint64_t)ss_users_count(e->users)));
 	put_traffic(port, &total);
 	return port;
