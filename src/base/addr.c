@@ -47,6 +47,16 @@ struct addr addr_from_sockaddr(const struct sockaddr *sa)
 	return none;
 }
 
+struct addr addr_of_socket(int fd)
+{
+	struct sockaddr_storage ss = { 0 };
+	socklen_t len = sizeof(ss);
+
+	if (getsockname(fd, (struct sockaddr *)&ss, &len) < 0)
+		return (struct addr){ 0 };
+	return addr_from_sockaddr((struct sockaddr *)&ss);
+}
+
 socklen_t addr_to_sockaddr(const struct addr *a, struct sockaddr_storage *ss)
 {
 	if (a->family == AF_INET6)

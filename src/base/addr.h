@@ -42,6 +42,8 @@ struct target {
 struct addr addr_v4(const void *ip4, uint16_t port);
 struct addr addr_v6(const void *ip16, uint16_t port); /* v4-mapped becomes v4 */
 struct addr addr_from_sockaddr(const struct sockaddr *sa);
+/* The local address of a socket; family 0 where it has none. */
+struct addr addr_of_socket(int fd);
 /* Fills ss and returns its length. */
 socklen_t addr_to_sockaddr(const struct addr *a, struct sockaddr_storage *ss);
 /* As above, but an IPv4 address becomes ::ffff:a.b.c.d, for dual-stack sockets. */

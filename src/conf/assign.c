@@ -432,6 +432,14 @@ static bool assign_listen(const struct assignment *a, const struct option_row *r
 	return local_parse(local_list_add(a->locals), (enum local_protocol)r->min, v->text, a->name, a->problems);
 }
 
+static bool assign_later(const struct assignment *a, const struct option_row *r, const struct option_value *v)
+{
+	if (v->kind != VALUE_BOOL || v->number) /* off is what it is */
+		problem_add(a->problems, PROBLEM_WARNING, v->at, "%s is known but not supported yet: it has no effect (%s)", a->name,
+			    r->doc);
+	return true;
+}
+
 static bool assign(const struct assignment *a, const struct option_row *r, const struct option_value *v)
 {
 	switch (r->type) {
@@ -478,11 +486,7 @@ static bool assign(const struct assignment *a, const struct option_row *r, const
 	case OPTION_LISTEN:
 		return assign_listen(a, r, v);
 	case OPTION_LATER:
-		if (v->kind == VALUE_BOOL && !v->number)
-			return true; /* off is what it is */
-		problem_add(a->problems, PROBLEM_WARNING, v->at, "%s is known but not supported yet: it has no effect (%s)", a->name,
-			    r->doc);
-		return true;
+		return assign_later(a, r, v);
 	case OPTION_INERT:
 		return true;
 	case OPTION_ADDRESS:

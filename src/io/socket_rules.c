@@ -36,6 +36,13 @@ static int direct(int fd, const struct socket_rules *r)
 	return 0;
 }
 
+void socket_rules_keepalive(int fd, uint32_t idle_s)
+{
+	wish(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+	wish(fd, IPPROTO_TCP, TCP_KEEPIDLE, (int)idle_s);
+	wish(fd, IPPROTO_TCP, TCP_KEEPINTVL, (int)(idle_s + 3) / 4);
+}
+
 static void tune_tcp(int fd, const struct socket_rules *r)
 {
 	if (r->send_buffer)
@@ -44,11 +51,8 @@ static void tune_tcp(int fd, const struct socket_rules *r)
 		wish(fd, SOL_SOCKET, SO_RCVBUF, (int)r->receive_buffer);
 	if (r->fast_open)
 		wish(fd, IPPROTO_TCP, TCP_FASTOPEN, FAST_OPEN_QUEUE);
-	if (r->keepalive_s) {
-		wish(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-		wish(fd, IPPROTO_TCP, TCP_KEEPIDLE, (int)r->keepalive_s);
-		wish(fd, IPPROTO_TCP, TCP_KEEPINTVL, (int)(r->keepalive_s + 3) / 4);
-	}
+	if (r->keepalive_s)
+		socket_rules_keepalive(fd, r->keepalive_s);
 }
 
 int socket_rules_open(int family, int type, const struct socket_rules *rules)

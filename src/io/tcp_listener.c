@@ -164,9 +164,5 @@ void tcp_listener_free(struct tcp_listener *l)
 
 struct addr tcp_listener_addr(const struct tcp_listener *l)
 {
-	struct sockaddr_storage ss = { 0 };
-	socklen_t len = sizeof(ss);
-
-	getsockname(l->io.fd, (struct sockaddr *)&ss, &len);
-	return addr_from_sockaddr((struct sockaddr *)&ss);
+	return addr_of_socket(l->io.fd);
 }

@@ -16,7 +16,6 @@
  */
 #include "io/tcp_socket.h"
 
-#include <limits.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -25,8 +24,7 @@
 #include "loop/loop.h"
 
 #define OUT_BOUND (256u * 1024)	 /* bytes accepted and not yet in the kernel */
-/* A prompt socket: a burst within one turn, and what waits while the kernel has
- * enough of its own. A datagram of 65,000 bytes still fits. */
+/* A prompt socket: a burst in one turn, and what waits while the kernel has enough; a datagram of 65,000 bytes fits. */
 #define PROMPT_BURST (128u * 1024)
 #define PROMPT_BOUND (72u * 1024)
 #define PROMPT_UNSENT (32 * 1024) /* bytes in the kernel that it could not send yet */
@@ -549,23 +547,13 @@ void tcp_socket_set_options(int fd, const struct tcp_socket_options *o)
 	setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &one, sizeof(one));
 	if (o->reset_on_death)
 		set_linger_reset(fd, true);
-	if (o->keepalive && !socket_rules_listeners.keepalive_s) {
-		int idle = KEEPALIVE_S, interval = KEEPALIVE_S / 4;
-
-		setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
-		setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
-		setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
-	}
+	if (o->keepalive && !socket_rules_listeners.keepalive_s)
+		socket_rules_keepalive(fd, KEEPALIVE_S);
 }
 
 struct addr tcp_socket_self(const struct stream *s)
 {
-	struct sockaddr_storage ss = { 0 };
-	socklen_t len = sizeof(ss);
-
-	if (getsockname(of(s)->io.fd, (struct sockaddr *)&ss, &len) < 0)
-		return (struct addr){ 0 };
-	return addr_from_sockaddr((struct sockaddr *)&ss);
+	return addr_of_socket(of(s)->io.fd);
 }
 
 struct stream *tcp_socket_new(int fd, const struct tcp_socket_options *o)

@@ -340,11 +340,7 @@ void udp_socket_close(struct udp_socket *s)
 
 struct addr udp_socket_addr(const struct udp_socket *s)
 {
-	struct sockaddr_storage ss = { 0 };
-	socklen_t len = sizeof(ss);
-
-	getsockname(s->io.fd, (struct sockaddr *)&ss, &len);
-	return addr_from_sockaddr((struct sockaddr *)&ss);
+	return addr_of_socket(s->io.fd);
 }
 
 int udp_socket_take_error(struct udp_socket *s)
