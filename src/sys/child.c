@@ -14,6 +14,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,10 +74,12 @@ int sys_child_find(const char *name, char *path, size_t size)
 
 static void default_signals(void)
 {
-	struct sigaction dfl = { .sa_handler = SIG_DFL };
+	/* Of the kernel's struct: handler SIG_DFL, no flags, no mask. Past glibc, which keeps
+	 * two signals for itself and would leave them ignored if our parent ignored them. */
+	static const unsigned long dfl[8];
 
-	for (int sig = 1; sig < NSIG; sig++)
-		sigaction(sig, &dfl, NULL); /* refused for KILL and STOP, which have no other */
+	for (int sig = 1; sig < NSIG; sig++) /* refused for KILL and STOP, which have no other */
+		syscall(SYS_rt_sigaction, sig, dfl, NULL, sizeof(uint64_t));
 }
 
 static int take_descriptors(int output)
