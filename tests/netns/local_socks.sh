@@ -3,7 +3,7 @@
 # server, and in ss-local's place in front of Debian's ss-server.
 . "$(dirname "$0")/lib.sh"
 begin "$0" "$@"
-lab_need curl
+lab_need curl proxychains4
 lab_start_web
 
 printf '{"password":{"users":[{"user_name":"joe","password":"hunter2hunter2"}]}}' >"$LAB_LOGS/users.json"
@@ -70,6 +70,11 @@ fetches "a user with his password gets in" "http://$WORLD4/3mb" --socks5 joe:hun
 refused "with another password he does not" "rejected by the SOCKS5 server" --socks5 joe:hunter3@127.0.0.1:1081 "http://$WORLD4/3mb"
 refused "nobody gets in without one" "No authentication method was acceptable" --socks5 127.0.0.1:1081 "http://$WORLD4/3mb"
 refused "nor by SOCKS4, which has none" "rejected or failed" --socks4 127.0.0.1:1081 "http://$WORLD4/3mb"
+
+printf 'strict_chain\nproxy_dns\ntcp_read_time_out 15000\ntcp_connect_time_out 8000\n[ProxyList]\nsocks5 127.0.0.1 1080\n' >"$LAB_LOGS/proxychains.conf"
+exec_in client proxychains4 -q -f "$LAB_LOGS/proxychains.conf" curl -sS --max-time 30 --noproxy "" -o "$LAB_LOGS/got" "http://$WORLD4/3mb" 2>>"$LAB_LOGS/curl.log"
+check "a program under proxychains" cmp -s "$LAB_LOGS/got" "$LAB_LOGS/web/root/3mb"
+rm -f "$LAB_LOGS/got"
 
 for target in "$WORLD4" "$WORLD6"; do
 	equal "UDP ASSOCIATE to $target: sizes, fragments, strangers, life, junk, many at once, crossed" \
