@@ -75,22 +75,28 @@ static json_t *line_take(struct line *l, bool *whole)
 	return v;
 }
 
-static bool wait_for(int fd, short events, uint64_t until)
+static bool wait_for(int fd, short events, uint64_t until, const struct worker_talk *talk)
 {
-	struct pollfd p = { .fd = fd, .events = events };
+	struct pollfd p[2] = { { .fd = fd, .events = events }, { .fd = talk ? talk->fd : -1, .events = POLLIN } };
 	uint64_t now = clock_ms();
 
-	return now < until && (poll(&p, 1, (int)(until - now)) >= 0 || errno == EINTR);
+	if (now >= until)
+		return false;
+	if (poll(p, 2, (int)(until - now)) < 0)
+		return errno == EINTR;
+	if (p[1].revents)
+		talk->hear(talk->owner);
+	return true;
 }
 
-static int write_all(int fd, const char *data, size_t len, uint64_t until)
+static int write_all(int fd, const char *data, size_t len, uint64_t until, const struct worker_talk *talk)
 {
 	while (len) {
 		ssize_t n = send(fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 
 		if (n < 0 && errno != EAGAIN && errno != EINTR)
 			return -errno;
-		if (n < 0 && !wait_for(fd, POLLOUT, until))
+		if (n < 0 && !wait_for(fd, POLLOUT, until, talk))
 			return -ETIMEDOUT;
 		if (n > 0) {
 			data += n;
@@ -101,14 +107,14 @@ static int write_all(int fd, const char *data, size_t len, uint64_t until)
 }
 
 /* v: stolen. */
-static int write_line(int fd, json_t *v, uint64_t until)
+static int write_line(int fd, json_t *v, uint64_t until, const struct worker_talk *talk)
 {
 	char *text = json_text_line(v);
 	int err = -ENOMEM;
 
 	json_decref(v);
 	if (text) {
-		err = write_all(fd, text, strlen(text), until);
+		err = write_all(fd, text, strlen(text), until, talk);
 		explicit_bzero(text, strlen(text));
 	}
 	free(text);
@@ -135,7 +141,7 @@ static json_t *take_answer(struct line *l, json_int_t number)
 	}
 }
 
-json_t *worker_link_ask(int fd, const json_t *request)
+json_t *worker_link_ask(int fd, const json_t *request, const struct worker_talk *talk)
 {
 	static json_int_t last;
 	uint64_t until = clock_ms() + WAIT_MS;
@@ -143,9 +149,9 @@ json_t *worker_link_ask(int fd, const json_t *request)
 	struct line line = { 0 };
 	json_t *answer = NULL;
 
-	if (write_line(fd, json_pack("{s:I,s:O}", "number", number, "request", request), until) < 0)
+	if (write_line(fd, json_pack("{s:I,s:O}", "number", number, "request", request), until, talk) < 0)
 		return NULL;
-	while (!answer && wait_for(fd, POLLIN, until)) {
+	while (!answer && wait_for(fd, POLLIN, until, talk)) {
 		if (line_read(&line, fd) < 0)
 			break;
 		answer = take_answer(&line, number);
@@ -167,7 +173,7 @@ static void answer_line(json_t *v)
 
 	if (request && number)
 		write_line(served_fd, json_pack("{s:O,s:o}", "number", number, "answer", engine_request(request)),
-			   clock_ms() + WAIT_MS);
+			   clock_ms() + WAIT_MS, NULL);
 }
 
 static void on_ready(struct loop_watch *w, unsigned events)

@@ -11,8 +11,16 @@
 
 /* ---- the supervisor ---- */
 
-/* Waits for the answer, for two seconds at most. A new reference, or NULL: there is none. */
-json_t *worker_link_ask(int fd, const json_t *request);
+/* What the one who is asked says by another way before he can answer: it blocks
+ * when that way is full, so whoever waits for him listens there too. */
+struct worker_talk {
+	int fd;
+	void (*hear)(void *owner);
+	void *owner;
+};
+
+/* Waits for the answer, for two seconds at most; talk: or NULL. A new reference, or NULL: there is none. */
+json_t *worker_link_ask(int fd, const json_t *request, const struct worker_talk *);
 
 /* ---- a worker ---- */
 

@@ -168,19 +168,13 @@ static void on_message(struct slot *s, const struct worker_message *m, int fd)
 }
 
 /* Whatever a worker has said so far. */
-static void read_words(struct slot *s)
+void workers_hear(struct slot *s)
 {
 	struct worker_message m;
 	int fd;
 
 	while (s->words >= 0 && worker_words_receive(s->words, &m, &fd) == 1)
 		on_message(s, &m, fd);
-}
-
-void workers_hear(struct supervisor *u)
-{
-	for (int i = 0; i < u->n; i++)
-		read_words(&u->slots[i]);
 }
 
 static void on_words(struct loop_watch *w, unsigned events)
@@ -308,7 +302,7 @@ static void say_end(const struct slot *s, int status, uint64_t wait_ms)
 /* Its last words are read, its numbers are ours now. */
 static void bury(struct slot *s)
 {
-	read_words(s);
+	workers_hear(s);
 	loop_watch_stop(&s->words_watch);
 	close(s->words);
 	close(s->link);

@@ -16,18 +16,27 @@
 
 static struct supervisor *self; /* one per process: requests have no owner */
 
-static json_t *ask(const struct slot *s, const json_t *request)
+static void hear(void *owner)
 {
-	json_t *answer = worker_link_ask(s->link, request);
+	workers_hear(owner);
+}
 
-	return answer ? answer : engine_request_error("worker %d gives no answer", s->index);
+/* NULL, logged: it gives none. */
+static json_t *ask(struct slot *s, const json_t *request)
+{
+	struct worker_talk talk = { .fd = s->words, .hear = hear, .owner = s };
+	json_t *answer = worker_link_ask(s->link, request, &talk);
+
+	if (!answer)
+		log_warn("worker %d gives no answer", s->index);
+	return answer;
 }
 
 /* Adds the documents of all to `sum`. */
 static json_t *add_answers(json_t *sum, const json_t *request)
 {
 	for (int i = 0; i < self->n; i++) {
-		json_t *more = self->slots[i].state == SLOT_READY ? worker_link_ask(self->slots[i].link, request) : NULL;
+		json_t *more = self->slots[i].state == SLOT_READY ? ask(&self->slots[i], request) : NULL;
 
 		if (more)
 			engine_status_add_up(sum, more);
@@ -45,20 +54,24 @@ static json_t *sum_status(const json_t *request)
 	return add_answers(sum, request);
 }
 
-/* The first that says no is the answer, and those after it are not asked. */
+/* The first that says no is the answer, and those after it are not asked. One that
+ * says nothing has died, and its next life hears of it, or is slow, and will read it. */
 static json_t *order_all(const json_t *request)
 {
 	json_t *answer = NULL;
 
 	for (int i = 0; i < self->n; i++) {
-		if (self->slots[i].state != SLOT_READY)
+		json_t *more = self->slots[i].state == SLOT_READY ? ask(&self->slots[i], request) : NULL;
+
+		if (!more)
 			continue;
 		json_decref(answer);
-		answer = ask(&self->slots[i], request);
+		answer = more;
 		if (json_object_get(answer, "error"))
 			break;
 	}
-	workers_hear(self);
+	for (int i = 0; i < self->n; i++)
+		workers_hear(&self->slots[i]);
 	return answer ? answer : engine_request_error("no worker is there to answer");
 }
 
@@ -116,7 +129,7 @@ static int update(void *owner, const struct config *fresh)
 
 static void tell(void *owner, const json_t *request)
 {
-	json_decref(worker_link_ask(((struct slot *)owner)->link, request));
+	json_decref(ask(owner, request));
 }
 
 void workers_brief(struct supervisor *u, struct slot *s)

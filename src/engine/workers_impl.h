@@ -41,9 +41,9 @@ struct supervisor {
 	struct loop_timer kill_timer;
 };
 
-/* Takes in what workers have said by now: what they say while they are asked would
- * else wait for the loop, and a port that all have left would look taken. */
-void workers_hear(struct supervisor *);
+/* Takes in what a worker has said by now: what it says while it is asked would else
+ * wait for the loop, and a port that all have left would look taken. */
+void workers_hear(struct slot *);
 
 /* The supervisor answers what an engine answers (status.h), and reloads, by way of
  * its workers. */

@@ -170,6 +170,24 @@ kill -KILL "$first" "$second"
 equal "and so do their next lives" "failed:0 slow:False" "$(through $WORKERS_PY fresh "$WORLD4" 20 10)"
 equal "status has his numbers once, of both" "1 1" \
 	"$(status "len([u for u in d['users'] if u['name'] == 'bob']), len(d['ports'])" | tr -d '(),')"
+mapfile -t crowd < <("$PYTHON" -c 'import base64, os
+for i in range(400): print("u%d:%s" % (i, base64.b64encode(os.urandom(32)).decode()))')
+with_users "alice:$ALICE" "${crowd[@]}"
+kill -HUP "$SERVER_PID"
+lab_wait "400 users" status_is "len(d['users']) == 401"
+with_users "alice:$ALICE" "bob:$BOB"
+kill -HUP "$SERVER_PID"
+lab_wait "400 users to be gone from both workers" status_is "len(d['users']) == 2"
+ok "400 users at once are nobody's any more: a worker that has much to say is listened to"
+read -r first second < <(worker_pids)
+with_users "alice:$ALICE"
+kill -STOP "$SERVER_PID"
+kill -KILL "$second"
+kill -HUP "$SERVER_PID"
+kill -CONT "$SERVER_PID"
+lab_wait "a new worker" status_is "len(d['workers']) == 2 and $second not in [w['pid'] for w in d['workers']]"
+equal "a worker dies as the config is reloaded: its next life has the new one, as the other has" alice \
+	"$(status "' '.join(u['name'] for u in d['users'])")"
 KEY=
 
 # --- a manager's orders ---------------------------------------------------------------------

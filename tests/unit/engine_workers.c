@@ -100,7 +100,7 @@ static json_t *request_of(const char *name, size_t padding)
 
 static void expect_echo(int fd, size_t padding)
 {
-	json_t *request = request_of("echo", padding), *answer = worker_link_ask(fd, request);
+	json_t *request = request_of("echo", padding), *answer = worker_link_ask(fd, request, NULL);
 
 	assert_true(answer && json_equal(answer, request));
 	json_decref(answer);
@@ -123,7 +123,7 @@ static void a_question_has_its_own_answer(void **state)
 	close(pair[1]);
 	for (size_t padding = 0; padding < 2000000; padding = padding * 5 + 1)
 		expect_echo(pair[0], padding); /* longer than any socket buffer, too */
-	assert_null(worker_link_ask(pair[0], late));
+	assert_null(worker_link_ask(pair[0], late, NULL));
 	expect_echo(pair[0], 10); /* and not the answer that comes now */
 	expect_echo(pair[0], 10);
 	close(pair[0]);
@@ -147,9 +147,9 @@ static void a_dead_worker_gives_no_answer(void **state)
 		_exit(0);
 	}
 	close(pair[1]);
-	assert_null(worker_link_ask(pair[0], request));
+	assert_null(worker_link_ask(pair[0], request, NULL));
 	waitpid(pid, NULL, 0);
-	assert_null(worker_link_ask(pair[0], request));
+	assert_null(worker_link_ask(pair[0], request, NULL));
 	close(pair[0]);
 	json_decref(request);
 }
