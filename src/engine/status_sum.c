@@ -16,7 +16,7 @@ static bool is_one_of(const char *word, const char *const *words)
 static void add_number(json_t *sum, const char *key, json_t *mine, const json_t *more)
 {
 	static const char *const first[] = { "pid", "port", "mtu", "clock_skew_s", "rtt_ms", "score", "udp_rtt_ms", "udp_score",
-					    "servers", "left_out", "age_s", "bytes_used", "bytes_remaining", NULL };
+					    "servers", "users", "left_out", "age_s", "bytes_used", "bytes_remaining", NULL };
 	uint64_t a = (uint64_t)json_integer_value(mine), b = (uint64_t)json_integer_value(more);
 
 	if (is_one_of(key, first))

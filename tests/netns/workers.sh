@@ -168,8 +168,8 @@ equal "SIGHUP: both workers know him" "failed:0 slow:False" "$(through $WORKERS_
 read -r first second < <(worker_pids)
 kill -KILL "$first" "$second"
 equal "and so do their next lives" "failed:0 slow:False" "$(through $WORKERS_PY fresh "$WORLD4" 20 10)"
-equal "status has his numbers once, of both" "1 1" \
-	"$(status "len([u for u in d['users'] if u['name'] == 'bob']), len(d['ports'])" | tr -d '(),')"
+equal "status has his numbers once, of both, and counts two users, not those of each worker" "1 1 2" \
+	"$(status "len([u for u in d['users'] if u['name'] == 'bob']), len(d['ports']), d['ports'][0]['users']" | tr -d '(),')"
 mapfile -t crowd < <("$PYTHON" -c 'import base64, os
 for i in range(400): print("u%d:%s" % (i, base64.b64encode(os.urandom(32)).decode()))')
 with_users "alice:$ALICE" "${crowd[@]}"
