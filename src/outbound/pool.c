@@ -10,7 +10,8 @@
  * (pool_port.c) promises nothing, so an association moves on its next packet.
  *
  * Members are counted references: a reload replaces them while dials and ports
- * of theirs live, and the outbound behind each frees itself with its last flow.
+ * of theirs live. The last to let go frees the outbound behind it, which itself
+ * lives on until its last flow has ended.
  */
 #include "outbound/pool.h"
 
@@ -31,12 +32,25 @@ struct pool_member *pool_member_hold(struct pool_member *m)
 	return m;
 }
 
-void pool_member_release(struct pool_member *m)
+static void forget_member(struct pool_member *m)
 {
-	if (--m->refs)
-		return;
 	free(m->address);
 	free(m);
+}
+
+static void free_member(struct loop_work *w)
+{
+	struct pool_member *m = container_of(w, struct pool_member, free_work);
+
+	m->outbound->ops->free(m->outbound);
+	forget_member(m);
+}
+
+/* In the deferred pass: the outbound may be what is telling us right now. */
+void pool_member_release(struct pool_member *m)
+{
+	if (--m->refs == 0)
+		loop_defer(&m->free_work, free_member);
 }
 
 /* The same in every worker and after every restart, unlike base/hash. */
@@ -69,11 +83,13 @@ static struct pool_member *member_new(struct pool *p, const struct pool_member_o
 	return m;
 }
 
+/* Who holds it may have yet to ask it: a dial that began before a reload tries
+ * the servers that it was given. */
 static void member_retire(struct pool_member *m)
 {
 	pool_probe_stop(m);
-	m->outbound->ops->free(m->outbound);
-	pool_member_release(m);
+	if (--m->refs == 0)
+		free_member(&m->free_work);
 }
 
 /* What is known of the same server, from before a reload. */
@@ -181,8 +197,8 @@ static int set_members(struct pool *p, const struct pool_member_options *o, int 
 	}
 	if (p->members && p->n == n)
 		return 0;
-	while (p->n)
-		pool_member_release(p->members[--p->n]);
+	while (p->n) /* their outbounds stay the caller's */
+		forget_member(p->members[--p->n]);
 	free(p->members);
 	p->members = NULL;
 	return -ENOMEM;

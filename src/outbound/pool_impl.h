@@ -33,6 +33,7 @@ struct pool_member {
 	uint64_t base_up, base_down; /* before a reload */
 	uint64_t name_hash;
 	uint32_t refs; /* the pool's, tries, ports */
+	struct loop_work free_work;
 };
 
 struct pool {

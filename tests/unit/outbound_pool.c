@@ -503,7 +503,8 @@ static void a_reload_keeps_what_is_known_and_what_stands(void **state)
 	d = app_dials("10.0.0.1"); /* server b, still dialing */
 	assert_int_equal(fakes[1].dials, 2);
 	assert_int_equal(pool_update(pool, &o, &m, 1), 0);
-	assert_int_equal(fakes[0].freed + fakes[1].freed, 2);
+	assert_int_equal(fakes[0].freed, 0); /* the dial's second choice */
+	assert_int_equal(fakes[1].freed, 0);
 	again.outbound.seen.up = 5;
 	assert_int_equal(status(0).up, 1005);
 	assert_string_equal(status(0).state, "up");
@@ -512,15 +513,43 @@ static void a_reload_keeps_what_is_known_and_what_stands(void **state)
 	stands(1);
 	assert_ptr_equal(opened, &streams[1]);
 	(void)d;
+	loop_turn();
+	assert_int_equal(fakes[0].freed, 1);
+	assert_int_equal(fakes[1].freed, 0); /* the association's */
 	app_dials("10.0.0.1"); /* a new flow goes to the new one */
 	assert_int_equal(again.dials, 1);
 	again.events[0]->failed(again.owners[0], END_REFUSED);
 	assert_int_equal(failed, END_REFUSED);
 	datagram_end(p, END_DONE);
-	pool->ops->free(pool);
-	assert_int_equal(again.freed, 1);
 	loop_turn();
+	assert_int_equal(fakes[1].freed, 1);
+	pool->ops->free(pool);
+	loop_turn();
+	assert_int_equal(again.freed, 1);
 	loop_free();
+}
+
+static void a_dial_goes_on_to_servers_that_a_reload_has_replaced(void **state)
+{
+	struct pool_options o = { .policy = POOL_ORDER, .max_rtt_ms = 1000, .interval_ms = 1000, .probe_path = "/" };
+	struct fake again = { .outbound = { .ops = &fake_ops, .name = "c" } };
+	struct pool_member_options m = { &again.outbound, "c", 1000, 1000 };
+
+	(void)state;
+	begin(POOL_ORDER, 3);
+	app_dials("10.0.0.1");
+	assert_int_equal(pool_update(pool, &o, &m, 1), 0);
+	loop_turn();
+	assert_int_equal(fakes[1].freed, 0); /* it has yet to be asked */
+	fails(0, END_REFUSED);
+	assert_int_equal(fakes[1].dials, 1);
+	fails(1, END_REFUSED);
+	stands(2);
+	assert_ptr_equal(opened, &streams[2]);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(fakes[i].freed, 0); /* not while they tell */
+	end(3);
+	assert_int_equal(again.freed, 1);
 }
 
 int main(void)
@@ -539,6 +568,7 @@ int main(void)
 		cmocka_unit_test(probes_find_the_near_one),
 		cmocka_unit_test(a_probe_without_an_answer_is_a_failure),
 		cmocka_unit_test(a_reload_keeps_what_is_known_and_what_stands),
+		cmocka_unit_test(a_dial_goes_on_to_servers_that_a_reload_has_replaced),
 	};
 
 	return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
