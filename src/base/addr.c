@@ -92,6 +92,13 @@ size_t addr_ip_len(const struct addr *a)
 	return a->family == AF_INET ? 4 : a->family == AF_INET6 ? 16 : 0;
 }
 
+bool addr_is_any(const struct addr *a)
+{
+	static const uint8_t zero[sizeof(a->ip)];
+
+	return a->family && memcmp(&a->ip, zero, sizeof(zero)) == 0;
+}
+
 bool addr_ip_equal(const struct addr *a, const struct addr *b)
 {
 	return a->family == b->family && memcmp(a->ip.bytes, b->ip.bytes, addr_ip_len(a)) == 0;

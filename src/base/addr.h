@@ -50,6 +50,8 @@ socklen_t addr_to_sockaddr(const struct addr *a, struct sockaddr_storage *ss);
 socklen_t addr_to_sockaddr6(const struct addr *a, struct sockaddr_storage *ss);
 
 bool addr_equal(const struct addr *a, const struct addr *b);
+/* 0.0.0.0 or ::, whatever the port. */
+bool addr_is_any(const struct addr *a);
 bool addr_ip_equal(const struct addr *a, const struct addr *b);
 /* Keyed (base/hash.h), of address, port and family: equal addresses hash alike. */
 uint64_t addr_hash(const struct addr *a);

@@ -80,7 +80,10 @@ static void unknown_option(struct args *a, const char *arg)
 
 	if (other)
 		a->failed = help_usage_error(a->command, "%.*s is an option of `gatun %s`", (int)len, arg,
-					     other->where & FOR_RUN ? "run" : other->where & FOR_SERVER ? "server" : "local");
+					     other->where & FOR_RUN			? "run"
+					     : !(other->where & FOR_SERVER)	? "local"
+					     : other->where & FOR_LOCAL		? "server` and `gatun local"
+										: "server");
 	else if (arg[1] != '-')
 		a->failed = help_usage_error(a->command, "unknown option -%c", arg[1]);
 	else if (near.best)
@@ -183,6 +186,8 @@ static void walk_word(struct args *a, int i)
 {
 	if (url_is_ss(a->argv[i])) {
 		add_given(a, NULL, a->argv[i]);
+	} else if (wants_command(a) && strstr(a->argv[i], "://") && !find_url(a)) { /* which may hold a password */
+		a->failed = help_usage_error(a->command, "the URL of a server begins with ss://, and this one does not");
 	} else if (wants_command(a)) {
 		fprintf(stderr, "gatun run: write -- before the command:\n");
 		print_corrected(a, a->argv + i);

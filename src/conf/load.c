@@ -48,7 +48,11 @@ bool load_file(struct loading *l, const char *path)
 	ssize_t n = fd < 0 ? -errno : text_file_read(fd, FILE_MAX, &l->text);
 
 	l->problems.source = standard ? "standard input" : path;
-	if (n < 0)
+	if (n < 0 && strstr(path, "://")) { /* which may hold a password */
+		l->problems.source = "URL";
+		problem_add(&l->problems, PROBLEM_ERROR, 0, "%s",
+			    url_is_ss(path) ? "-c wants a file; an ss:// URL stands by itself" : "neither a file nor an ss:// URL");
+	} else if (n < 0)
 		explain_unreadable(l, n);
 	else if (!standard)
 		advise_on_mode(l, fd);
@@ -122,6 +126,20 @@ static bool is_opened(const struct local_spec *s, uint32_t command)
 	return command != FOR_RUN || !s->at;
 }
 
+/* All but a tunnel and a resolver take TCP whatever their mode; UDP may be elsewhere. */
+static void check_distinct_locals(struct loading *l)
+{
+	const struct config *c = l->config;
+	char where[ADDR_STRLEN];
+
+	for (int i = 0; i < c->n_locals; i++)
+		for (int j = 0; j < i; j++)
+			if (c->locals[i].listen.port && addr_equal(&c->locals[i].listen, &c->locals[j].listen) &&
+			    (c->locals[i].mode & c->locals[j].mode & MODE_TCP_ONLY))
+				problem_add(&l->problems, PROBLEM_ERROR, 0, "two inbounds listen on %s",
+					    addr_format(&c->locals[i].listen, where));
+}
+
 static void check_locals(struct loading *l, uint32_t command)
 {
 	struct config *c = l->config;
@@ -136,6 +154,7 @@ static void check_locals(struct loading *l, uint32_t command)
 		else if (!left)
 			left = &l->locals.items[i];
 	}
+	check_distinct_locals(l);
 	if (left)
 		problem_add(&l->problems, PROBLEM_ADVICE, left->at, "a file's inbounds are opened by `gatun local`; `gatun run` opens those of its options");
 }

@@ -32,9 +32,12 @@ static int fail(char *err, size_t err_size, const char *message)
 	return -EINVAL;
 }
 
+/* What comes along when a URL is copied. */
+#define SPACE " \t\r\n"
+
 bool url_is_ss(const char *text)
 {
-	return strncasecmp(text, SCHEME, strlen(SCHEME)) == 0;
+	return strncasecmp(text + strspn(text, SPACE), SCHEME, strlen(SCHEME)) == 0;
 }
 
 static int hex_digit(char c)
@@ -291,12 +294,16 @@ static int parse_parts(struct part in, char *scratch, struct server_spec *out, c
 
 int url_parse(const char *text, struct server_spec *out, char *err, size_t err_size)
 {
-	size_t len = strnlen(text, URL_MAX + 1);
+	size_t len;
 	char *scratch;
 	int result;
 
 	if (!url_is_ss(text))
 		return fail(err, err_size, "not an ss:// URL");
+	text += strspn(text, SPACE);
+	len = strnlen(text, URL_MAX + 1);
+	while (len && strchr(SPACE, text[len - 1]))
+		len--;
 	if (len > URL_MAX)
 		return fail(err, err_size, "the URL is longer than 8192 bytes");
 	scratch = malloc(len + 1);

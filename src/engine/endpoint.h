@@ -33,6 +33,7 @@ struct endpoint {
 	bool relay;	/* it passes its users on */
 	struct egress *egress, *fresh_egress; /* the same, of the way out */
 	struct outbound *relay_out;
+	bool only_v6;	/* it is ::, beside one at 0.0.0.0 */
 	bool managed;	/* the manager's: no config names it */
 	bool named;	/* a reload's mark: the config names it */
 };

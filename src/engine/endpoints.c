@@ -7,8 +7,11 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
+#include "base/log.h"
 #include "engine/endpoint.h"
+#include "io/socket_rules.h"
 
 struct endpoints {
 	struct endpoints_options options;
@@ -38,6 +41,48 @@ static void unclaim_all(struct endpoints *s)
 		container_of(it, struct endpoint, node)->named = false;
 }
 
+/* ---- :: beside 0.0.0.0 ---- */
+
+static bool is_split(const struct config *c, const struct config_server *six)
+{
+	struct addr four = { .family = AF_INET, .port = six->address.ip.port };
+
+	if (target_is_name(&six->address) || six->address.ip.family != AF_INET6 || !addr_is_any(&six->address.ip))
+		return false;
+	for (int i = 0; i < c->n_servers; i++)
+		if (addr_equal(&c->servers[i].address.ip, &four) && (c->servers[i].mode & six->mode))
+			return true;
+	return false;
+}
+
+/* Per protocol: :: for both beside 0.0.0.0 for TCP still takes IPv4's datagrams. */
+static void split_families(const struct config *c)
+{
+	socket_rules_split_forget();
+	for (int i = 0; i < c->n_servers; i++) {
+		const struct addr *a = &c->servers[i].address.ip;
+
+		if (target_is_name(&c->servers[i].address) || a->family != AF_INET || !addr_is_any(a))
+			continue;
+		if (c->servers[i].mode & MODE_TCP_ONLY)
+			socket_rules_split(SOCK_STREAM, a->port);
+		if (c->servers[i].mode & MODE_UDP_ONLY)
+			socket_rules_split(SOCK_DGRAM, a->port);
+	}
+}
+
+/* An open socket stays of one family or of both: said aloud, or IPv4 would be lost in silence. */
+static int keeps_families(const struct endpoint *e, const struct config *c, const struct config_server *now)
+{
+	char where[ADDR_STRLEN];
+
+	if (!e->only_v6 || is_split(c, now))
+		return 0;
+	log_error("%s was opened beside 0.0.0.0, for IPv6 alone: to take IPv4 as well it needs another start",
+		  addr_format(&e->listen, where));
+	return -EADDRINUSE;
+}
+
 /* ---- life ---- */
 
 struct endpoints *endpoints_new(const struct endpoints_options *o)
@@ -48,6 +93,7 @@ struct endpoints *endpoints_new(const struct endpoints_options *o)
 		return NULL;
 	s->options = *o;
 	list_init(&s->all);
+	split_families(o->config);
 	return s;
 }
 
@@ -66,6 +112,7 @@ static int add(struct endpoints *s, struct list *to, const struct config_server 
 	if (!e)
 		return err;
 	e->managed = managed;
+	e->only_v6 = is_split(s->options.config, c);
 	list_append(to, &e->node);
 	return 0;
 }
@@ -84,9 +131,14 @@ static int prepare(struct endpoints *s, struct list *fresh)
 	int err = 0;
 
 	unclaim_all(s);
+	split_families(c);
 	for (int i = 0; i < c->n_servers && !err; i++) {
 		struct endpoint *e = claim(s, &c->servers[i]);
 
+		if (e)
+			err = keeps_families(e, c, &c->servers[i]);
+		if (err)
+			break;
 		if (e && endpoint_can_become(e, &c->servers[i]))
 			err = endpoint_prepare(e, &s->options, &c->servers[i]);
 		else if (!e)
@@ -111,8 +163,10 @@ static struct endpoint *replace(struct endpoints *s, struct endpoint *e, const s
 
 	endpoint_close(e, false);
 	e = endpoint_open(&s->options, c, &err);
-	if (e)
+	if (e) {
+		e->only_v6 = is_split(s->options.config, c);
 		list_append(&s->all, &e->node);
+	}
 	return e;
 }
 
@@ -153,6 +207,7 @@ int endpoints_update(struct endpoints *s, const struct config *config)
 	err = prepare(s, &fresh);
 	if (err) {
 		s->options.config = old;
+		split_families(old);
 		withdraw(s, &fresh);
 		return err;
 	}

@@ -200,7 +200,7 @@ static void log_refused(const struct config_local *c, int err)
 	char where[ADDR_STRLEN];
 
 	log_error("cannot listen on %s: %s err=%s", addr_format(&c->listen, where),
-		  err == EADDRINUSE	 ? "another program has this port"
+		  err == EADDRINUSE	 ? "this port is taken"
 		  : err == EACCES	 ? "ports below 1024 need root, and only at the start"
 		  : err == EADDRNOTAVAIL ? "this machine has no such address"
 					 : "the system said no",

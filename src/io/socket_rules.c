@@ -21,6 +21,32 @@ void socket_rules_set_listeners(const struct socket_rules *r)
 	socket_rules_listeners = *r;
 }
 
+static uint8_t split[2][(UINT16_MAX + 1) / 8]; /* by type and port; its pages are not there until one is set */
+static bool any_split;
+
+static uint8_t *split_byte(int type, uint16_t port)
+{
+	return &split[type == SOCK_DGRAM][port / 8];
+}
+
+void socket_rules_split(int type, uint16_t port)
+{
+	*split_byte(type, port) |= (uint8_t)(1u << port % 8);
+	any_split = true;
+}
+
+void socket_rules_split_forget(void)
+{
+	if (any_split)
+		memset(split, 0, sizeof(split));
+	any_split = false;
+}
+
+bool socket_rules_only_v6(int type, const struct addr *a)
+{
+	return socket_rules_listeners.ipv6_only || (addr_is_any(a) && (*split_byte(type, a->port) >> a->port % 8 & 1));
+}
+
 static void wish(int fd, int level, int name, int value)
 {
 	setsockopt(fd, level, name, &value, sizeof(value));

@@ -32,6 +32,12 @@ struct socket_rules {
 /* What listeners of this process obey: set once, before the first, copied. */
 void socket_rules_set_listeners(const struct socket_rules *);
 extern struct socket_rules socket_rules_listeners;
+/* At this port 0.0.0.0 has a socket of type (SOCK_STREAM, SOCK_DGRAM) of its own, so :: opened from
+ * now on does not take IPv4; the kernel would refuse the second. forget: at none any more. */
+void socket_rules_split(int type, uint16_t port);
+void socket_rules_split_forget(void);
+/* Is a listener that is opened at a to take IPv6 alone? */
+bool socket_rules_only_v6(int type, const struct addr *a);
 
 /* A non-blocking, close-on-exec socket of this family and type, the rules
  * applied to it but for the source address. rules: NULL is none. -errno. */

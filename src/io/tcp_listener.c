@@ -102,7 +102,7 @@ static int bind_and_listen(const void *context, bool shared)
 	const struct addr *a = &l->at;
 	struct sockaddr_storage ss;
 	socklen_t len = addr_to_sockaddr(a, &ss);
-	int one = 1, only = socket_rules_listeners.ipv6_only, err;
+	int one = 1, only = socket_rules_only_v6(SOCK_STREAM, a), err;
 	int fd = socket_rules_open(ss.ss_family, SOCK_STREAM, &socket_rules_listeners);
 
 	if (fd < 0)

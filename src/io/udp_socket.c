@@ -227,7 +227,7 @@ static void set_buffers(int fd, uint32_t bytes)
 
 static void set_options(int fd, const struct udp_socket_options *o, uint16_t family)
 {
-	bool whole = o->rules && o->rules->no_fragments, only = o->listens && socket_rules_listeners.ipv6_only;
+	bool whole = o->rules && o->rules->no_fragments, only = o->listens && socket_rules_only_v6(SOCK_DGRAM, o->bind);
 
 	set_int(fd, IPPROTO_IP, IP_MTU_DISCOVER, whole ? IP_PMTUDISC_DO : IP_PMTUDISC_DONT);
 	set_int(fd, IPPROTO_IP, IP_RECVERR, 1);

@@ -6,6 +6,18 @@ GOOD='ss://YWVzLTI1Ni1nY206cTNacDhMdzBWdFl4N0JuMktkSjVSZ1E@192.0.2.1:8388#home'
 run check "$GOOD"
 ok "a good URL: ok, what it would do, exit code 0" eval 'code 0 && [ -z "$ERR" ] && out_has "ok" && out_has "\"home\" at 192.0.2.1:8388: aes-256-gcm" && out_has "gatun run: carries TCP and UDP"'
 
+run check " $GOOD "
+ok "so is one that was copied with blanks around it" eval 'code 0 && [ -z "$ERR" ] && out_has "\"home\" at 192.0.2.1:8388"'
+run check "vm${GOOD#s}"
+ok "what is no file and no ss:// URL is called that, and is not repeated" \
+	eval 'code 3 && err_has "neither a file nor an ss:// URL" && ! grep -q YWVzLTI1 out err'
+run run "vm${GOOD#s}" -- true
+ok "nor as the server of a command" eval 'code 125 && err_has "begins with ss://" && ! grep -q YWVzLTI1 out err'
+printf '{"server":"127.0.0.1","server_port":8388,"method":"aes-256-gcm","password":"q3Zp8Lw0VtYx7Bn2KdJ5RgQ","locals":[{"local_port":1080},{"protocol":"http","local_port":1080}]}' >two.json
+chmod 600 two.json
+run check two.json
+ok "two inbounds on one port" eval 'code 3 && err_has "two inbounds listen on 127.0.0.1:1080"'
+
 cat >c.json <<'J'
 {
 	// my server

@@ -90,6 +90,10 @@ for address in "$SERVER4" "$SERVER6"; do
 	SERVER=$(lab_host_port "$address" "$SERVER_PORT")
 	equal "it is reached at $address" ok "$(through $PROBE short-once "$WORLD4")"
 done
+sed "s/, \"0.0.0.0\"//" "$LAB_LOGS/any.json" >"$LAB_LOGS/six.json" && cat "$LAB_LOGS/six.json" >"$LAB_LOGS/any.json"
+kill -HUP "$SERVER_PID"
+lab_wait "the reload to be refused" grep -q "for IPv6 alone" "$LAB_LOGS/any.server.log"
+equal "a reload that leaves IPv4 to ::, which does not take it now, changes nothing" ok "$(SERVER=$SERVER4:$SERVER_PORT through $PROBE short-once "$WORLD4")"
 lab_end "$SERVER_PID"
 SERVER_PID=
 

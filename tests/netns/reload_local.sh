@@ -111,7 +111,7 @@ lab_wait "a holder of the port" grep -q there "$LAB_LOGS/holder.out"
 config "$FIRST" "$(inbound socks 1084), $(inbound socks 1085)"
 reload "nothing has changed"
 kill "$holder"
-matches "a port that another program has is named" "cannot listen on 127.0.0.1:1085: another program has this port" "$LAB_LOGS/local.log"
+matches "a port that another program has is named" "cannot listen on 127.0.0.1:1085: this port is taken" "$LAB_LOGS/local.log"
 check "no other is opened" closed 1084
 equal "and the old ones stay: the same socket" "$before" "$(listener 1080)"
 equal "with the old server" 200 "$(asks -x http://127.0.0.1:1080)"

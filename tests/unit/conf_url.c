@@ -43,6 +43,9 @@ static const struct form forms[] = {
 	{ "ss://YWVzLTI1Ni1nY206cEBzc0AxOTIuMC4yLjE6ODM4OA==#old", "aes-256-gcm", "p@ss", "192.0.2.1", 8388, "old" },
 	{ "ss://YWVzLTI1Ni1nY206cEBzc0AxOTIuMC4yLjE6ODM4OA", "aes-256-gcm", "p@ss", "192.0.2.1", 8388, NULL },
 	{ "ss://YWVzLTI1Ni1nY206cEBzc0BbOjoxXToxMA/", "aes-256-gcm", "p@ss", "::1", 10, NULL },
+	/* copied with what stood around it */
+	{ " \tss://YWVzLTI1Ni1nY206c2VjcmV0@192.0.2.1:8388\r\n", "aes-256-gcm", "secret", "192.0.2.1", 8388, NULL },
+	{ "ss://YWVzLTI1Ni1nY206c2VjcmV0@h:2#at home ", "aes-256-gcm", "secret", "h", 2, "at home" },
 	/* a tag that does not decode is decoration; one with @ and ? is only a tag */
 	{ "ss://YWVzLTI1Ni1nY206c2VjcmV0@h:2#100%", "aes-256-gcm", "secret", "h", 2, "100%" },
 	{ "ss://YWVzLTI1Ni1nY206c2VjcmV0@h:2#a@b?c", "aes-256-gcm", "secret", "h", 2, "a@b?c" },
