@@ -96,6 +96,29 @@ static bool has_effect(const struct option_row *r)
 	return r->key && r->type != OPTION_INERT && r->type != OPTION_LATER;
 }
 
+/* The object that a key stands in; NULL: the top level, too. */
+static const char *place_of(uint32_t where)
+{
+	static const struct {
+		uint32_t bit;
+		const char *name;
+	} places[] = {
+		{ IN_TOP, NULL },
+		{ IN_SERVER, "servers" },
+		{ IN_LOCAL, "locals" },
+		{ IN_BALANCER, "balancer" },
+		{ IN_RUNTIME, "runtime" },
+		{ IN_LIMITS, "limits" },
+		{ IN_USER, "users" },
+		{ IN_ONLINE, "online_config" },
+	};
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+		if (where & places[i].bit)
+			return places[i].name;
+	return NULL;
+}
+
 static void put_keys(void)
 {
 	char type[128];
@@ -107,8 +130,10 @@ static void put_keys(void)
 		put(r->key);
 		printf("*, ");
 		put(option_describe_type(r, type, sizeof(type)));
-		if (!(r->where & IN_TOP))
-			printf(", in %s", r->where & IN_SERVER ? "servers" : "locals");
+		if (place_of(r->where)) {
+			printf(", in ");
+			put(place_of(r->where));
+		}
 		putchar('\n');
 		put_doc(r);
 		printf("\n\n");
@@ -124,6 +149,11 @@ static void put_names(enum option_type type)
 			continue;
 		printf("%s", separator);
 		put(r->key);
+		if (place_of(r->where)) { /* elsewhere it may well mean something */
+			printf(" (in ");
+			put(place_of(r->where));
+			putchar(')');
+		}
 		separator = ", ";
 	}
 	printf(".\n");

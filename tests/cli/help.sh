@@ -41,6 +41,9 @@ ok "output that cannot be written is a failure" fails 1 'standard output'
 if [ -e "$BUILD/docs/gatun.1" ]; then
 	OUT=$(MANWIDTH=200 man -l "$BUILD/docs/gatun.1" 2>/dev/null | cat)
 	[ -n "$OUT" ] || OUT=$(cat "$BUILD/docs/gatun.1") # without man-db: the source
+	for key in policy:balancer config_url:online_config client_flows:limits worker_count:runtime; do
+		ok "the man page says where ${key%:*} stands" eval 'tr -d "\\" <"$BUILD/docs/gatun.1" | sed "s/f[BR]//g" | grep -q "^${key%:*}, .*, in ${key#*:}$"'
+	done
 	for command in $(sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p' <<<"$HELP"); do
 		ok "the man page has $command" out_has "gatun $command"
 	done
