@@ -9,6 +9,7 @@
 
 #include "base/list.h"
 #include "dns/chooser.h"
+#include "engine/outbounds.h"
 #include "inbound/dns_listener.h"
 #include "loop/loop.h"
 #include "outbound/direct.h"
@@ -20,15 +21,22 @@ struct local_dns {
 	struct dns_service *service;
 	struct dns_listener *listener;
 	struct loop_work free_work;
-	struct target *own; /* the tunnel's servers: their names are never asked through it */
+	struct target *own; /* the tunnel's servers, and what is dialled before them: never asked through it */
 };
+
+static int count_own(const struct config *c)
+{
+	return 2 * c->n_servers;
+}
 
 static struct target *own_names(const struct config *c)
 {
-	struct target *own = calloc((size_t)c->n_servers + 1, sizeof(*own));
+	struct target *own = calloc((size_t)count_own(c) + 1, sizeof(*own));
 
-	for (int i = 0; own && i < c->n_servers; i++)
-		own[i] = c->servers[i].address;
+	for (int i = 0; own && i < c->n_servers; i++) {
+		own[2 * i] = c->servers[i].address;
+		own[2 * i + 1] = *engine_outbound_first(&c->servers[i]);
+	}
 	return own;
 }
 
@@ -36,7 +44,7 @@ static bool open_service(struct local_dns *d, const struct config *c, const stru
 			 struct outbound *proxy)
 {
 	struct direct_options direct = { .allow_local = true, .rules = &c->outbound, .timeout_s = c->timeout };
-	struct dns_chooser_options o = { .acl = client_route_acl(route), .n_own = c->n_servers };
+	struct dns_chooser_options o = { .acl = client_route_acl(route), .n_own = count_own(c) };
 
 	o.own = d->own = own_names(c);
 	o.far = d->far = dns_upstream_new(proxy, &l->remote_dns);
@@ -78,7 +86,7 @@ void local_dns_change(struct local_dns *d, const struct config *c, const struct 
 {
 	struct target *own = own_names(c);
 
-	dns_chooser_change(d->service, client_route_acl(route), own, own ? c->n_servers : 0);
+	dns_chooser_change(d->service, client_route_acl(route), own, own ? count_own(c) : 0);
 	free(d->own);
 	d->own = own;
 }

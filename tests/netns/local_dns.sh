@@ -52,7 +52,7 @@ start_local()
 	cat >"$LAB_LOGS/dns.acl"
 	[ -z "${LOCAL_PID:-}" ] || lab_end "$LOCAL_PID"
 	cat >"$LAB_LOGS/local.json" <<-J
-		{ "server": "$SERVER4", "server_port": $SERVER_PORT, "method": "$METHOD", "password": "$KEY", "acl": "$LAB_LOGS/dns.acl",
+		{ "server": "$SERVER4", "server_port": $SERVER_PORT, ${HOP:-} "method": "$METHOD", "password": "$KEY", "acl": "$LAB_LOGS/dns.acl",
 		  "locals": [ { "protocol": "dns", "local_port": 5353, "local_dns_address": "$OTHER4", "local_dns_port": 5300,
 		                "remote_dns_address": "$WORLD4", "remote_dns_port": 5300, "client_cache_size": 5 } ] }
 	J
@@ -118,6 +118,9 @@ lab_kill "$SERVER_PID"
 SERVER_PID=
 says "server down: names that need the tunnel fail" SERVFAIL only.lab
 says "and the others do not" 192.0.2.1 both.lab
+HOP='"outbound_proxy": "socks5://hop.lab:1080",'
+start_local <<<"[proxy_all]"
+says "the name of a proxy before the server is not asked through it" 203.0.113.9 hop.lab
 lab_end "$LOCAL_PID"
 matches "it ends in order" "flows tcp" "$LAB_LOGS/local.log"
 check_reports
