@@ -363,6 +363,8 @@ static void assign_hops(struct args *a)
 	for (int i = 0; i < a->n_given; i++)
 		if (a->given[i].row && a->given[i].row->type == OPTION_HOPS)
 			hop_add(&hops, a->given[i].value, 0);
+	if (hops.n_hops)
+		hop_keep(a->loading.config, &hops);
 	for (int i = 0; hops.n_hops && i < a->loading.specs.n; i++) {
 		hop_list_free(&a->loading.specs.items[i]);
 		a->loading.specs.items[i].hops_given = false;

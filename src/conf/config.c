@@ -112,6 +112,8 @@ void config_server_free(struct config_server *s)
 void config_free(struct config *c)
 {
 	wipe(c->online_url);
+	for (const char *const *hop = c->online_hops; hop && *hop; hop++)
+		wipe(*hop);
 	for (int i = 0; i < c->n_servers; i++)
 		config_server_free(&c->servers[i]);
 	free(c->servers);

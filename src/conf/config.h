@@ -159,6 +159,7 @@ struct config {
 	const char *online_url;		  /* a secret, as a rule; NULL: none */
 	uint32_t online_interval;	  /* seconds */
 	const char *const *online_plugins; /* that its servers may have, NULL-terminated; or NULL */
+	const char *const *online_hops;	  /* "outbound_proxy" of the top level, before each of them: secrets; or NULL */
 	const char *online_ca_file;	  /* or NULL: the system's */
 	const char *online_cache;	  /* or NULL: in the state directory */
 

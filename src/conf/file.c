@@ -481,6 +481,7 @@ static void read_top(struct reader *r, const json_t *root)
 	r->local = &local;
 	read_section(r, root, IN_TOP, &top);
 	r->loading->config->limits = limits_of(&top.limits);
+	hop_keep(r->loading->config, &top);
 	r->loading->file_acl = r->loading->config->acl;
 	take_top_local(r, &local, &top);
 	for (int i = 0; i < r->loading->specs.n; i++)

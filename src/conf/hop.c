@@ -55,6 +55,21 @@ void hop_inherit(struct server_spec *to, const struct server_spec *from)
 		hop_add(to, from->hops[i].text, from->hops[i].at);
 }
 
+void hop_keep(struct config *c, const struct server_spec *top)
+{
+	const char **urls = calloc((size_t)top->n_hops + 1, sizeof(*urls));
+	bool ok = urls;
+
+	for (int i = 0; ok && i < top->n_hops; i++) {
+		urls[i] = config_keep_text(c, top->hops[i].text, strlen(top->hops[i].text));
+		ok = urls[i];
+	}
+	c->online_hops = ok ? config_keep_list(c, urls, (size_t)top->n_hops) : NULL;
+	if (!c->online_hops)
+		die(1, "out of memory");
+	free(urls);
+}
+
 void hop_list_free(struct server_spec *s)
 {
 	for (int i = 0; i < s->n_hops; i++) {

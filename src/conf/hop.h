@@ -16,6 +16,9 @@
 void hop_add(struct server_spec *, const char *url, conf_place at);
 /* All hops of `from` to a spec that says nothing of its own. */
 void hop_inherit(struct server_spec *to, const struct server_spec *from);
+/* The hops of the top level, which hold for servers that come from the network
+ * later, too; dies without memory. */
+void hop_keep(struct config *, const struct server_spec *top);
 /* Wipes and frees them. */
 void hop_list_free(struct server_spec *);
 

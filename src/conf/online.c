@@ -13,6 +13,7 @@
 #include <strings.h>
 
 #include "base/err.h"
+#include "conf/hop.h"
 #include "conf/json_text.h"
 #include "conf/option.h"
 #include "conf/over_tcp.h"
@@ -143,6 +144,9 @@ static const char *add_entry(struct config *c, const json_t *entry, struct serve
 	struct config_server server = { 0 }, *servers;
 	const char *why = read_entry(entry, s);
 
+	/* What stands before all servers stands before these. */
+	for (const char *const *hop = c->online_hops; hop && *hop; hop++)
+		hop_add(s, *hop, 0);
 	if (!why)
 		why = check_entry(c, s, &server, said);
 	if (why) {

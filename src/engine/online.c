@@ -295,8 +295,10 @@ static int update_pool(const char *text, size_t len, struct online_document *d)
 	set.online_plugins = online.config->online_plugins;
 	set.udp_over_tcp = online.config->udp_over_tcp;
 	set.connect = online.config->connect;
+	set.online_hops = online.config->online_hops;
 	if (read_text(&set, text, len, d))
 		err = update_with(&set);
+	set.online_hops = NULL; /* borrowed, and not to be wiped */
 	config_free(&set);
 	return err;
 }

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "conf/load.h"
 #include "conf/online.h"
 #include "conf/option.h"
 #include "crypto/method.h"
@@ -122,6 +123,28 @@ static void it_reaches_no_further(void **state)
 	config_free(&c);
 }
 
+static void a_proxy_before_all_servers_is_before_these(void **state)
+{
+	static const char text[] = "{\"outbound_proxy\":[\"socks5://joe:secret@proxy.corp:1080\",\"http://127.0.0.1:3128\"],"
+				   "\"online_config\":{\"config_url\":\"https://p.example/t\"},\"local_port\":1080}";
+	struct online_document d;
+	struct loading l;
+	struct config c;
+	const char *why;
+
+	(void)state;
+	load_begin(&l, &c);
+	assert_true(load_text(&l, "test", text, sizeof(text) - 1));
+	assert_true(load_finish(&l, FOR_LOCAL));
+	load_end(&l);
+	assert_int_equal(read_document(&c, "{\"version\":1,\"servers\":[" GOOD("a") "]}", &d, &why), 0);
+	assert_int_equal(c.servers[0].n_hops, 2);
+	assert_string_equal(c.servers[0].hops[0].address.name, "proxy.corp");
+	assert_string_equal(c.servers[0].hops[0].password, "secret");
+	assert_int_equal(c.servers[0].hops[1].kind, HOP_HTTP);
+	config_free(&c);
+}
+
 static void plugins_want_leave(void **state)
 {
 	static const char *const allowed[] = { "obfs-local", NULL };
@@ -223,6 +246,7 @@ int main(void)
 		cmocka_unit_test(a_sound_document_is_taken),
 		cmocka_unit_test(what_is_not_sound_is_left_out),
 		cmocka_unit_test(it_reaches_no_further),
+		cmocka_unit_test(a_proxy_before_all_servers_is_before_these),
 		cmocka_unit_test(plugins_want_leave),
 		cmocka_unit_test(a_document_that_is_none_changes_nothing),
 		cmocka_unit_test(its_size_is_bounded),
