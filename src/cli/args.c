@@ -367,7 +367,6 @@ static void assign_hops(struct args *a)
 		hop_keep(a->loading.config, &hops);
 	for (int i = 0; hops.n_hops && i < a->loading.specs.n; i++) {
 		hop_list_free(&a->loading.specs.items[i]);
-		a->loading.specs.items[i].hops_given = false;
 		hop_inherit(&a->loading.specs.items[i], &hops);
 	}
 	spec_free(&hops);

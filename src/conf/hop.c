@@ -79,6 +79,7 @@ void hop_list_free(struct server_spec *s)
 	free(s->hops);
 	s->hops = NULL;
 	s->n_hops = 0;
+	s->hops_given = false;
 }
 
 /* ---- as used ---- */
