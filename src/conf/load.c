@@ -163,6 +163,9 @@ static void check_locals(struct loading *l, uint32_t command)
 static void check_client(struct loading *l, const struct server_spec *s, struct config_server *server)
 {
 	over_tcp_check(s, l->config, server, &l->problems);
+	if (!target_is_name(&server->address) && addr_is_any(&server->address.ip))
+		problem_add(&l->problems, PROBLEM_WARNING, s->host.at,
+			    "0.0.0.0 and :: are where a server listens: a client wants the address by which it is reached");
 	if (s->n_users)
 		problem_add(&l->problems, PROBLEM_WARNING, s->users[0].at,
 			    "\"users\" are for `gatun server`; a client is the user whose key ends its password (SERVERKEY:USERKEY)");

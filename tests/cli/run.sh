@@ -15,6 +15,8 @@ run run "$URL"
 ok "without a command: said, exit code 125" fails 125 "  gatun run ss://... -- COMMAND"
 run run "$URL" --
 ok "nothing behind --: said, exit code 125" fails 125 "  gatun run ss://... -- COMMAND"
+run run -s 0.0.0.0:8388 -m aes-256-gcm -k q3Zp8Lw0VtYx7Bn2KdJ5RgQ -- /nosuch
+ok "the address of a server's config, which is where it listens: said" err_has "are where a server listens"
 run run -- true
 ok "no server at all: exit code 125" fails 125 "no server is given"
 run run "$URL" --mtu 100 -- true

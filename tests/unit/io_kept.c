@@ -106,10 +106,17 @@ static struct udp_socket *listen_udp(const struct addr *at)
 /* A port that is free for both. */
 static struct addr free_port(void)
 {
+	struct tcp_listener *l = NULL;
 	struct addr at;
-	int fd = plain_socket(&at);
 
-	close(fd);
+	kept_set_keeper(NULL);
+	for (int i = 0; i < 50 && !l; i++) {
+		close(plain_socket(&at));
+		l = listen_tcp(&at); /* a port free for UDP may be a TCP connection's of another test */
+	}
+	assert_non_null(l);
+	tcp_listener_free(l);
+	kept_set_keeper(&keeper);
 	return at;
 }
 
