@@ -15,12 +15,17 @@
  *
  * The time limit is one timer per server over a list in order of arrival:
  * every client gets the same number of seconds.
+ *
+ * Whoever has not said what he wants holds a descriptor for nothing, and needs no
+ * key for it. So all of these together have a quarter of the descriptors, and the
+ * oldest makes room: an honest client is through in a round trip.
  */
 #include "inbound/ss_server.h"
 
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/clock.h"
 #include "base/list.h"
@@ -30,6 +35,9 @@
 #include "transport/ss_stream.h"
 
 #define DRAIN_MAX 1024 /* more are closed at once: the oldest first */
+#define GUESTS_FLOOR 16
+
+static rlim_t guests_now; /* of all servers of this process */
 
 struct ss_server {
 	struct tcp_listener *listener;
@@ -41,6 +49,7 @@ struct ss_server {
 	void *owner;
 	struct list handshakes, drains; /* by age */
 	unsigned drain_count;
+	rlim_t guests_max;
 	uint64_t limit_ms;
 	struct loop_timer timer;
 };
@@ -65,6 +74,7 @@ static void guest_gone(struct guest *g)
 {
 	if (!g->accept)
 		g->server->drain_count--;
+	guests_now--;
 	list_remove(&g->node);
 	loop_defer(&g->free_work, free_guest);
 }
@@ -158,6 +168,18 @@ static void on_rejected(void *owner, struct stream *under, enum flow_end why)
 static const struct ss_accept_events accept_events = { on_accepted, on_rejected };
 
 static void on_timer(struct loop_timer *);
+static void expire(struct guest *);
+
+/* The oldest goes, one that is known to be no client before all others. */
+static void make_room(struct ss_server *server)
+{
+	struct list *from = list_empty(&server->drains) ? &server->handshakes : &server->drains;
+
+	if (guests_now < server->guests_max || list_empty(from))
+		return;
+	log_warn("%llu clients have not said what they want: the oldest makes room", (unsigned long long)guests_now);
+	expire(container_of(from->next, struct guest, node));
+}
 
 static void on_client(void *owner, struct stream *under, const struct addr *client)
 {
@@ -165,8 +187,10 @@ static void on_client(void *owner, struct stream *under, const struct addr *clie
 	enum flow_end why = inbound_admit(server->events, server->owner, client);
 	struct guest *g = why == END_DONE ? calloc(1, sizeof(*g)) : NULL;
 
-	if (g)
+	if (g) {
+		make_room(server);
 		g->accept = ss_stream_accept(under, &server->config, server->salts, &accept_events, g);
+	}
 	if (!g || !g->accept) {
 		free(g);
 		stream_end(under, why == END_DONE ? END_LIMIT : why);
@@ -178,6 +202,7 @@ static void on_client(void *owner, struct stream *under, const struct addr *clie
 	g->due_ms = loop_now() + server->limit_ms;
 	list_init(&g->node);
 	list_append(&server->handshakes, &g->node);
+	guests_now++;
 	if (!loop_timer_armed(&server->timer))
 		loop_timer_start(&server->timer, server->limit_ms, on_timer);
 }
@@ -223,6 +248,14 @@ static void on_timer(struct loop_timer *t)
 
 /* ---- life ---- */
 
+static rlim_t quarter_of_nofile(void)
+{
+	struct rlimit r;
+	rlim_t most = getrlimit(RLIMIT_NOFILE, &r) == 0 ? r.rlim_cur / 4 : 0;
+
+	return most < GUESTS_FLOOR ? GUESTS_FLOOR : most;
+}
+
 struct ss_server *ss_server_new(const struct ss_server_options *o, const struct inbound_events *events, void *owner,
 				int *err)
 {
@@ -240,6 +273,7 @@ struct ss_server *ss_server_new(const struct ss_server_options *o, const struct 
 	s->events = events;
 	s->owner = owner;
 	s->limit_ms = (uint64_t)o->handshake_s * 1000;
+	s->guests_max = quarter_of_nofile();
 	list_init(&s->handshakes);
 	list_init(&s->drains);
 	s->listener = tcp_listener_new(&o->listen, &socket, &listener_events, s, err);

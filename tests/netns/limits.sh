@@ -140,6 +140,20 @@ print(*words)")
 equal "gatun local: two flows of a client at a time, over all inbounds" "banner banner reset" "$words"
 lab_end "$LAB_PID"
 
+# --- who says nothing -------------------------------------------------------------------
+
+limited '"timeout": 60, "nofile": 256, "workers": 1'
+lab_start silent client "$PYTHON" -c "
+import socket, time
+held = [socket.create_connection(('$SERVER4', $SERVER_PORT)) for _ in range(400)]
+print('ready', flush=True)
+time.sleep(600)"
+SILENT_PID=$LAB_PID
+lab_wait "400 silent connections" grep -q ready "$LAB_LOGS/silent.log"
+as "$BOB" is "400 connections that say nothing do not keep a client out of a server with 256 descriptors" ok short-once @
+matches "the log says who made room" "have not said what they want: the oldest makes room" "$LAB_LOGS/server.log"
+lab_end "$SILENT_PID"
+
 limited '"timeout": 10'
 as "$BOB" is "the server serves on" ok short-once @
 finish
