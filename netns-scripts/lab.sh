@@ -88,7 +88,8 @@ lab_add_namespace()
 	# No second of waiting for duplicate addresses: nobody else is on these links.
 	inside "$1" sysctl -qw net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.default.dad_transmits=0 2>/dev/null
 	# Without it a burst of many short connections would find no port that is not in TIME_WAIT.
-	inside "$1" sysctl -qw net.ipv4.ip_local_port_range="1024 65535" net.ipv4.tcp_tw_reuse=1 2>/dev/null
+	# It begins above the ports that tests listen on, which must be free whoever called before.
+	inside "$1" sysctl -qw net.ipv4.ip_local_port_range="10240 65535" net.ipv4.tcp_tw_reuse=1 2>/dev/null
 	inside "$1" sysctl -qw net.core.somaxconn=8192 net.ipv4.tcp_max_syn_backlog=8192 2>/dev/null
 	inside "$1" sysctl -qw net.ipv4.tcp_congestion_control=reno 2>/dev/null
 	return 0

@@ -22,4 +22,8 @@ struct inbound_events {
 /* admit(), asked and counted for a connection. */
 enum flow_end inbound_admit(const struct inbound_events *, void *owner, const struct addr *client);
 
+/* How many clients may be silent at a time: those that have not said what they want, for
+ * which nobody needs a key, leave three quarters of the descriptors to the others. */
+unsigned inbound_guests_max(void);
+
 #endif

@@ -41,6 +41,7 @@ struct ss_relay {
 	const struct inbound_events *events;
 	void *owner;
 	struct list asking; /* by age */
+	unsigned n_asking, most_asking;
 	struct loop_timer timer;
 };
 
@@ -67,10 +68,17 @@ static void free_guest(struct loop_work *w)
 	free(container_of(w, struct guest, free_work));
 }
 
+static void stop_asking(struct guest *g)
+{
+	list_remove(&g->node);
+	g->relay->n_asking--;
+}
+
 static void leave(struct guest *g)
 {
+	if (g->state == ASKING)
+		stop_asking(g);
 	g->state = GONE;
-	list_remove(&g->node);
 	if (g->salt)
 		buf_unref(g->salt);
 	g->salt = NULL;
@@ -192,8 +200,8 @@ static size_t on_data(void *owner, const struct slice *v, int n)
 	}
 	memcpy(g->salt->data, head, salt);
 	g->salt_len = (uint32_t)salt;
+	stop_asking(g);
 	g->state = SALT;
-	list_remove(&g->node);
 	user->counters.tcp_flows++;
 	stream_bind(g->under, &salt_events, g);
 	stream_want(g->under, false, false);
@@ -234,6 +242,8 @@ static void on_client(void *owner, struct stream *under, const struct addr *clie
 		stream_end(under, why == END_DONE ? END_LIMIT : why);
 		return;
 	}
+	if (r->n_asking >= r->most_asking) /* who needs no key for it must not hold every descriptor: the oldest makes room */
+		turn_away(container_of(r->asking.next, struct guest, node), END_LIMIT);
 	g->stream.ops = &guest_ops;
 	g->relay = r;
 	g->under = under;
@@ -241,6 +251,7 @@ static void on_client(void *owner, struct stream *under, const struct addr *clie
 	g->due_ms = loop_now() + (uint64_t)r->options.handshake_s * 1000;
 	list_init(&g->node);
 	list_append(&r->asking, &g->node);
+	r->n_asking++;
 	if (!loop_timer_armed(&r->timer))
 		loop_timer_start(&r->timer, (uint64_t)r->options.handshake_s * 1000, on_timer);
 	stream_bind(under, &asking_events, g);
@@ -261,6 +272,7 @@ struct ss_relay *ss_relay_new(const struct ss_relay_options *o, const struct inb
 	r->events = events;
 	r->owner = owner;
 	list_init(&r->asking);
+	r->most_asking = inbound_guests_max();
 	r->listener = tcp_listener_new(&o->listen, &socket, &listener_events, r, err);
 	if (!r->listener) {
 		free(r);

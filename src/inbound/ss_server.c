@@ -25,7 +25,6 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "base/clock.h"
 #include "base/list.h"
@@ -35,9 +34,8 @@
 #include "transport/ss_stream.h"
 
 #define DRAIN_MAX 1024 /* more are closed at once: the oldest first */
-#define GUESTS_FLOOR 16
 
-static rlim_t guests_now; /* of all servers of this process */
+static unsigned guests_now; /* of all servers of this process */
 
 struct ss_server {
 	struct tcp_listener *listener;
@@ -49,7 +47,7 @@ struct ss_server {
 	void *owner;
 	struct list handshakes, drains; /* by age */
 	unsigned drain_count;
-	rlim_t guests_max;
+	unsigned guests_max;
 	uint64_t limit_ms;
 	struct loop_timer timer;
 };
@@ -177,7 +175,7 @@ static void make_room(struct ss_server *server)
 
 	if (guests_now < server->guests_max || list_empty(from))
 		return;
-	log_warn("%llu clients have not said what they want: the oldest makes room", (unsigned long long)guests_now);
+	log_warn("%u clients have not said what they want: the oldest makes room", guests_now);
 	expire(container_of(from->next, struct guest, node));
 }
 
@@ -248,14 +246,6 @@ static void on_timer(struct loop_timer *t)
 
 /* ---- life ---- */
 
-static rlim_t quarter_of_nofile(void)
-{
-	struct rlimit r;
-	rlim_t most = getrlimit(RLIMIT_NOFILE, &r) == 0 ? r.rlim_cur / 4 : 0;
-
-	return most < GUESTS_FLOOR ? GUESTS_FLOOR : most;
-}
-
 struct ss_server *ss_server_new(const struct ss_server_options *o, const struct inbound_events *events, void *owner,
 				int *err)
 {
@@ -273,7 +263,7 @@ struct ss_server *ss_server_new(const struct ss_server_options *o, const struct 
 	s->events = events;
 	s->owner = owner;
 	s->limit_ms = (uint64_t)o->handshake_s * 1000;
-	s->guests_max = quarter_of_nofile();
+	s->guests_max = inbound_guests_max();
 	list_init(&s->handshakes);
 	list_init(&s->drains);
 	s->listener = tcp_listener_new(&o->listen, &socket, &listener_events, s, err);
