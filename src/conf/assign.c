@@ -21,16 +21,37 @@
 #define MIB (1024u * 1024u)
 #define SHOWN 64
 
+/* Where the type says it all. */
+static const char *const descriptions[] = {
+	[OPTION_FLAG] = "true or false",
+	[OPTION_DNS_MODE] = "fake, off, or the address of a resolver",
+	[OPTION_SOURCES] = "an IP address",
+	[OPTION_DEVICE] = "the name of a network interface",
+	[OPTION_ENDPOINT] = "an IP address, or IP:PORT",
+	[OPTION_NAMESERVERS] = "IP addresses with commas between, or system, google, cloudflare or quad9",
+	[OPTION_SERVERS] = "an array of objects",
+	[OPTION_USERS] = "an array of objects",
+	[OPTION_LOCALS] = "an array of objects",
+	[OPTION_PORTS] = "an object of passwords by port",
+	[OPTION_OBJECT] = "an object",
+	[OPTION_WEIGHT] = "a number from 0 to 1",
+	[OPTION_HOPS] = "a URL, or an array of them",
+	[OPTION_PROBE_URL] = "http://HOST[:PORT][/PATH]",
+	[OPTION_STRINGS] = "an array of strings",
+};
+
 char *option_describe_type(const struct option_row *r, char *buf, size_t size)
 {
+	const char *fixed = (size_t)r->type < sizeof(descriptions) / sizeof(*descriptions) ? descriptions[r->type] : NULL;
+
 	switch (r->type) {
-	case OPTION_FLAG:
-		snprintf(buf, size, "true or false");
-		break;
 	case OPTION_NUMBER:
 	case OPTION_MEGABYTES:
 	case OPTION_PORT:
 		snprintf(buf, size, "a number from %" PRIu32 " to %" PRIu32, r->min, r->max);
+		break;
+	case OPTION_WORKERS:
+		snprintf(buf, size, "auto, or a number from %" PRIu32 " to %" PRIu32, r->min, r->max);
 		break;
 	case OPTION_SWITCH:
 		snprintf(buf, size, "true, false, or %s", strrchr(r->words, '|') + 1);
@@ -38,49 +59,8 @@ char *option_describe_type(const struct option_row *r, char *buf, size_t size)
 	case OPTION_WORD:
 		snprintf(buf, size, "one of %s", r->words);
 		break;
-	case OPTION_DNS_MODE:
-		snprintf(buf, size, "fake, off, or the address of a resolver");
-		break;
-	case OPTION_SOURCES:
-		snprintf(buf, size, "an IP address");
-		break;
-	case OPTION_DEVICE:
-		snprintf(buf, size, "the name of a network interface");
-		break;
-	case OPTION_ENDPOINT:
-		snprintf(buf, size, "an IP address, or IP:PORT");
-		break;
-	case OPTION_NAMESERVERS:
-		snprintf(buf, size, "IP addresses with commas between, or system, google, cloudflare or quad9");
-		break;
-	case OPTION_WORKERS:
-		snprintf(buf, size, "auto, or a number from %" PRIu32 " to %" PRIu32, r->min, r->max);
-		break;
-	case OPTION_SERVERS:
-	case OPTION_USERS:
-	case OPTION_LOCALS:
-		snprintf(buf, size, "an array of objects");
-		break;
-	case OPTION_PORTS:
-		snprintf(buf, size, "an object of passwords by port");
-		break;
-	case OPTION_OBJECT:
-		snprintf(buf, size, "an object");
-		break;
-	case OPTION_WEIGHT:
-		snprintf(buf, size, "a number from 0 to 1");
-		break;
-	case OPTION_HOPS:
-		snprintf(buf, size, "a URL, or an array of them");
-		break;
-	case OPTION_PROBE_URL:
-		snprintf(buf, size, "http://HOST[:PORT][/PATH]");
-		break;
-	case OPTION_STRINGS:
-		snprintf(buf, size, "an array of strings");
-		break;
 	default:
-		snprintf(buf, size, "a string");
+		snprintf(buf, size, "%s", fixed ? fixed : "a string");
 	}
 	return buf;
 }

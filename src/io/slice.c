@@ -228,6 +228,26 @@ int slice_queue_push(struct slice_queue *q, const struct slice *s, int n)
 	return 0;
 }
 
+int slice_queue_push_rest(struct slice_queue *q, const struct slice *s, int n, size_t skip)
+{
+	for (int i = 0; i < n; i++) {
+		struct slice part = s[i];
+		int err;
+
+		if (skip >= part.len) {
+			skip -= part.len;
+			continue;
+		}
+		part.off += (uint32_t)skip;
+		part.len -= (uint32_t)skip;
+		skip = 0;
+		err = slice_queue_push(q, &part, 1);
+		if (err < 0)
+			return err;
+	}
+	return 0;
+}
+
 static void drop_head_slice(struct slice_queue *q)
 {
 	struct slice_chunk *c = q->head;

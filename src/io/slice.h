@@ -82,6 +82,8 @@ struct slice_queue {
 };
 /* Takes a reference to each. 0 or -ENOMEM (then nothing was queued). */
 int slice_queue_push(struct slice_queue *q, const struct slice *s, int n);
+/* The same without the first `skip` bytes: what somebody did not take. */
+int slice_queue_push_rest(struct slice_queue *q, const struct slice *s, int n, size_t skip);
 /* Drops `bytes` from the front, releasing slices that are wholly consumed. */
 void slice_queue_drop(struct slice_queue *q, size_t bytes);
 /* Fills up to `max` borrowed slices from the front; returns how many. */

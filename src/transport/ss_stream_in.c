@@ -118,25 +118,6 @@ void ss_batch_release(struct ss_batch *b)
 	b->n = b->held = 0;
 }
 
-/* Keeps what the owner did not take of a batch. */
-static int keep_rest(struct ss_stream *s, const struct ss_batch *b, size_t taken)
-{
-	for (int i = 0; i < b->n; i++) {
-		struct slice part = b->v[i];
-
-		if (taken >= part.len) {
-			taken -= part.len;
-			continue;
-		}
-		part.off += (uint32_t)taken;
-		part.len -= (uint32_t)taken;
-		taken = 0;
-		if (slice_queue_push(&s->in, &part, 1) < 0)
-			return -ENOMEM;
-	}
-	return 0;
-}
-
 /* Hands the batch on; false when the stream is over. */
 static bool deliver(struct ss_stream *s, struct ss_batch *b)
 {
@@ -161,7 +142,7 @@ static bool deliver(struct ss_stream *s, struct ss_batch *b)
 			s->want_data = false;
 	}
 	if (!s->dead && taken < total)
-		rc = keep_rest(s, b, taken);
+		rc = slice_queue_push_rest(&s->in, b->v, b->n, taken);
 	ss_batch_release(b);
 	if (rc < 0)
 		ss_stream_tell_ended(s, END_LIMIT);

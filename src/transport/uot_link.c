@@ -220,21 +220,10 @@ static void pass(struct loop_work *w)
 /* What the stream did not take after all. */
 static void keep_rest(struct uot_link *l, const struct tx *tx, size_t taken)
 {
-	for (int i = 0; i < tx->n; i++) {
-		struct slice part = tx->v[i];
-
-		if (taken >= part.len) {
-			taken -= part.len;
-			continue;
-		}
-		part.off += (uint32_t)taken;
-		part.len -= (uint32_t)taken;
-		taken = 0;
-		if (slice_queue_push(&l->rest, &part, 1) < 0) {
-			l->broken = true;
-			loop_defer(&l->work, pass);
-			return;
-		}
+	if (slice_queue_push_rest(&l->rest, tx->v, tx->n, taken) < 0) {
+		l->broken = true;
+		loop_defer(&l->work, pass);
+		return;
 	}
 	stream_want(l->stream, true, true);
 }
