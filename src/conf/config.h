@@ -109,6 +109,34 @@ struct config_local {
 	struct target remote_dns; /* and the one through it */
 };
 
+/* Who is taken by `up`, beside everybody. */
+enum config_pick { PICK_EVERYBODY, PICK_ONLY, PICK_EXCEPT };
+enum config_up_mode { UP_TUN = 1, UP_TPROXY, UP_REDIRECT };
+struct config_prefix {
+	struct addr at; /* port 0, no host bits */
+	uint8_t len;
+};
+
+/* `up`: this machine, or a LAN behind it (gate/gate.h says what each does). */
+struct config_up {
+	uint32_t mode;		     /* enum config_up_mode */
+	char device[IFNAMSIZ];	     /* the TUN's name */
+	uint32_t mark, table, priority; /* 0 = gate.h's */
+	struct config_prefix *routes, *excludes;
+	int n_routes, n_excludes;
+	const char *const *lans;     /* NULL-terminated, or NULL */
+	uint32_t pick;		     /* enum config_pick */
+	struct config_uids {
+		uint32_t from, to;
+	} *uids;
+	int n_uids;
+	const char *const *cgroups;  /* NULL-terminated, or NULL */
+	bool no_ipv6, kill_switch, no_dhcp, block_dot, block_quic;
+	uint32_t port, dns_port;     /* tproxy, redirect: where gatun listens; 0 = any that are free */
+	bool detach, print_rules;
+	uint32_t rules_form;	     /* enum gate_form */
+};
+
 struct config {
 	struct config_server *servers;
 	int n_servers;
@@ -122,6 +150,17 @@ struct config {
 	const char *pcap_file;	  /* or NULL */
 	uint32_t pcap_limit;	  /* bytes of its ring */
 	bool icmp_reply;
+
+	struct config_up up;
+
+	/* how it runs */
+	const char *user;	  /* whom to become, or NULL */
+	const char *pid_file;	  /* or NULL */
+	uint32_t ready_fd;	  /* gets a line when all is open; 0 = none */
+
+	/* names in fake mode, and what is kept of them */
+	const char *fake_file;	  /* the map, crash-safe; NULL: in the state directory */
+	struct config_prefix fake4, fake6; /* family 0: resolve/fakeip.h's */
 
 	/* server */
 	bool allow_local;

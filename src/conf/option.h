@@ -32,8 +32,11 @@ enum option_where {
 	FOR_CIPHERS = 1 << 13,
 	FOR_LOCAL = 1 << 14,
 	FOR_STATUS = 1 << 15,
-	FOR_RELOAD = 1 << 16,
-	FOR_ALL = FOR_RUN | FOR_SERVER | FOR_LOCAL, /* what starts an engine */
+	FOR_RELOAD = 1 << 17,
+	FOR_UP = 1 << 18,
+	FOR_DOWN = 1 << 19,
+	FOR_DOCTOR = 1 << 20,
+	FOR_ALL = FOR_RUN | FOR_UP | FOR_SERVER | FOR_LOCAL, /* what starts an engine */
 };
 
 enum option_type {
