@@ -67,6 +67,11 @@ int tun_write(struct tun *, const struct iovec *iov, int n, uint16_t gso_size, b
  * end. Its checksums are verified. Borrows the slice. */
 void tun_inject(struct tun *, struct slice ip_packet);
 
+/* Workers share the device: what came to this queue for want of ports goes to its owner; NULL
+ * stops. Set by tun_owners_join(). */
+struct tun_owners;
+void tun_set_owners(struct tun *, struct tun_owners *);
+
 /* Every packet read and written is also appended here; NULL stops. */
 struct pcap_ring;
 void tun_set_pcap(struct tun *, struct pcap_ring *);

@@ -18,4 +18,13 @@ struct tun_features {
  * -errno with a sentence that names what is closed and the command that opens it. */
 int tundev_open(const char *name, int mtu, struct tun_features *features, char *err, size_t err_size);
 
+#define TUNDEV_QUEUES_MAX 64
+
+/* The same with n queues, 1 to TUNDEV_QUEUES_MAX, a descriptor each in fds[0..n-1]. More than one:
+ * the device must be new (-EBUSY: there is one of this name; ours are never joined to it), and
+ * which packet comes to which queue is the kernel's guess until steering_attach(). It ends with
+ * the last of its descriptors; a queue ends with its own, and the others take over what is new.
+ * 0, or -errno with a sentence and nothing open. */
+int tundev_open_queues(const char *name, int mtu, int n, int *fds, struct tun_features *features, char *err, size_t err_size);
+
 #endif
