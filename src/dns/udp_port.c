@@ -392,7 +392,9 @@ static void port_end(struct datagram_port *port, enum flow_end why)
 		datagram_end(tun, why);
 }
 
-static const struct datagram_port_ops port_ops = { port_send, port_end, port_refuse, port_forget };
+static const struct datagram_port_ops port_ops = {
+	.send = port_send, .end = port_end, .refuse = port_refuse, .forget = port_forget
+};
 static const struct datagram_events tun_events = { on_receive, on_ended };
 
 struct datagram_port *dns_udp_port(struct datagram_port *tun)

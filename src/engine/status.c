@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "engine/status_flows.h"
 
 #define ENTRIES_MAX 48
 
@@ -132,6 +133,7 @@ void engine_status_begin(void)
 	engine_status_add_common();
 	engine_status_add_udp_over_tcp();
 	engine_status_add_plugins();
+	engine_status_add_flows();
 }
 
 void engine_status_end(void)

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "engine/worker_link.h"
 #include "engine/worker_words.h"
+#include "flow/flow_card.h"
 #include "io/kept.h"
 #include "loop/loop.h"
 
@@ -101,6 +102,7 @@ void worker_begin(struct worker_life *l)
 	keeper.first = l->first;
 	kept_set_keeper(&keeper);
 	log_set_worker(l->index);
+	flow_cards_number((unsigned)l->index, (unsigned)l->shared->n);
 	level = log_level();
 	if (!l->first && level > LOG_LEVEL_WARN)
 		log_set_level(LOG_LEVEL_WARN); /* it would repeat what the first has said */

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "engine/reload.h"
 #include "engine/status.h"
+#include "engine/status_flows.h"
 #include "engine/worker_link.h"
 #include "engine/worker_orders.h"
 #include "engine/workers_impl.h"
@@ -75,6 +76,30 @@ static json_t *order_all(const json_t *request)
 	return answer ? answer : engine_request_error("no worker is there to answer");
 }
 
+static json_t *list_flows(const json_t *request)
+{
+	json_t *sum = json_pack("{s:i,s:[]}", "count", 0, "flows");
+
+	for (int i = 0; i < self->n; i++) {
+		json_t *more = self->slots[i].state == SLOT_READY ? ask(&self->slots[i], request) : NULL;
+
+		if (more)
+			status_flows_merge(sum, request, more);
+		json_decref(more);
+	}
+	return sum;
+}
+
+/* Its number tells whose it is (flow_cards_number()). */
+static json_t *kill_flow(const json_t *request)
+{
+	json_int_t number = json_integer_value(json_object_get(request, "flow"));
+	struct slot *s = &self->slots[number > 0 ? number % self->n : 0];
+	json_t *answer = s->state == SLOT_READY ? ask(s, request) : NULL;
+
+	return answer ? answer : engine_request_error("there is no flow %lld now", (long long)number);
+}
+
 static json_t *answer_request(const json_t *request)
 {
 	const char *name = json_string_value(json_object_get(request, "request"));
@@ -82,7 +107,11 @@ static json_t *answer_request(const json_t *request)
 
 	if (name && strcmp(name, "status") == 0)
 		return sum_status(request);
-	if (name && strcmp(name, "manager_ports") == 0)
+	if (name && strcmp(name, "flows") == 0)
+		return list_flows(request);
+	if (name && strcmp(name, "kill_flow") == 0)
+		return kill_flow(request);
+	if (name && (strcmp(name, "manager_ports") == 0 || strcmp(name, "flush") == 0))
 		return add_answers(json_object(), request);
 	if (name && strcmp(name, "reload") == 0)
 		return reload_request();

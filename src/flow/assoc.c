@@ -31,6 +31,7 @@
 
 #include "base/hash.h"
 #include "base/log.h"
+#include "flow/flow_card.h"
 #include "loop/loop.h"
 
 #define SWEEP_MS 1000
@@ -50,6 +51,7 @@ struct assoc {
 	uint64_t last_ms;
 	uint8_t class;
 	bool names_only, replied, dead;
+	struct flow_card card; /* last: the first target's name follows */
 };
 
 struct assoc_table {
@@ -122,6 +124,7 @@ static void touch(struct assoc *a)
 		list_move_last(&a->table->classes[class], &a->use);
 	}
 	a->last_ms = now;
+	flow_meter_touch(&a->card.meter, now);
 }
 
 /* ---- the end of an association ---- */
@@ -142,9 +145,10 @@ static void end_assoc(struct assoc *a, enum flow_end why)
 	struct assoc_table *t = a->table;
 	char text[ADDR_STRLEN];
 
-	log_debug("udp association ended source=%s session=%016llx end=%s", addr_format(&a->key.addr, text),
-		  (unsigned long long)a->key.session, flow_end_name(why));
+	log_debug("udp association ended flow=%llu source=%s session=%016llx end=%s", (unsigned long long)a->card.number,
+		  addr_format(&a->key.addr, text), (unsigned long long)a->key.session, flow_end_name(why));
 	hash_remove(&t->associations, &a->node);
+	flow_card_close(&a->card);
 	leave_class(a);
 	a->dead = true;
 	list_append(&t->dead, &a->use);
@@ -244,6 +248,7 @@ static void on_replies(void *owner, const struct datagram *batch, int n)
 			back[count].key = a->key;
 			flow_counters.udp.packets_down += datagrams_in(&back[count]);
 			flow_counters.udp.bytes_down += back[count].payload.len;
+			a->card.meter.down += back[count].payload.len;
 			count++;
 		}
 		if (count)
@@ -263,6 +268,38 @@ static void on_port_ended(void *owner, enum flow_end why)
 
 static const struct datagram_events port_events = { on_replies, on_port_ended };
 
+/* ---- the card ---- */
+
+static const struct assoc *of_card(const struct flow_card *c)
+{
+	return container_of(c, struct assoc, card);
+}
+
+static const char *card_state(const struct flow_card *c, uint64_t *active_ms)
+{
+	static const char *const words[] = { [CLASS_NEW] = "unreplied", [CLASS_NAMES] = "dns", [CLASS_LIVE] = "open" };
+
+	*active_ms = of_card(c)->last_ms;
+	return words[of_card(c)->class];
+}
+
+static void card_way(const struct flow_card *c, char out[FLOW_WAY_SIZE])
+{
+	const struct datagram_port *port = of_card(c)->port;
+
+	if (port->ops->way)
+		flow_way_copy(out, port->ops->way(port));
+	else
+		flow_way_copy(out, c->way);
+}
+
+static void card_end(struct flow_card *c, enum flow_end why)
+{
+	end_assoc(container_of(c, struct assoc, card), why);
+}
+
+static const struct flow_card_ops card_ops = { .protocol = "udp", .state = card_state, .way = card_way, .end = card_end };
+
 /* ---- from the inbound ---- */
 
 static struct assoc *open_assoc(struct assoc_table *t, const struct datagram *d, uint64_t hash)
@@ -275,7 +312,7 @@ static struct assoc *open_assoc(struct assoc_table *t, const struct datagram *d,
 		return NULL;
 	if (t->associations.count >= t->max)
 		evict_one(t);
-	a = calloc(1, sizeof(*a));
+	a = calloc(1, sizeof(*a) + flow_card_size(d->remote));
 	if (a)
 		a->port = outbound_port(t->out, &d->key.addr);
 	if (!a || !a->port) {
@@ -289,13 +326,15 @@ static struct assoc *open_assoc(struct assoc_table *t, const struct datagram *d,
 	a->key = d->key;
 	a->last_ms = loop_now();
 	a->names_only = true;
+	flow_card_open(&a->card, &card_ops, &a->key.addr, d->remote, a->last_ms);
+	flow_card_set_way(&a->card, outbound_way(t->out));
 	list_init(&a->use);
 	enter_class(a, CLASS_NEW);
 	hash_insert(&t->associations, &a->node, hash);
 	flow_counters.udp.sessions_active++;
 	flow_counters.udp.sessions_opened++;
-	log_debug("udp association opened source=%s session=%016llx", addr_format(&a->key.addr, text),
-		  (unsigned long long)a->key.session);
+	log_debug("udp association opened flow=%llu source=%s session=%016llx", (unsigned long long)a->card.number,
+		  addr_format(&a->key.addr, text), (unsigned long long)a->key.session);
 	if (!loop_timer_armed(&t->sweep))
 		loop_timer_start(&t->sweep, SWEEP_MS, on_sweep);
 	return a;
@@ -322,6 +361,7 @@ static void send_all(struct assoc *a, const struct datagram *d, int n)
 	for (int i = 0; i < n; i++) {
 		flow_counters.udp.packets_up += datagrams_in(&d[i]);
 		flow_counters.udp.bytes_up += d[i].payload.len;
+		a->card.meter.up += d[i].payload.len;
 		a->names_only &= target_port(d[i].remote) == NAMES_PORT;
 	}
 	touch(a);

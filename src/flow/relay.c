@@ -35,6 +35,7 @@
 
 #include "base/list.h"
 #include "base/log.h"
+#include "flow/flow_card.h"
 #include "loop/loop.h"
 
 #define SWEEP_MS 1000
@@ -57,14 +58,12 @@ struct relay {
 	struct loop_work free_work;
 	struct list node; /* in open_flows or half_closed */
 	uint64_t active_ms;
-	uint64_t up, down;
-	uint32_t id;
+	struct flow_card card; /* last: the target's name follows */
 };
 
 static struct relay_limits limits;
 static struct list open_flows, half_closed;
 static struct loop_timer sweep_timer;
-static uint32_t last_id;
 
 static void free_relay(struct loop_work *w)
 {
@@ -86,8 +85,9 @@ static void finish(struct relay *r, enum flow_end why)
 	}
 	flow_counters.tcp.flows_active--;
 	flow_counters.tcp.ended[why]++;
-	log_debug("flow ended flow=%u end=%s up=%llu down=%llu", r->id, flow_end_name(why), (unsigned long long)r->up,
-		  (unsigned long long)r->down);
+	log_debug("flow ended flow=%llu end=%s up=%llu down=%llu", (unsigned long long)r->card.number, flow_end_name(why),
+		  (unsigned long long)r->card.meter.up, (unsigned long long)r->card.meter.down);
+	flow_card_close(&r->card);
 	list_remove(&r->node);
 	loop_defer(&r->free_work, free_relay);
 }
@@ -120,6 +120,7 @@ static void touch(struct relay *r)
 	if (loop_now() - r->active_ms < SWEEP_MS)
 		return;
 	r->active_ms = loop_now();
+	flow_meter_touch(&r->card.meter, r->active_ms);
 	list_move_last(r->side[IN].fin || r->side[OUT].fin ? &half_closed : &open_flows, &r->node);
 }
 
@@ -145,9 +146,9 @@ static size_t on_data(struct relay *r, enum side_name from, const struct slice *
 	if (taken < 0)
 		taken = 0; /* b has ended; its event is on the way and ends the flow */
 	if (from == IN)
-		r->up += (size_t)taken, flow_counters.tcp.bytes_up += (size_t)taken;
+		r->card.meter.up += (size_t)taken, flow_counters.tcp.bytes_up += (size_t)taken;
 	else
-		r->down += (size_t)taken, flow_counters.tcp.bytes_down += (size_t)taken;
+		r->card.meter.down += (size_t)taken, flow_counters.tcp.bytes_down += (size_t)taken;
 	touch(r);
 	if ((size_t)taken < slices_len(v, n)) {
 		a->want_data = false;
@@ -249,6 +250,7 @@ static void on_opened(void *owner, struct stream *out)
 	r->dial = NULL;
 	r->side[OUT].stream = out;
 	stream_bind(out, &out_events, r);
+	flow_card_set_way(&r->card, outbound_way(r->outbound));
 	stream_accept(r->side[IN].stream);
 	want_data(&r->side[IN]);
 	want_data(&r->side[OUT]);
@@ -269,22 +271,45 @@ static void log_opened(const struct relay *r, const struct addr *client, const s
 	char from[ADDR_STRLEN], to[TARGET_STRLEN];
 
 	if (log_level() >= LOG_LEVEL_DEBUG)
-		log_debug("flow opened flow=%u client=%s target=%s outbound=%s", r->id, addr_format(client, from),
-			  target_format(target, to), r->outbound->name);
+		log_debug("flow opened flow=%llu client=%s target=%s outbound=%s", (unsigned long long)r->card.number,
+			  addr_format(client, from), target_format(target, to), r->outbound->name);
 }
 
-static struct relay *new_relay(struct stream *in, struct outbound *out, struct limits_flow *limit)
+/* ---- the flow's card ---- */
+
+static const struct relay *of_card(const struct flow_card *c)
 {
-	struct relay *r = calloc(1, sizeof(*r));
+	return container_of(c, struct relay, card);
+}
+
+static const char *card_state(const struct flow_card *c, uint64_t *active_ms)
+{
+	const struct relay *r = of_card(c);
+
+	*active_ms = r->active_ms;
+	return !r->side[OUT].stream ? "dialing" : r->side[IN].fin || r->side[OUT].fin ? "half-closed" : "open";
+}
+
+static void card_end(struct flow_card *c, enum flow_end why)
+{
+	finish(container_of(c, struct relay, card), why);
+}
+
+static const struct flow_card_ops card_ops = { .protocol = "tcp", .state = card_state, .end = card_end };
+
+static struct relay *new_relay(struct stream *in, const struct addr *client, const struct target *target, struct outbound *out,
+			       struct limits_flow *limit)
+{
+	struct relay *r = calloc(1, sizeof(*r) + flow_card_size(target));
 
 	if (!r)
 		return NULL;
-	r->id = ++last_id;
 	r->outbound = out;
 	r->limit = limit;
 	if (limit)
 		limits_bind(limit, on_turn, r);
 	r->active_ms = loop_now();
+	flow_card_open(&r->card, &card_ops, client, target, r->active_ms);
 	r->side[IN].stream = in;
 	stream_bind(in, &in_events, r);
 	list_init(&r->node);
@@ -297,7 +322,7 @@ static struct relay *new_relay(struct stream *in, struct outbound *out, struct l
 static void start(struct stream *in, const struct addr *client, const struct target *target, struct outbound *out,
 		  struct limits_flow *limit)
 {
-	struct relay *r = new_relay(in, out, limit);
+	struct relay *r = new_relay(in, client, target, out, limit);
 
 	if (!r) {
 		limits_close(limit);

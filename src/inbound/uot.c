@@ -174,7 +174,9 @@ static void port_forget(struct datagram_port *p, const struct assoc_key *key)
 		leave(g, END_DONE);
 }
 
-static const struct datagram_port_ops port_ops = { port_send, port_end, port_refuse, port_forget };
+static const struct datagram_port_ops port_ops = {
+	.send = port_send, .end = port_end, .refuse = port_refuse, .forget = port_forget
+};
 
 /* ---- life ---- */
 

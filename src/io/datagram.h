@@ -55,6 +55,9 @@ struct datagram_port_ops {
 	 * (port unreachable) using the datagram that asked for it. */
 	void (*refuse)(struct datagram_port *, const struct datagram *, enum flow_end);
 	void (*forget)(struct datagram_port *, const struct assoc_key *);
+	/* Outbound only: whose way its datagrams go now, for status; borrowed until the
+	 * loop turns. NULL: that of the outbound which gave it, always. */
+	const char *(*way)(const struct datagram_port *);
 };
 
 struct datagram_events {

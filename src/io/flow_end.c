@@ -24,6 +24,7 @@ static const char *const names[] = {
 	[END_EVICTED] = "evicted",
 	[END_LIMIT] = "limit",
 	[END_REMOVED] = "removed",
+	[END_KILLED] = "killed",
 	[END_SHUTDOWN] = "shutdown",
 };
 static_assert(sizeof(names) / sizeof(names[0]) == END_COUNT, "every flow_end has a word");

@@ -22,6 +22,7 @@ enum flow_end {
 	END_EVICTED,	 /* the table was full and this was the least recently used */
 	END_LIMIT,	 /* a cap on flows, descriptors or memory */
 	END_REMOVED,	 /* its user or its port was taken away */
+	END_KILLED,	 /* `gatun status kill flow` ended it */
 	END_SHUTDOWN,	 /* gatun is stopping */
 	END_COUNT
 };

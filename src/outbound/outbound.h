@@ -55,8 +55,17 @@ struct outbound {
 	/* Set before dial_events.failed is told: the way stands, and it is the
 	 * target that failed. Another way would not do better. */
 	bool target_failed;
+	/* Set before dial_events.opened is told and before port() returns, by one that
+	 * chooses among others: the name of him who carries it; else NULL. */
+	const char *chosen;
 	struct outbound_seen seen;
 };
+
+/* Whose way goes what was opened just now. Borrowed for that call. */
+static inline const char *outbound_way(const struct outbound *o)
+{
+	return o->chosen ? o->chosen : o->name;
+}
 
 static inline struct dial *outbound_connect(struct outbound *o, const struct addr *client, const struct target *t,
 					    const struct dial_events *events, void *owner)

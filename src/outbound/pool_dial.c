@@ -85,6 +85,7 @@ static void on_opened(void *owner, struct stream *s)
 
 	t->dial = NULL;
 	pool_member_succeeded(t->member, POOL_TCP, (uint32_t)(loop_now() - t->began_ms));
+	d->pool->outbound.chosen = outbound_way(t->member->outbound);
 	finish(d, t);
 	d->events->opened(d->owner, s);
 }

@@ -162,7 +162,14 @@ static void port_end(struct datagram_port *port, enum flow_end why)
 	loop_defer(&p->free_work, free_port);
 }
 
-static const struct datagram_port_ops port_ops = { .send = port_send, .end = port_end };
+static const char *port_way(const struct datagram_port *port)
+{
+	const struct pool_port *p = container_of(port, struct pool_port, port);
+
+	return p->member ? p->member->outbound->name : "none";
+}
+
+static const struct datagram_port_ops port_ops = { .send = port_send, .end = port_end, .way = port_way };
 
 static int count_able(const struct pool *p, struct pool_member **only)
 {
@@ -184,6 +191,7 @@ struct datagram_port *pool_port(struct outbound *o, const struct addr *client)
 	int n = count_able(pool, &only);
 	struct pool_port *p;
 
+	o->chosen = n ? outbound_way(only->outbound) : NULL;
 	if (n <= 1)
 		return n ? only->outbound->ops->port(only->outbound) : NULL;
 	p = calloc(1, sizeof(*p));

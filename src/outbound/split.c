@@ -39,6 +39,7 @@ static void on_opened(void *owner, struct stream *s)
 {
 	struct dial *d = owner;
 
+	d->split->outbound.chosen = outbound_way(d->via);
 	loop_defer(&d->free_work, free_dial);
 	d->events->opened(d->owner, s);
 }

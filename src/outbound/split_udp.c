@@ -9,6 +9,7 @@
  * falls out is decided again. Datagrams for a name whose addresses decide wait
  * for them in order (udp_names.h).
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +21,7 @@
 #include "outbound/udp_names.h"
 
 #define KNOWN 64u
+#define WAY_SIZE 32 /* for status; a longer name is cut */
 #define WAYS 2 /* SPLIT_PROXY and SPLIT_DIRECT, which have ports */
 
 struct known {
@@ -32,6 +34,7 @@ struct split_port {
 	struct split *split;
 	struct addr client; /* family 0: nobody's */
 	struct datagram_port *ways[WAYS];
+	char proxy_way[WAY_SIZE]; /* whose the first of them is */
 	struct udp_names names;
 	struct known last, *more;
 	unsigned generation; /* that they were decided by */
@@ -137,6 +140,8 @@ static struct datagram_port *port_of(struct split_port *p, enum split_way way)
 	*port = p->client.family ? outbound_port(via, &p->client) : via->ops->port(via);
 	if (*port)
 		datagram_bind(*port, &way_events, p);
+	if (*port && way == SPLIT_PROXY)
+		snprintf(p->proxy_way, sizeof(p->proxy_way), "%s", outbound_way(via));
 	return *port;
 }
 
@@ -225,7 +230,23 @@ static void split_end(struct datagram_port *port, enum flow_end why)
 	loop_defer(&p->free_work, free_port);
 }
 
-static const struct datagram_port_ops port_ops = { .send = split_send, .end = split_end };
+/* Of an association that uses both ways, both. */
+static const char *split_way(const struct datagram_port *port)
+{
+	static char both[WAY_SIZE + 16];
+	const struct split_port *p = container_of(port, struct split_port, port);
+	const struct datagram_port *proxy = p->ways[SPLIT_PROXY];
+	const char *by_proxy = !proxy ? NULL : proxy->ops->way ? proxy->ops->way(proxy) : p->proxy_way;
+
+	if (!p->ways[SPLIT_DIRECT])
+		return by_proxy ? by_proxy : "none";
+	if (!by_proxy)
+		return p->split->options.direct->name;
+	snprintf(both, sizeof(both), "%s, %s", p->split->options.direct->name, by_proxy);
+	return both;
+}
+
+static const struct datagram_port_ops port_ops = { .send = split_send, .end = split_end, .way = split_way };
 
 struct datagram_port *split_udp_port(struct split *s, const struct addr *client)
 {

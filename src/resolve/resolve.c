@@ -452,6 +452,15 @@ void resolve_cancel(struct resolve_query *a)
 
 /* ---- life ---- */
 
+uint32_t resolve_flush(void)
+{
+	uint32_t n = cache.count;
+
+	if (n)
+		resolve_cache_expire(&cache, UINT64_MAX);
+	return n;
+}
+
 const struct resolve_counters *resolve_counters(void)
 {
 	counters.cached = cache.count;

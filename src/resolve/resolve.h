@@ -39,6 +39,9 @@ bool resolve_cached(const char *name, size_t len, struct resolved *out);
 struct resolve_query *resolve_start(const char *name, size_t len, resolve_done *done, void *owner);
 void resolve_cancel(struct resolve_query *);
 
+/* Forgets all answers; names are asked for anew. Returns how many there were. */
+uint32_t resolve_flush(void);
+
 struct resolve_counters {
 	uint64_t asked;	   /* resolve_start() and resolve_cached() */
 	uint64_t hits;	   /* answered without a DNS query */

@@ -1,0 +1,120 @@
+/* See flow_card.h. One list, in which a flow stands from its first to its last moment. */
+#include "flow/flow_card.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define STALE_WINDOWS 5u /* a window that long tells of the past: what passes now begins anew */
+
+static struct list cards = { &cards, &cards };
+static size_t n_cards;
+static uint64_t last_number;
+static unsigned step = 1;
+
+/* ---- the meter ---- */
+
+static uint64_t rate(uint64_t bytes, uint64_t ms)
+{
+	return ms ? bytes * 1000 / ms : 0;
+}
+
+void flow_meter_turn(struct flow_meter *m, uint64_t now_ms)
+{
+	uint64_t elapsed = now_ms - m->at_ms;
+	bool stale = elapsed >= STALE_WINDOWS * FLOW_WINDOW_MS;
+
+	m->up_rate = stale ? 0 : rate(m->up - m->at_up, elapsed);
+	m->down_rate = stale ? 0 : rate(m->down - m->at_down, elapsed);
+	m->at_up = m->up;
+	m->at_down = m->down;
+	m->at_ms = now_ms;
+}
+
+/* The window at hand once it is long enough to tell; before that, the one before it. */
+void flow_meter_rates(const struct flow_meter *m, uint64_t now_ms, uint64_t *up, uint64_t *down)
+{
+	uint64_t elapsed = now_ms - m->at_ms;
+	bool old = elapsed < FLOW_WINDOW_MS / 2 && (m->up_rate || m->down_rate);
+
+	if (elapsed < FLOW_WINDOW_MS / 2)
+		elapsed = FLOW_WINDOW_MS / 2; /* a flow's first moments are no rate */
+	*up = old ? m->up_rate : rate(m->up - m->at_up, elapsed);
+	*down = old ? m->down_rate : rate(m->down - m->at_down, elapsed);
+}
+
+/* ---- the flow ---- */
+
+void flow_way_copy(char out[FLOW_WAY_SIZE], const char *name)
+{
+	size_t len = strlen(name);
+
+	if (len >= FLOW_WAY_SIZE) {
+		len = FLOW_WAY_SIZE - 1;
+		while (len && ((unsigned char)name[len] & 0xc0) == 0x80)
+			len--;
+	}
+	memcpy(out, name, len);
+	out[len] = 0;
+}
+
+void flow_card_set_way(struct flow_card *c, const char *name)
+{
+	flow_way_copy(c->way, name);
+}
+
+void flow_card_open(struct flow_card *c, const struct flow_card_ops *ops, const struct addr *client, const struct target *t,
+		    uint64_t now_ms)
+{
+	c->ops = ops;
+	c->number = last_number += step;
+	c->born_ms = c->meter.at_ms = now_ms;
+	c->client = *client;
+	c->ip = t->ip;
+	c->name_len = t->name_len;
+	memcpy(c->name, t->name, t->name_len);
+	list_init(&c->node);
+	list_append(&cards, &c->node);
+	n_cards++;
+}
+
+void flow_card_close(struct flow_card *c)
+{
+	list_remove(&c->node);
+	n_cards--;
+}
+
+/* ---- who asks ---- */
+
+void flow_card_target(const struct flow_card *c, struct target *out)
+{
+	*out = (struct target){ .ip = c->ip, .name_len = c->name_len };
+	memcpy(out->name, c->name, c->name_len);
+}
+
+void flow_cards_each(void (*fn)(void *owner, struct flow_card *), void *owner)
+{
+	list_for_each (it, &cards)
+		fn(owner, container_of(it, struct flow_card, node));
+}
+
+size_t flow_cards_count(void)
+{
+	return n_cards;
+}
+
+struct flow_card *flow_card_find(uint64_t number)
+{
+	list_for_each (it, &cards) {
+		struct flow_card *c = container_of(it, struct flow_card, node);
+
+		if (c->number == number)
+			return c;
+	}
+	return NULL;
+}
+
+void flow_cards_number(unsigned index, unsigned n)
+{
+	last_number = index;
+	step = n;
+}
