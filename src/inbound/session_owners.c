@@ -6,28 +6,18 @@
  * way to a session that moves. So nothing here must be right for safety but the lock
  * (base/shared.h), and an entry half written by a killed worker is one more
  * wrong guess.
- *
- * Each worker has an inbox, a datagram socketpair: all write to one end, it
- * reads the other. The supervisor holds both ends of all, so an inbox outlives
- * its worker, and its next life reads on.
  */
 #include "inbound/session_owners.h"
 
-#include <errno.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/hash.h"
 #include "base/shared.h"
 #include "inbound/ss_salts.h"
-#include "loop/loop.h"
+#include "io/inboxes.h"
 
 #define SETS 16384u /* a power of two; times 8: what one machine has of sessions */
 #define SET 8
-#define INBOX_BYTES (4 * 1024 * 1024)
-#define INBOX_BATCH 32
 
 struct entry {
 	uint64_t key;	  /* 0: free */
@@ -45,8 +35,7 @@ struct session_owners {
 	struct table *table;
 	uint64_t *salts;
 	int n, self;
-	int (*inboxes)[2]; /* [n]: where it is read, where it is written */
-	struct loop_watch watch;
+	struct inboxes *inboxes;
 	struct list listeners;
 };
 
@@ -161,70 +150,35 @@ bool session_owners_hand_over(struct session_owners *o, int worker, const struct
 			      const uint8_t *data, size_t len)
 {
 	struct note note = { .at = l->at, .peer = from->peer, .local = from->local };
-	struct iovec iov[2] = { { &note, sizeof(note) }, { (void *)(uintptr_t)data, len } };
-	struct msghdr h = { .msg_iov = iov, .msg_iovlen = 2 };
 
-	return sendmsg(o->inboxes[worker][1], &h, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
+	return inboxes_send(o->inboxes, worker, &note, data, len);
 }
 
-static void deliver(struct session_owners *o, const struct note *note, const struct udp_message *m)
+static void deliver(void *owner, const void *data, struct slice datagram)
 {
+	struct session_owners *o = owner;
+	const struct note *note = data;
+	struct udp_message m = { .peer = note->peer, .local = note->local, .payload = datagram };
+
 	list_for_each (it, &o->listeners) {
 		struct session_listener *l = container_of(it, struct session_listener, node);
 
 		if (!addr_equal(&l->at, &note->at))
 			continue;
-		l->receive(l, m);
+		l->receive(l, &m);
 		return;
-	}
-}
-
-/* False: nothing is there. */
-static bool take_one(struct session_owners *o, struct buf *b)
-{
-	struct note note;
-	struct iovec iov[2] = { { &note, sizeof(note) }, { b->data, b->size } };
-	struct msghdr h = { .msg_iov = iov, .msg_iovlen = 2 };
-	ssize_t n = recvmsg(o->inboxes[o->self][0], &h, MSG_DONTWAIT);
-	struct udp_message m = { .payload = { b, 0, 0 } };
-
-	if (n < 0)
-		return errno == EINTR;
-	if ((size_t)n <= sizeof(note) || (h.msg_flags & MSG_TRUNC))
-		return true;
-	m.peer = note.peer;
-	m.local = note.local;
-	m.payload.len = (uint32_t)((size_t)n - sizeof(note));
-	deliver(o, &note, &m);
-	return true;
-}
-
-static void on_inbox(struct loop_watch *w, unsigned events)
-{
-	struct session_owners *o = container_of(w, struct session_owners, watch);
-	bool more = true;
-
-	(void)events;
-	for (int i = 0; i < INBOX_BATCH && more; i++) {
-		/* One each: what is passed on may be referred to until the turn ends. */
-		struct buf *b = buf_get(UDP_PAYLOAD_MAX + 1);
-
-		if (!b)
-			return; /* the watch is level-triggered */
-		more = take_one(o, b);
-		buf_unref(b);
 	}
 }
 
 int session_owners_join(struct session_owners *o, int worker)
 {
 	o->self = worker;
-	return loop_watch_start(&o->watch, o->inboxes[worker][0], LOOP_READ, on_inbox);
+	return inboxes_join(o->inboxes, worker, deliver, o);
 }
 
 void session_owners_leave(struct session_owners *o)
 {
-	loop_watch_stop(&o->watch);
+	inboxes_leave(o->inboxes);
 }
 
 void session_owners_listen(struct session_owners *o, struct session_listener *l)
@@ -234,28 +188,6 @@ void session_owners_listen(struct session_owners *o, struct session_listener *l)
 }
 
 /* ---- life ---- */
-
-static void set_room(int fd)
-{
-	int size = INBOX_BYTES;
-
-	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) < 0)
-		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-}
-
-static int open_inboxes(struct session_owners *o)
-{
-	o->inboxes = malloc(sizeof(*o->inboxes) * (size_t)o->n);
-	if (!o->inboxes)
-		return -ENOMEM;
-	memset(o->inboxes, 0xff, sizeof(*o->inboxes) * (size_t)o->n);
-	for (int i = 0; i < o->n; i++) {
-		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, o->inboxes[i]) < 0)
-			return -errno;
-		set_room(o->inboxes[i][1]);
-	}
-	return 0;
-}
 
 struct session_owners *session_owners_new(int workers)
 {
@@ -269,7 +201,8 @@ struct session_owners *session_owners_new(int workers)
 	hash_bytes("", 0); /* draws the key of the hash, which workers must agree on */
 	o->table = shared_map(sizeof(*o->table), true);
 	o->salts = shared_map(SS_SALTS_BYTES, true);
-	if (!o->table || !o->salts || shared_lock_init(&o->table->lock) < 0 || open_inboxes(o) < 0) {
+	o->inboxes = inboxes_new(workers, sizeof(struct note));
+	if (!o->table || !o->salts || !o->inboxes || shared_lock_init(&o->table->lock) < 0) {
 		session_owners_free(o);
 		return NULL;
 	}
@@ -280,11 +213,7 @@ void session_owners_free(struct session_owners *o)
 {
 	if (!o)
 		return;
-	for (int i = 0; o->inboxes && i < o->n; i++)
-		for (int k = 0; k < 2; k++)
-			if (o->inboxes[i][k] >= 0)
-				close(o->inboxes[i][k]);
-	free(o->inboxes);
+	inboxes_free(o->inboxes);
 	if (o->table)
 		shared_unmap(o->table, sizeof(*o->table));
 	if (o->salts)
@@ -294,10 +223,5 @@ void session_owners_free(struct session_owners *o)
 
 int session_owners_fds(const struct session_owners *o, int worker, int *fds)
 {
-	int n = 0;
-
-	for (int i = 0; i < o->n; i++)
-		fds[n++] = o->inboxes[i][1];
-	fds[n++] = o->inboxes[worker][0];
-	return n;
+	return inboxes_fds(o->inboxes, worker, fds);
 }

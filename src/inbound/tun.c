@@ -33,6 +33,7 @@
 
 #include "inbound/packet.h"
 #include "inbound/pcap_ring.h"
+#include "inbound/tun_owners.h"
 #include "inbound/tun_segment.h"
 #include "loop/loop.h"
 
@@ -55,6 +56,7 @@ struct tun {
 	struct tun_handlers handlers;
 	struct tun_counters counters;
 	struct pcap_ring *pcap;
+	struct tun_owners *owners; /* NULL: all is ours */
 	struct buf *spare; /* the large buffer that is read into */
 };
 
@@ -108,6 +110,22 @@ static void dispatch(struct tun *t, const struct packet *p)
 		h->icmp(h->owner, p);
 }
 
+/* Steering looks for no ports behind IPv6 extension headers. */
+static bool is_for_another(const struct tun *t, const struct packet *p)
+{
+	return t->owners && p->version == 6 && p->l4 != PACKET_IP6_HEADER && !p->fragment && tun_owners_hand_over(t->owners, p);
+}
+
+static void parsed(struct tun *t, struct packet *p)
+{
+	if (!p->fragment && !p->l4_csum_ok && !packet_checksum_ok(p)) {
+		t->counters.rx_bad_checksum++;
+		return;
+	}
+	p->l4_csum_ok = true;
+	dispatch(t, p);
+}
+
 static void take(struct tun *t, struct slice ip, const struct virtio_net_hdr *vnet)
 {
 	struct packet p;
@@ -115,21 +133,38 @@ static void take(struct tun *t, struct slice ip, const struct virtio_net_hdr *vn
 
 	if (err == -EPROTONOSUPPORT)
 		return;
-	if (err || (vnet && !apply_vnet(&p, vnet))) {
+	if (err || (vnet && !apply_vnet(&p, vnet)))
 		t->counters.rx_malformed++;
+	else if (!is_for_another(t, &p))
+		parsed(t, &p);
+}
+
+/* What was not steered by its ports: a datagram put together, or another's. */
+static void take_whole(struct tun *t, struct slice ip, uint16_t gso_size, bool l4_csum_ok)
+{
+	struct packet p;
+	int err = packet_parse(&p, ip);
+
+	if (err || p.fragment) {
+		t->counters.rx_malformed += err != -EPROTONOSUPPORT;
 		return;
 	}
-	if (!p.fragment && !p.l4_csum_ok && !packet_checksum_ok(&p)) {
-		t->counters.rx_bad_checksum++;
-		return;
-	}
-	p.l4_csum_ok = true;
-	dispatch(t, &p);
+	p.gso_size = gso_size;
+	p.l4_csum_ok = l4_csum_ok;
+	if (!t->owners || !tun_owners_hand_over(t->owners, &p))
+		parsed(t, &p);
 }
 
 void tun_inject(struct tun *t, struct slice ip_packet)
 {
-	take(t, ip_packet, NULL);
+	take_whole(t, ip_packet, 0, false);
+}
+
+void tun_inject_from(struct tun *t, struct slice ip_packet, uint16_t gso_size, bool l4_csum_ok)
+{
+	take_whole(t, ip_packet, gso_size, l4_csum_ok);
+	if (t->handlers.batch_end)
+		t->handlers.batch_end(t->handlers.owner);
 }
 
 /* A buffer of its own size for a packet that would pin much more than itself. */
@@ -367,6 +402,11 @@ int tun_mtu(const struct tun *t)
 struct tun_features tun_features(const struct tun *t)
 {
 	return t->features;
+}
+
+void tun_set_owners(struct tun *t, struct tun_owners *owners)
+{
+	t->owners = owners;
 }
 
 void tun_set_pcap(struct tun *t, struct pcap_ring *ring)

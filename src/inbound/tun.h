@@ -66,6 +66,9 @@ int tun_write(struct tun *, const struct iovec *iov, int n, uint16_t gso_size, b
  * datagram) and hands it to the handlers like one that did, without the batch
  * end. Its checksums are verified. Borrows the slice. */
 void tun_inject(struct tun *, struct slice ip_packet);
+/* A packet that came to another worker's queue (tun_owners.h), with what the kernel said of it
+ * there; and the batch ends. */
+void tun_inject_from(struct tun *, struct slice ip_packet, uint16_t gso_size, bool l4_csum_ok);
 
 /* Workers share the device: what came to this queue for want of ports goes to its owner; NULL
  * stops. Set by tun_owners_join(). */

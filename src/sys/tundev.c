@@ -10,6 +10,9 @@
  * The header stays at its 10 bytes (struct virtio_net_hdr) in native byte
  * order; both are set, not assumed. The device is not persistent: it ends with
  * its last descriptor, and that is what fails closed in `run`.
+ *
+ * Several queues (IFF_MULTI_QUEUE) have a descriptor each; header size and
+ * offloads belong to the device and are set by the first.
  */
 #include "sys/tundev.h"
 
@@ -83,6 +86,9 @@ static void explain_create(int err, const char *name, char *text, size_t size)
 	if (err == -ENOTTY || err == -EBADFD)
 		snprintf(text, size, "%s is not the TUN device; make it anew with: sudo sh -c 'rm -f %s; "
 			 "mknod -m 666 %s c 10 200'", TUN_PATH, TUN_PATH, TUN_PATH);
+	else if (err == -EBUSY)
+		snprintf(text, size, "the device %s is there already; if nobody needs it, remove it with: sudo ip link del %s",
+			 name, name);
 	else
 		snprintf(text, size, "cannot create the TUN device %s err=%s%s", name, err_name(err),
 			 err == -EPERM ? "; it needs CAP_NET_ADMIN in this network namespace" : "");
@@ -99,12 +105,19 @@ static int open_node(char *text, size_t size)
 	return err;
 }
 
-static int create(int fd, const char *name, bool vnet_hdr)
+/* queue: of several, or -1. The first one makes the device and never joins one that is there. */
+static int create(int fd, const char *name, bool vnet_hdr, int queue)
 {
-	struct ifreq ifr = { .ifr_flags = IFF_TUN | IFF_NO_PI };
+	unsigned flags = IFF_TUN | IFF_NO_PI;
+	struct ifreq ifr = { 0 };
 
 	if (vnet_hdr)
-		ifr.ifr_flags |= IFF_VNET_HDR;
+		flags |= IFF_VNET_HDR;
+	if (queue >= 0)
+		flags |= IFF_MULTI_QUEUE;
+	if (queue == 0)
+		flags |= IFF_TUN_EXCL;
+	ifr.ifr_flags = (short)flags;
 	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
 	return ioctl(fd, TUNSETIFF, &ifr) < 0 ? -errno : 0;
 }
@@ -125,24 +138,43 @@ static int set_offload(int fd, enum offload wanted, struct tun_features *feature
 	return 0;
 }
 
-/* One attempt. vnet_hdr cannot be taken back once the device is made, so the
- * lowest level needs a fresh descriptor. Returns the fd or -errno. */
-static int attempt(const char *name, enum offload wanted, struct tun_features *features, char *text, size_t size)
+static int open_queue(const char *name, bool vnet_hdr, int queue, char *text, size_t size)
 {
 	int fd = open_node(text, size), err;
 
 	if (fd < 0)
 		return fd;
-	err = create(fd, name, wanted != OFFLOAD_NONE);
-	if (err)
-		explain_create(err, name, text, size);
-	else if (wanted != OFFLOAD_NONE)
-		err = set_offload(fd, wanted, features);
-	if (err) {
-		close(fd);
-		return err;
+	err = create(fd, name, vnet_hdr, queue);
+	if (!err)
+		return fd;
+	explain_create(err, name, text, size);
+	close(fd);
+	return err;
+}
+
+static void close_queues(const int *fds, int n)
+{
+	for (int i = 0; i < n; i++)
+		close(fds[i]);
+}
+
+/* One attempt. vnet_hdr cannot be taken back once the device is made, so the
+ * lowest level needs fresh descriptors. What is set on one queue holds for all. 0 or -errno. */
+static int attempt(const char *name, int n, int *fds, enum offload wanted, struct tun_features *features, char *text, size_t size)
+{
+	int err = 0;
+
+	*features = (struct tun_features){ 0 };
+	for (int i = 0; i < n; i++) {
+		fds[i] = open_queue(name, wanted != OFFLOAD_NONE, n > 1 ? i : -1, text, size);
+		if (fds[i] >= 0 && i == 0 && wanted != OFFLOAD_NONE)
+			err = set_offload(fds[i], wanted, features);
+		if (fds[i] < 0 || err) {
+			close_queues(fds, fds[i] < 0 ? i : i + 1);
+			return err ? err : fds[i];
+		}
 	}
-	return fd;
+	return 0;
 }
 
 static int set_link(const char *name, int mtu)
@@ -161,23 +193,32 @@ static int set_link(const char *name, int mtu)
 	return err;
 }
 
-int tundev_open(const char *name, int mtu, struct tun_features *features, char *text, size_t size)
+int tundev_open_queues(const char *name, int mtu, int n, int *fds, struct tun_features *features, char *text, size_t size)
 {
 	enum offload wanted = offload_wanted();
-	int fd, err;
+	int err;
 
-	*features = (struct tun_features){ 0 };
-	fd = attempt(name, wanted, features, text, size);
+	if (n < 1 || n > TUNDEV_QUEUES_MAX) {
+		snprintf(text, size, "a TUN device has 1 to %d queues, not %d", TUNDEV_QUEUES_MAX, n);
+		return -ERANGE;
+	}
+	err = attempt(name, n, fds, wanted, features, text, size);
 	/* A node that does not open, or a device that may not be made, does not get better without a header. */
-	if (fd == -EINVAL && wanted != OFFLOAD_NONE)
-		fd = attempt(name, OFFLOAD_NONE, features, text, size);
-	if (fd < 0)
-		return fd;
+	if (err == -EINVAL && wanted != OFFLOAD_NONE)
+		err = attempt(name, n, fds, OFFLOAD_NONE, features, text, size);
+	if (err)
+		return err;
 	err = set_link(name, mtu);
 	if (err) {
 		snprintf(text, size, "cannot set MTU %d on %s err=%s", mtu, name, err_name(err));
-		close(fd);
-		return err;
+		close_queues(fds, n);
 	}
-	return fd;
+	return err;
+}
+
+int tundev_open(const char *name, int mtu, struct tun_features *features, char *text, size_t size)
+{
+	int fd, err = tundev_open_queues(name, mtu, 1, &fd, features, text, size);
+
+	return err ? err : fd;
 }
