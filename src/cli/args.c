@@ -1,7 +1,7 @@
 /*
- * The command line of `run` and `server`; see args.h.
+ * The command line of what starts an engine; see args.h.
  *
- * Two passes: the first walks argv and only finds out what was given, the
+ * Two passes: the first (args_walk.c) walks argv and only finds out what was given, the
  * second loads the source (URL or file) and then assigns the options, so that
  * an option wins over the file wherever it stands. Then every argument that
  * held a secret is overwritten, whatever the outcome.
@@ -16,12 +16,12 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "cli/args_impl.h"
 #include "cli/report.h"
 #include "cli/words.h"
 #include "conf/assign.h"
 #include "conf/hop.h"
-#include "conf/load.h"
-#include "conf/nearest.h"
+#include "conf/up.h"
 #include "conf/url.h"
 #include "ctl/control.h"
 #include "engine/acls.h"
@@ -29,203 +29,12 @@
 #include "engine/reload.h"
 #include "sys/secrets.h"
 
-struct given {
-	const struct option_row *row; /* NULL: SERVER */
-	char *value;		      /* NULL: a flag */
-};
-
-struct args {
-	const struct command *command;
-	int argc;
-	char **argv;
-	struct given *given;
-	int n_given;
-	char **rest;	/* behind `--` */
-	bool help;
-	int failed;	/* the exit code of wrong usage, already explained; 0: none */
-	struct loading loading;
-};
-
 /* What it takes to load the same config again: a file that can be read again, the options
  * that go over it, $GATUN_PASSWORD. Nothing is kept where there is no such file. */
 static struct {
 	struct args args; /* its `given` are copies */
 	char *password;
 } kept;
-
-static bool takes_value(const struct option_row *r)
-{
-	return r->type != OPTION_FLAG && r->type != OPTION_COUNT;
-}
-
-static void add_given(struct args *a, const struct option_row *row, char *value)
-{
-	a->given[a->n_given++] = (struct given){ row, value };
-}
-
-static bool wants_command(const struct args *a)
-{
-	return a->command->option_bit == FOR_RUN;
-}
-
-static void unknown_option(struct args *a, const char *arg)
-{
-	struct nearest near = { .word = arg + 2 };
-	size_t len = strcspn(arg, "=");
-
-	for (const struct option_row *r = option_table(); arg[1] == '-' && (r->key || r->flag); r++)
-		if (r->flag && (r->where & a->command->option_bit))
-			nearest_offer(&near, r->flag);
-	const struct option_row *other = arg[1] == '-' ? option_find_flag(arg + 2, len - 2, FOR_ALL) : NULL;
-
-	if (other)
-		a->failed = help_usage_error(a->command, "%.*s is an option of `gatun %s`", (int)len, arg,
-					     other->where & FOR_RUN			? "run"
-					     : !(other->where & FOR_SERVER)	? "local"
-					     : other->where & FOR_LOCAL		? "server` and `gatun local"
-										: "server");
-	else if (arg[1] != '-')
-		a->failed = help_usage_error(a->command, "unknown option -%c", arg[1]);
-	else if (near.best)
-		a->failed = help_usage_error(a->command, "unknown option %.*s, did you mean --%s?", (int)len, arg, near.best);
-	else
-		a->failed = help_usage_error(a->command, "unknown option %.*s", (int)len, arg);
-}
-
-/* argv[*i] is "--name", "--name=value". */
-static void walk_long(struct args *a, int *i)
-{
-	char *arg = a->argv[*i];
-	size_t len = strcspn(arg + 2, "=");
-	char *value = arg[2 + len] ? arg + 2 + len + 1 : NULL;
-	const struct option_row *row = option_find_flag(arg + 2, len, a->command->option_bit);
-
-	if (len == 4 && !value && strcmp(arg, "--help") == 0)
-		a->help = true;
-	else if (!row)
-		unknown_option(a, arg);
-	else if (!takes_value(row) && value)
-		a->failed = help_usage_error(a->command, "--%s takes no value", row->flag);
-	else if (takes_value(row) && !value && *i + 1 >= a->argc)
-		a->failed = help_usage_error(a->command, "--%s wants %s", row->flag, row->arg);
-	else
-		add_given(a, row, takes_value(row) && !value ? a->argv[++*i] : value);
-}
-
-/* argv[*i] is "-x", "-xyz" or "-xVALUE". */
-static void walk_short(struct args *a, int *i)
-{
-	for (char *at = a->argv[*i] + 1; *at && !a->failed; at++) {
-		const struct option_row *row = option_find_letter(*at, a->command->option_bit);
-
-		if (*at == 'h') {
-			a->help = true;
-		} else if (!row) {
-			unknown_option(a, (char[]){ '-', *at, 0 });
-		} else if (!takes_value(row)) {
-			add_given(a, row, NULL);
-		} else {
-			if (!at[1] && *i + 1 >= a->argc)
-				a->failed = help_usage_error(a->command, "-%c wants %s", *at, row->arg);
-			else
-				add_given(a, row, at[1] ? at + 1 : a->argv[++*i]);
-			return;
-		}
-	}
-}
-
-static const struct given *find_given(const struct args *a, enum option_type type)
-{
-	for (int i = 0; i < a->n_given; i++)
-		if (a->given[i].row && a->given[i].row->type == type)
-			return &a->given[i];
-	return NULL;
-}
-
-static const struct given *find_url(const struct args *a)
-{
-	for (int i = 0; i < a->n_given; i++)
-		if (!a->given[i].row)
-			return &a->given[i];
-	return NULL;
-}
-
-static void print_word(const char *word)
-{
-	fputc(' ', stderr);
-	words_print_quoted(stderr, word);
-}
-
-/* The line that was meant, with the secrets left out. */
-static void print_corrected(const struct args *a, char *const *command)
-{
-	fprintf(stderr, "  gatun %s", a->command->name);
-	for (int i = 0; i < a->n_given; i++) {
-		const struct given *g = &a->given[i];
-
-		if (g->row && g->row->letter)
-			fprintf(stderr, " -%c", g->row->letter);
-		else if (g->row)
-			fprintf(stderr, " --%s", g->row->flag);
-		if (!g->row)
-			fputs(" ss://...", stderr);
-		else if (g->value && (g->row->type == OPTION_SECRET || g->row->type == OPTION_HOPS))
-			fputs(" ...", stderr);
-		else if (g->value)
-			print_word(g->value);
-	}
-	if (!find_url(a) && !find_given(a, OPTION_SOURCE) && !find_given(a, OPTION_ADDRESS))
-		fputs(" SERVER", stderr);
-	fputs(" --", stderr);
-	for (; *command; command++)
-		print_word(*command);
-	fputc('\n', stderr);
-}
-
-static void walk_word(struct args *a, int i)
-{
-	if (url_is_ss(a->argv[i])) {
-		add_given(a, NULL, a->argv[i]);
-	} else if (wants_command(a) && strstr(a->argv[i], "://") && !find_url(a)) { /* which may hold a password */
-		a->failed = help_usage_error(a->command, "the URL of a server begins with ss://, and this one does not");
-	} else if (wants_command(a)) {
-		fprintf(stderr, "gatun run: write -- before the command:\n");
-		print_corrected(a, a->argv + i);
-		a->failed = EXIT_RUN_FAILED;
-	} else {
-		char shown[64];
-
-		a->failed = help_usage_error(a->command, "unexpected argument \"%s\"",
-					     log_escape(a->argv[i], strlen(a->argv[i]), shown, sizeof(shown)));
-	}
-}
-
-static void walk(struct args *a)
-{
-	for (int i = 1; i < a->argc && !a->failed && !a->help && !a->rest; i++) {
-		char *arg = a->argv[i];
-
-		if (strcmp(arg, "--") == 0)
-			a->rest = a->argv + i + 1;
-		else if (arg[0] == '-' && arg[1] == '-')
-			walk_long(a, &i);
-		else if (arg[0] == '-' && arg[1])
-			walk_short(a, &i);
-		else
-			walk_word(a, i);
-	}
-	if (a->failed || a->help)
-		return;
-	if (wants_command(a) && (!a->rest || !*a->rest)) {
-		static char command[] = "COMMAND";
-
-		fprintf(stderr, "gatun run: which command? It stands behind --:\n");
-		print_corrected(a, (char *[]){ command, NULL });
-		a->failed = EXIT_RUN_FAILED;
-	} else if (!wants_command(a) && a->rest && *a->rest) {
-		a->failed = help_usage_error(a->command, "takes no command");
-	}
-}
 
 static bool gives_password(const struct args *a)
 {
@@ -238,26 +47,34 @@ static bool gives_password(const struct args *a)
 /* One source, and nothing twice that cannot add up. */
 static void check_sources(struct args *a)
 {
-	const struct given *url = find_url(a), *file = find_given(a, OPTION_SOURCE);
+	const struct given *url = args_find_url(a), *file = args_find(a, OPTION_SOURCE);
 	int files = 0;
 
 	for (int i = 0; i < a->n_given; i++)
 		files += a->given[i].row && a->given[i].row->type == OPTION_SOURCE;
 	if (files > 1 || (url && file))
 		a->failed = help_usage_error(a->command, "%s", url ? "give ss:// URLs or -c FILE, not both" : "give one -c FILE");
-	else if (url && (find_given(a, OPTION_ADDRESS) || gives_password(a)))
+	else if (url && (args_find(a, OPTION_ADDRESS) || gives_password(a)))
 		a->failed = help_usage_error(a->command, "an ss:// URL holds address, method and password: leave out -s, -m and -k");
 }
 
 static bool load_source(struct args *a)
 {
-	const struct given *file = find_given(a, OPTION_SOURCE);
+	const struct given *file = args_find(a, OPTION_SOURCE);
 	bool ok = !file || load_file(&a->loading, file->value);
 
 	for (int i = 0; i < a->n_given; i++)
 		if (!a->given[i].row)
 			ok &= load_url(&a->loading, a->given[i].value);
 	return ok;
+}
+
+/* Marks are written as 0x6761 as a rule. */
+static bool is_number(const char *text, size_t len)
+{
+	if (len > 2 && text[0] == '0' && text[1] == 'x')
+		return strspn(text + 2, "0123456789abcdefABCDEF") == len - 2;
+	return strspn(text, "0123456789") == len;
 }
 
 static struct option_value value_of(const struct given *g)
@@ -267,10 +84,9 @@ static struct option_value value_of(const struct given *g)
 
 	if (!g->value)
 		return (struct option_value){ .kind = VALUE_BOOL, .number = 1 };
-	if ((g->row->type == OPTION_NUMBER || g->row->type == OPTION_MEGABYTES) && len && len < 18 &&
-	    strspn(g->value, "0123456789") == len) {
+	if ((g->row->type == OPTION_NUMBER || g->row->type == OPTION_MEGABYTES) && len && len < 18 && is_number(g->value, len)) {
 		v.kind = VALUE_NUMBER;
-		v.number = strtoll(g->value, NULL, 10);
+		v.number = strtoll(g->value, NULL, g->value[1] == 'x' ? 16 : 10);
 	}
 	return v;
 }
@@ -324,7 +140,7 @@ static struct server_spec *spec_of_option(struct args *a, const struct given *g,
 	const struct option_row *s = option_find_letter('s', a->command->option_bit);
 	int servers = count_given(a, s) > 1 ? count_given(a, s) : 1;
 
-	if (specs->n > 1 && find_given(a, OPTION_SOURCE))
+	if (specs->n > 1 && args_find(a, OPTION_SOURCE))
 		a->failed = help_usage_error(a->command, "-s, -m and -k cannot say which of the file's %d servers they mean", specs->n);
 	else if (n > 1 && n != servers)
 		a->failed = help_usage_error(a->command, "-%c stands %d times beside %d -s: give it once for all servers, or once for each",
@@ -413,8 +229,17 @@ void args_apply_environment(struct spec_list *specs)
 			spec_set_text(&specs->items[i].password, kept.password, strlen(kept.password), 0);
 }
 
+/* Lists of the command line stand in place of the file's. */
+static void clear_lists(struct args *a)
+{
+	for (int i = 0; i < a->n_given; i++)
+		if (a->given[i].row && up_is_list(a->given[i].row))
+			up_clear_list(a->loading.config, a->given[i].row);
+}
+
 static void assign_options(struct args *a)
 {
+	clear_lists(a);
 	for (int i = 0; i < a->n_given && !a->failed; i++)
 		if (a->given[i].row && a->given[i].row->type != OPTION_SOURCE && a->given[i].row->type != OPTION_HOPS)
 			assign_option(a, &a->given[i]);
@@ -472,10 +297,10 @@ static int load(struct args *a, struct config *c, char *why, size_t size)
 	report_problems(a->command, &a->loading.problems, c);
 	if (a->loading.problems.n_errors) {
 		first_error(&a->loading.problems, why, size);
-		code = wants_command(a) ? EXIT_RUN_FAILED : EXIT_BAD_CONFIG;
+		code = args_want_command(a) ? EXIT_RUN_FAILED : EXIT_BAD_CONFIG;
 	} else if (!engine_acls_read(c)) {
 		snprintf(why, size, "an ACL file has errors");
-		code = wants_command(a) ? EXIT_RUN_FAILED : EXIT_BAD_CONFIG;
+		code = args_want_command(a) ? EXIT_RUN_FAILED : EXIT_BAD_CONFIG;
 	}
 	load_end(&a->loading);
 	return code;
@@ -494,7 +319,7 @@ static void forget_kept(void)
 
 static void keep(const struct args *a)
 {
-	const struct given *file = find_given(a, OPTION_SOURCE);
+	const struct given *file = args_find(a, OPTION_SOURCE);
 
 	if (!file || strcmp(file->value, "-") == 0) {
 		forget_kept();
@@ -544,7 +369,7 @@ bool args_load_config(const struct command *command, int argc, char **argv, stru
 	if (!a.given)
 		die(1, "out of memory");
 	*c = (struct config){ 0 };
-	walk(&a);
+	args_walk(&a);
 	if (a.help)
 		help_print_command(command);
 	*exit_code = a.help ? 0 : a.failed ? a.failed : load(&a, c, NULL, 0);

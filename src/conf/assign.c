@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "conf/hop.h"
 #include "conf/nearest.h"
+#include "conf/up.h"
 #include "conf/url.h"
 
 #define DNS_PORT 53
@@ -38,6 +39,11 @@ static const char *const descriptions[] = {
 	[OPTION_HOPS] = "a URL, or an array of them",
 	[OPTION_PROBE_URL] = "http://HOST[:PORT][/PATH]",
 	[OPTION_STRINGS] = "an array of strings",
+	[OPTION_PREFIX] = "an address and a prefix length",
+	[OPTION_PREFIXES] = "a prefix such as 10.0.0.0/8, or an array of them",
+	[OPTION_DEVICES] = "the name of a network interface, or an array of them",
+	[OPTION_CGROUPS] = "the path of a control group, or an array of them",
+	[OPTION_UIDS] = "a user's name or number, FROM-TO, or an array of them",
 };
 
 char *option_describe_type(const struct option_row *r, char *buf, size_t size)
@@ -57,6 +63,7 @@ char *option_describe_type(const struct option_row *r, char *buf, size_t size)
 		snprintf(buf, size, "true, false, or %s", strrchr(r->words, '|') + 1);
 		break;
 	case OPTION_WORD:
+	case OPTION_WISH:
 		snprintf(buf, size, "one of %s", r->words);
 		break;
 	default:
@@ -169,6 +176,12 @@ static bool assign_word(const struct assignment *a, const struct option_row *r, 
 		word = word[len] ? word + len + 1 : NULL;
 	}
 	return wants(a, r, v);
+}
+
+/* Without a word it is the first of them. */
+static bool assign_wish(const struct assignment *a, const struct option_row *r, const struct option_value *v)
+{
+	return v->kind == VALUE_BOOL ? set_number(a, r, v, r->min) : assign_word(a, r, v);
 }
 
 /* The words are "false", "true" and more. */
@@ -437,6 +450,15 @@ static bool assign(const struct assignment *a, const struct option_row *r, const
 		return assign_switch(a, r, v);
 	case OPTION_WORD:
 		return assign_word(a, r, v);
+	case OPTION_WISH:
+		return assign_wish(a, r, v);
+	case OPTION_PREFIX:
+		return up_assign_prefix(a, r, v);
+	case OPTION_PREFIXES:
+	case OPTION_DEVICES:
+	case OPTION_CGROUPS:
+	case OPTION_UIDS:
+		return up_assign_item(a, r, v);
 	case OPTION_TEXT:
 		return assign_text(a, r, v);
 	case OPTION_SECRET:

@@ -9,6 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conf/up.h"
+#include "gate/gate.h"
+
 #define MIB (1024u * 1024u)
 
 void config_init(struct config *c)
@@ -18,6 +21,13 @@ void config_init(struct config *c)
 		.udp_over_tcp = UDP_OVER_TCP_NO,
 		.pcap_limit = 64 * MIB,
 		.icmp_reply = true,
+		.up = {
+			.mode = UP_TUN,
+			.device = "gatun0",
+			.mark = GATE_MARK,
+			.table = GATE_TABLE,
+			.priority = GATE_PRIORITY,
+		},
 		.balancer_max_rtt = 5,
 		.balancer_interval = 10,
 		.dns_cache_size = 4096,
@@ -123,6 +133,7 @@ void config_free(struct config *c)
 	}
 	free(c->locals);
 	free(c->manager.hosts);
+	up_free(&c->up);
 	for (int i = 0; i < c->n_texts; i++)
 		free(c->texts[i]);
 	free(c->texts);

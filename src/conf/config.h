@@ -116,25 +116,29 @@ struct config_prefix {
 	struct addr at; /* port 0, no host bits */
 	uint8_t len;
 };
+struct config_prefixes {
+	struct config_prefix *items;
+	int n;
+};
 
 /* `up`: this machine, or a LAN behind it (gate/gate.h says what each does). */
 struct config_up {
 	uint32_t mode;		     /* enum config_up_mode */
 	char device[IFNAMSIZ];	     /* the TUN's name */
-	uint32_t mark, table, priority; /* 0 = gate.h's */
-	struct config_prefix *routes, *excludes;
-	int n_routes, n_excludes;
+	struct config_prefix self4, self6; /* its addresses, host bits and all; family 0: the usual ones */
+	uint32_t mark, table, priority;
+	struct config_prefixes routes, excludes; /* sorted, none inside another of its kind */
 	const char *const *lans;     /* NULL-terminated, or NULL */
 	uint32_t pick;		     /* enum config_pick */
 	struct config_uids {
 		uint32_t from, to;
 	} *uids;
 	int n_uids;
-	const char *const *cgroups;  /* NULL-terminated, or NULL */
+	const char *const *cgroups;  /* paths below the mount; NULL-terminated, or NULL */
 	bool no_ipv6, kill_switch, no_dhcp, block_dot, block_quic;
 	uint32_t port, dns_port;     /* tproxy, redirect: where gatun listens; 0 = any that are free */
-	bool detach, print_rules;
-	uint32_t rules_form;	     /* enum gate_form */
+	bool detach;
+	uint32_t print_rules;	     /* 0 = no, or 1 + enum gate_form: and nothing else */
 };
 
 struct config {
@@ -203,7 +207,7 @@ struct config {
 	const char *online_cache;	  /* or NULL: in the state directory */
 
 	/* processes */
-	uint32_t workers;    /* 1 = this one alone; 0 = one for each processor */
+	uint32_t workers;    /* 1 = this one alone, and under `up` one; 0 = one for each processor */
 	bool runtime_given; /* "runtime", whose keys stand above */
 
 	/* limits and times, seconds */

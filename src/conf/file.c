@@ -21,6 +21,7 @@
 #include "conf/limits.h"
 #include "conf/nearest.h"
 #include "conf/over_tcp.h"
+#include "conf/up.h"
 
 #define KEY_SHOWN 64
 
@@ -228,11 +229,16 @@ static void read_locals(struct reader *r, const struct option_row *o, const json
 	}
 }
 
+static void read_items(struct reader *r, const struct option_row *o, const json_t *array, struct server_spec *spec)
+{
+	for (size_t i = 0; i < json_array_size(array); i++)
+		read_member(r, o, json_array_get(array, i), json_places_item(&r->places, array, i)->value_at, spec);
+}
+
 static void read_hops(struct reader *r, const struct option_row *o, const json_t *array, struct server_spec *spec)
 {
 	spec->hops_given = true;
-	for (size_t i = 0; i < json_array_size(array); i++)
-		read_member(r, o, json_array_get(array, i), json_places_item(&r->places, array, i)->value_at, spec);
+	read_items(r, o, array, spec);
 }
 
 static void read_object(struct reader *r, const struct option_row *o, const json_t *v, conf_place at, struct server_spec *spec)
@@ -299,6 +305,8 @@ static void read_member(struct reader *r, const struct option_row *o, const json
 		read_object(r, o, v, at, spec);
 	else if (o->type == OPTION_HOPS && json_is_array(v))
 		read_hops(r, o, v, spec);
+	else if (up_is_list(o) && json_is_array(v))
+		read_items(r, o, v, spec);
 	else if (o->type == OPTION_SWITCH && json_is_object(v))
 		over_tcp_read_object(&a, o, v, at);
 	else if (o->type == OPTION_LOCALS)

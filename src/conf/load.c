@@ -15,6 +15,7 @@
 #include "conf/manager.h"
 #include "conf/over_tcp.h"
 #include "conf/text_file.h"
+#include "conf/up.h"
 #include "conf/url.h"
 
 #define FILE_MAX (1024u * 1024u)
@@ -200,10 +201,10 @@ static void check_distinct(struct loading *l)
 					    target_format(&c->servers[i].address, where));
 }
 
-/* What the tun inbound of a file says stands for `run`, unless an option does. */
+/* What the tun inbound of a file says stands for `run` and `up`, unless an option does. */
 static void take_tun_acl(struct loading *l, uint32_t command)
 {
-	if (command == FOR_RUN && l->config->acl == l->file_acl)
+	if ((command & (FOR_RUN | FOR_UP)) && l->config->acl == l->file_acl)
 		l->config->acl = spec_keep_acl(&l->tun_acl, l->config);
 }
 
@@ -236,7 +237,7 @@ bool load_finish(struct loading *l, uint32_t command)
 		}
 		if (command == FOR_SERVER)
 			check_listen(l, &l->specs.items[i], server);
-		else if (command == FOR_RUN || command == FOR_LOCAL)
+		else if (command & FOR_CLIENT)
 			check_client(l, &l->specs.items[i], server);
 		c->n_servers++;
 	}
@@ -244,10 +245,12 @@ bool load_finish(struct loading *l, uint32_t command)
 		check_distinct(l);
 	if (command & (FOR_SERVER | FOR_CHECK))
 		manager_check(c, &l->problems);
-	if (command & (FOR_RUN | FOR_LOCAL | FOR_CHECK))
+	if (command & (FOR_CLIENT | FOR_CHECK))
 		check_locals(l, command);
+	if (command & (FOR_UP | FOR_CHECK))
+		up_check(c, command == FOR_UP, &l->problems);
 	if (command == FOR_RUN && c->workers != 1)
-		problem_add(&l->problems, PROBLEM_ADVICE, 0, "\"workers\" are for `gatun server` and `gatun local`; `gatun run` has one");
+		problem_add(&l->problems, PROBLEM_ADVICE, 0, "\"workers\" are for `gatun up`, `server` and `local`; `gatun run` has one");
 	if (command == FOR_SERVER && l->locals.n)
 		problem_add(&l->problems, PROBLEM_ADVICE, l->locals.items[0].at, "inbounds are opened by `gatun local`, not by this command");
 	if (command == FOR_RUN && c->limits_given)

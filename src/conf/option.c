@@ -7,17 +7,10 @@
 
 #include <string.h>
 
-#include "conf/config.h"
-#include "conf/local.h"
-#include "conf/spec.h"
+#include "base/err.h"
+#include "conf/option_rows.h"
 
-#define IN_CONFIG(field) HOME_CONFIG, offsetof(struct config, field)
-#define IN_SPEC(field) HOME_SERVER, offsetof(struct server_spec, field)
-#define IN_LOCAL_SPEC(field) HOME_LOCAL, offsetof(struct local_spec, field)
-#define NOWHERE HOME_CONFIG, 0
-/* A key without effect in this version. */
-#define LATER(key_, where_, doc_) { key_, NULL, 0, NULL, OPTION_LATER, where_, 0, 0, NULL, NOWHERE, NULL, doc_ }
-#define INERT(key_, where_, doc_) { key_, NULL, 0, NULL, OPTION_INERT, where_, 0, 0, NULL, NOWHERE, NULL, doc_ }
+#define ROWS_MAX 512
 
 static const struct option_row rows[] = {
 	/* where the server is */
@@ -64,19 +57,19 @@ static const struct option_row rows[] = {
 	{ "plugin_mode", NULL, 0, NULL, OPTION_WORD, IN_TOP | IN_SERVER, 1, 3, "tcp_only|udp_only|tcp_and_udp",
 	  IN_SPEC(plugin_mode), "tcp_only", "What goes through the plugin (SIP003u); the rest goes beside it." },
 
-	{ "udp_over_tcp", "udp-over-tcp", 0, "true|false|auto", OPTION_SWITCH, IN_TOP | FOR_RUN | FOR_LOCAL, UDP_OVER_TCP_NO,
+	{ "udp_over_tcp", "udp-over-tcp", 0, "true|false|auto", OPTION_SWITCH, IN_TOP | FOR_CLIENT, UDP_OVER_TCP_NO,
 	  UDP_OVER_TCP_AUTO, "false|true|auto", IN_CONFIG(udp_over_tcp), "false",
 	  "Carry UDP in TCP streams (sing-box's UDP over TCP, version 2; the server must know it). auto: while UDP gets no "
 	  "answer though TCP does." },
 	{ "udp_over_tcp", NULL, 0, NULL, OPTION_SWITCH, IN_SERVER, UDP_OVER_TCP_NO, UDP_OVER_TCP_AUTO, "false|true|auto",
 	  IN_SPEC(udp_over_tcp), "false", "The same for one server." },
-	{ "connect", "true-connect", 0, NULL, OPTION_FLAG, IN_TOP | FOR_RUN | FOR_LOCAL, 0, 0, NULL, IN_CONFIG(connect), "false",
+	{ "connect", "true-connect", 0, NULL, OPTION_FLAG, IN_TOP | FOR_CLIENT, 0, 0, NULL, IN_CONFIG(connect), "false",
 	  "Ask the server how its own connect ended, and tell the application so: refused, unreachable, timed out. It costs a "
 	  "round trip for each connection, and needs a gatun server and a 2022 method." },
 	{ "connect", NULL, 0, NULL, OPTION_FLAG, IN_SERVER, 0, 0, NULL, IN_SPEC(connect), "false", "The same for one server." },
 
 	/* several servers, and the way to them */
-	{ "outbound_proxy", "outbound-proxy", 0, "URL", OPTION_HOPS, IN_TOP | IN_SERVER | FOR_RUN | FOR_LOCAL, 0, 0, NULL, NOWHERE,
+	{ "outbound_proxy", "outbound-proxy", 0, "URL", OPTION_HOPS, IN_TOP | IN_SERVER | FOR_CLIENT, 0, 0, NULL, NOWHERE,
 	  NULL,
 	  "A proxy on the way to the server: socks5://, http:// or ss://. Several make a chain, the nearest first: an array in "
 	  "a file, the option repeated on the command line." },
@@ -154,27 +147,27 @@ static const struct option_row rows[] = {
 	  "A file with the users of a socks inbound: {\"password\":{\"users\":[{\"user_name\":\"u\",\"password\":\"p\"}]}}." },
 	{ "http_auth_config_path", NULL, 0, NULL, OPTION_TEXT, IN_LOCAL, 0, 0, NULL, IN_LOCAL_SPEC(http_users), NULL,
 	  "A file with the users of an http inbound: {\"basic\":{\"users\":[{\"user_name\":\"u\",\"password\":\"p\"}]}}." },
-	{ NULL, "socks", 0, "ADDR:PORT", OPTION_LISTEN, FOR_LOCAL | FOR_RUN, LOCAL_SOCKS, 0, NULL, NOWHERE, NULL,
+	{ NULL, "socks", 0, "ADDR:PORT", OPTION_LISTEN, FOR_CLIENT, LOCAL_SOCKS, 0, NULL, NOWHERE, NULL,
 	  "Listen for SOCKS5, SOCKS4 and SOCKS4a." },
-	{ NULL, "http", 0, "ADDR:PORT", OPTION_LISTEN, FOR_LOCAL | FOR_RUN, LOCAL_HTTP, 0, NULL, NOWHERE, NULL, "Be an HTTP proxy." },
-	{ NULL, "mixed", 0, "ADDR:PORT", OPTION_LISTEN, FOR_LOCAL | FOR_RUN, LOCAL_MIXED, 0, NULL, NOWHERE, NULL,
+	{ NULL, "http", 0, "ADDR:PORT", OPTION_LISTEN, FOR_CLIENT, LOCAL_HTTP, 0, NULL, NOWHERE, NULL, "Be an HTTP proxy." },
+	{ NULL, "mixed", 0, "ADDR:PORT", OPTION_LISTEN, FOR_CLIENT, LOCAL_MIXED, 0, NULL, NOWHERE, NULL,
 	  "Both on one port: the first byte tells them apart." },
-	{ NULL, "tunnel", 0, "ADDR:PORT=HOST:PORT", OPTION_LISTEN, FOR_LOCAL | FOR_RUN, LOCAL_TUNNEL, 0, NULL, NOWHERE, NULL,
+	{ NULL, "tunnel", 0, "ADDR:PORT=HOST:PORT", OPTION_LISTEN, FOR_CLIENT, LOCAL_TUNNEL, 0, NULL, NOWHERE, NULL,
 	  "Carry all that comes to ADDR:PORT, TCP and UDP, to HOST:PORT." },
 
-	/* the TUN of `run` */
-	{ "dns_mode", "dns", 0, "fake|IP|off", OPTION_DNS_MODE, IN_TOP | IN_LOCAL | FOR_RUN, 0, 0, NULL, NOWHERE, "fake",
+	/* the TUN of `run` and `up` */
+	{ "dns_mode", "dns", 0, "fake|IP|off", OPTION_DNS_MODE, IN_TOP | IN_LOCAL | FOR_RUN | FOR_UP, 0, 0, NULL, NOWHERE, "fake",
 	  "Port 53 behind the TUN. fake: answered with fake addresses, so that names travel in the tunnel; an address: queries "
 	  "go through the tunnel to it; off: left alone." },
 	{ "dns_upstream", NULL, 0, NULL, OPTION_ENDPOINT, IN_TOP | IN_LOCAL, 0, 0, NULL, IN_CONFIG(dns_upstream), "1.1.1.1",
 	  "Where queries that have no fake answer (MX, TXT, SRV) go, through the tunnel." },
-	{ "tun_mtu", "mtu", 0, "N", OPTION_NUMBER, IN_TOP | IN_LOCAL | FOR_RUN, 1280, 65520, NULL, IN_CONFIG(mtu),
+	{ "tun_mtu", "mtu", 0, "N", OPTION_NUMBER, IN_TOP | IN_LOCAL | FOR_RUN | FOR_UP, 1280, 65520, NULL, IN_CONFIG(mtu),
 	  "from the path to the server", "The TUN's MTU." },
 	{ "icmp_reply", NULL, 0, NULL, OPTION_FLAG, IN_TOP | IN_LOCAL, 0, 0, NULL, IN_CONFIG(icmp_reply), "true",
 	  "Answer ICMP echo to the gateway's own address." },
-	{ NULL, "pcap", 0, "FILE", OPTION_TEXT, FOR_RUN, 0, 0, NULL, IN_CONFIG(pcap_file), NULL,
+	{ NULL, "pcap", 0, "FILE", OPTION_TEXT, FOR_RUN | FOR_UP, 0, 0, NULL, IN_CONFIG(pcap_file), NULL,
 	  "Write what the TUN sees to FILE, in clear: for debugging." },
-	{ NULL, "pcap-limit", 0, "MB", OPTION_MEGABYTES, FOR_RUN, 1, 4000, NULL, IN_CONFIG(pcap_limit), "64",
+	{ NULL, "pcap-limit", 0, "MB", OPTION_MEGABYTES, FOR_RUN | FOR_UP, 1, 4000, NULL, IN_CONFIG(pcap_limit), "64",
 	  "Start the --pcap file again when it has reached this size." },
 
 	/* who goes where */
@@ -218,7 +211,7 @@ static const struct option_row rows[] = {
 	  "Seconds that an idle UDP association lives; at least 60 for the 2022 methods, whose sessions need it." },
 	{ "udp_max_associations", NULL, 0, NULL, OPTION_NUMBER, IN_TOP, 0, 1000000, NULL, IN_CONFIG(udp_max_associations), "0",
 	  "UDP associations at a time; 0 is from the limit of open files." },
-	{ "workers", "workers", 0, "N|auto", OPTION_WORKERS, IN_TOP | FOR_SERVER | FOR_LOCAL, 1, 64, NULL, IN_CONFIG(workers), "1",
+	{ "workers", "workers", 0, "N|auto", OPTION_WORKERS, IN_TOP | FOR_UP | FOR_SERVER | FOR_LOCAL, 1, 64, NULL, IN_CONFIG(workers), "1",
 	  "Processes that share the work, one on each processor; auto is as many as there are processors." },
 	{ "runtime", NULL, 0, NULL, OPTION_OBJECT, IN_TOP, IN_RUNTIME, 0, NULL, IN_CONFIG(runtime_given), NULL,
 	  "An object with \"worker_count\"." },
@@ -317,18 +310,8 @@ static const struct option_row rows[] = {
 	/* known, not supported yet */
 	LATER("tcp_redir", IN_LOCAL, "How a redir inbound captures TCP."),
 	LATER("udp_redir", IN_LOCAL, "How a redir inbound captures UDP."),
-	LATER("tun_interface_name", IN_LOCAL, "The TUN's name."),
-	LATER("tun_interface_address", IN_LOCAL, "The TUN's address."),
-	LATER("tun_interface_destination", IN_LOCAL, "The TUN's peer address."),
 	LATER("tun_device_fd_from_path", IN_LOCAL, "A TUN handed over by a socket."),
-	LATER("tun_routes", IN_TOP | IN_LOCAL, "What goes into the TUN."),
-	LATER("tun_exclude", IN_TOP | IN_LOCAL, "What does not."),
-	LATER("lan", IN_TOP | IN_LOCAL, "The interface of a LAN to serve."),
-	LATER("kill_switch", IN_TOP | IN_LOCAL, "Let nothing out beside the tunnel."),
 	LATER("fake_dns_record_expire_duration", IN_LOCAL, "Life of a fake address."),
-	LATER("fake_dns_ipv4_network", IN_LOCAL, "Range of fake addresses."),
-	LATER("fake_dns_ipv6_network", IN_LOCAL, "Range of fake addresses."),
-	LATER("fake_dns_database_path", IN_LOCAL, "Where fake addresses are kept."),
 	INERT("fast_open", IN_SERVER, "It belongs to listening sockets: write it at the top level."),
 	INERT("mptcp", IN_SERVER, "Write it at the top level."),
 	LATER("key", IN_TOP | IN_SERVER, "The master key itself, in base64; write \"password\"."),
@@ -337,7 +320,6 @@ static const struct option_row rows[] = {
 	LATER("security", IN_TOP, "Replay policy: gatun always detects replays."),
 	LATER("log", IN_TOP, "Logging; use -v, -q and --log-format."),
 	LATER("memory_limit", IN_TOP, "Bound of memory."),
-	LATER("user", IN_TOP, "Whom to become after the start."),
 	LATER("workdir", IN_TOP, "Working directory."),
 	LATER("dscp", IN_TOP, "DSCP per port."),
 	LATER("tcp_tproxy", IN_TOP, "TPROXY for TCP."),
@@ -345,14 +327,28 @@ static const struct option_row rows[] = {
 	{ 0 },
 };
 
+/* The tables joined, since whoever walks them wants one. */
 const struct option_row *option_table(void)
 {
-	return rows;
+	static const struct option_row *const parts[] = { rows, option_rows_up };
+	static struct option_row all[ROWS_MAX];
+	size_t n = 0;
+
+	if (all[0].where)
+		return all;
+	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
+		for (const struct option_row *r = parts[i]; r->key || r->flag; r++) {
+			if (n == ROWS_MAX - 1)
+				die(1, "more options than ROWS_MAX");
+			all[n++] = *r;
+		}
+	}
+	return all;
 }
 
 const struct option_row *option_find_key(const char *key, uint32_t where)
 {
-	for (const struct option_row *r = rows; r->key || r->flag; r++)
+	for (const struct option_row *r = option_table(); r->key || r->flag; r++)
 		if (r->key && (r->where & where) && strcmp(r->key, key) == 0)
 			return r;
 	return NULL;
@@ -360,7 +356,7 @@ const struct option_row *option_find_key(const char *key, uint32_t where)
 
 const struct option_row *option_find_flag(const char *flag, size_t len, uint32_t where)
 {
-	for (const struct option_row *r = rows; r->key || r->flag; r++)
+	for (const struct option_row *r = option_table(); r->key || r->flag; r++)
 		if (r->flag && (r->where & where) && strlen(r->flag) == len && memcmp(r->flag, flag, len) == 0)
 			return r;
 	return NULL;
@@ -368,7 +364,7 @@ const struct option_row *option_find_flag(const char *flag, size_t len, uint32_t
 
 const struct option_row *option_find_letter(char letter, uint32_t where)
 {
-	for (const struct option_row *r = rows; r->key || r->flag; r++)
+	for (const struct option_row *r = option_table(); r->key || r->flag; r++)
 		if (r->letter == letter && (r->where & where))
 			return r;
 	return NULL;

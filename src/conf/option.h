@@ -36,6 +36,7 @@ enum option_where {
 	FOR_UP = 1 << 18,
 	FOR_DOWN = 1 << 19,
 	FOR_DOCTOR = 1 << 20,
+	FOR_CLIENT = FOR_RUN | FOR_UP | FOR_LOCAL,
 	FOR_ALL = FOR_RUN | FOR_UP | FOR_SERVER | FOR_LOCAL, /* what starts an engine */
 };
 
@@ -69,6 +70,13 @@ enum option_type {
 	OPTION_WEIGHT,	    /* 0..1, stored in thousandths */
 	OPTION_PROBE_URL,   /* http://HOST[:PORT][/PATH] */
 	OPTION_STRINGS,	    /* an array of strings; in a file only */
+	OPTION_WISH,	    /* command line only: a flag, or --flag=WORD: 1 + the word's place, the first if there is none */
+	OPTION_PREFIX,	    /* a CIDR prefix of family `min`, 4 or 6 (0: any, an address of both fields); host bits stay with max 1 */
+	/* lists (conf/list.h): one item, or an array; repeatable on the command line, in place of the file's */
+	OPTION_PREFIXES,    /* CIDR prefixes without host bits */
+	OPTION_DEVICES,	    /* names of network interfaces */
+	OPTION_CGROUPS,	    /* paths of control groups; `min` is what they mean (enum config_pick) */
+	OPTION_UIDS,	    /* users by name, number or FROM-TO; as above */
 	OPTION_INERT,	    /* accepted, means nothing to us by its nature (version, id) */
 	OPTION_LATER,	    /* known, not supported yet, has no effect: a warning */
 };

@@ -93,8 +93,8 @@ static void unknown_keys_name_the_nearest(void **state)
 	       "t:3:2: warning: unknown key \"sever_port\", did you mean \"server_port\"?\n"
 	       "t:4:2: warning: unknown key \"passwrod\", did you mean \"password\"?\n"
 	       "t:4:19: warning: unknown key \"zebra\": it has no effect\n");
-	expect("{ " SERVER ", \"tun_interface_name\": \"t0\" }", FOR_CHECK,
-	       "t:1:128: warning: \"tun_interface_name\" does not belong here: it has no effect\n");
+	expect("{ " SERVER ", \"local_udp_port\": 1 }", FOR_CHECK,
+	       "t:1:128: warning: \"local_udp_port\" does not belong here: it has no effect\n");
 	expect("{ " SERVER ", \"e\\u001b[31m\": 1 }", FOR_CHECK,
 	       "t:1:128: warning: unknown key \"e\\x1b[31m\": it has no effect\n");
 }
@@ -102,9 +102,9 @@ static void unknown_keys_name_the_nearest(void **state)
 static void keys_of_later_versions_are_named(void **state)
 {
 	(void)state;
-	expect("{ " SERVER ",\n \"workdir\": \"/x\", \"kill_switch\": true, \"version\": 1, \"no_delay\": true, \"mptcp\": false }", FOR_CHECK,
+	expect("{ " SERVER ",\n \"workdir\": \"/x\", \"security\": {}, \"version\": 1, \"no_delay\": true, \"mptcp\": false }", FOR_CHECK,
 	       "t:2:13: warning: \"workdir\" is known but not supported yet: it has no effect (Working directory.)\n"
-	       "t:2:34: warning: \"kill_switch\" is known but not supported yet: it has no effect (Let nothing out beside the tunnel.)\n");
+	       "t:2:31: warning: \"security\" is known but not supported yet: it has no effect (Replay policy: gatun always detects replays.)\n");
 	expect("{ " SERVER ",\n \"locals\": [{ \"local_port\": 1080 }, { \"protocol\": \"redir\" },\n{ \"protocol\": \"tnu\" }, { \"disabled\": true, \"protocol\": \"x\" }, 7] }",
 	       FOR_CHECK,
 	       "t:2:51: warning: inbounds of protocol \"redir\" are not supported yet; this one has no effect\n"

@@ -45,13 +45,13 @@ static void every_row_is_complete(void **state)
 			fail_msg("%s: its doc is no sentence", name);
 		if (!(r->where & IN_FILE) != !r->key || !(r->where & ~IN_FILE) != !r->flag)
 			fail_msg("%s: where does not match key and flag", name);
-		if (r->flag && !r->arg != (r->type == OPTION_FLAG || r->type == OPTION_COUNT) && !r->key)
+		if (r->flag && !r->arg != (r->type == OPTION_FLAG || r->type == OPTION_COUNT || r->type == OPTION_WISH) && !r->key)
 			fail_msg("%s: argument's name", name);
 		if (r->letter == 'h' || (r->flag && strcmp(r->flag, "help") == 0))
 			fail_msg("%s: -h is help", name);
 		if ((r->type == OPTION_NUMBER || r->type == OPTION_MEGABYTES || r->type == OPTION_PORT) && r->min >= r->max)
 			fail_msg("%s: empty range", name);
-		if ((r->type == OPTION_WORD || r->type == OPTION_SWITCH) != (r->words != NULL))
+		if ((r->type == OPTION_WORD || r->type == OPTION_SWITCH || r->type == OPTION_WISH) != (r->words != NULL))
 			fail_msg("%s: words", name);
 	}
 }
@@ -162,6 +162,25 @@ static bool line_has(const char *text, const char *a, const char *b)
 	return false;
 }
 
+/* As the table of options has them: "| run, up |". */
+static const char *commands_of(const struct option_row *r)
+{
+	static const struct {
+		uint32_t bit;
+		const char *name;
+	} commands[] = { { FOR_RUN, "run" }, { FOR_UP, "up" }, { FOR_SERVER, "server" }, { FOR_LOCAL, "local" } };
+	static char text[64];
+	size_t n = 0;
+
+	if (!(r->where & FOR_ALL))
+		return "| status |";
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
+		if (r->where & commands[i].bit)
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s %s", n ? "," : "|", commands[i].name);
+	snprintf(text + n, sizeof(text) - n, " |");
+	return text;
+}
+
 static void the_documentation_has_every_key_and_option(void **state)
 {
 	const char *text = read_document(TEST_DATA "/../docs/configuration.md");
@@ -182,10 +201,7 @@ static void the_documentation_has_every_key_and_option(void **state)
 		}
 		if (r->flag) {
 			snprintf(name, sizeof(name), "`--%s", r->flag);
-			if (!line_has(text, name + (r->letter != 0), r->where == FOR_STATUS ? "| status |" : (r->where & FOR_ALL) == FOR_ALL ? "| run, server, local |" :
-				      (r->where & FOR_ALL) == (FOR_RUN | FOR_LOCAL) ? "| run, local |" :
-				      (r->where & FOR_ALL) == (FOR_SERVER | FOR_LOCAL) ? "| server, local |" :
-				      r->where & FOR_RUN ? "| run |" : r->where & FOR_LOCAL ? "| local |" : "| server |"))
+			if (!line_has(text, name + (r->letter != 0), commands_of(r)))
 				fail_msg("docs/configuration.md: option --%s", r->flag);
 		}
 	}
