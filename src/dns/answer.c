@@ -11,7 +11,8 @@
  *	AXFR, IXFR       REFUSED: a transfer is many messages, and we are no primary
  *	all else         upstream (MX, TXT, SRV, NS, CAA, DNSKEY, other classes...)
  *
- * In upstream mode only localhost is ours; everything else is asked.
+ * In upstream mode only localhost is ours; everything else is asked. Where IPv6
+ * is not carried no name has an AAAA, in either mode.
  *
  * A name that a SOCKS-style domain field cannot carry (a dot, a space or a NUL
  * inside a label) has no address here: NXDOMAIN.
@@ -126,21 +127,21 @@ static size_t answer_localhost(const uint8_t *msg, const struct dns_question *q,
 
 static size_t answer_address(const uint8_t *msg, const struct dns_question *q, uint64_t now_ms, uint8_t *out)
 {
-	struct fakeip *fakes = &dns_state.fakes;
-	struct fakeip_entry *e;
+	struct fakeip *fakes = dns_state.fakes;
 	struct dns_reply r;
+	uint32_t index;
 
 	if (!q->plain || is_single_label(q))
 		return dns_answer_rcode(msg, q, q->name_len ? DNS_RCODE_NXDOMAIN : DNS_RCODE_OK, out);
-	if (fakeip_assign(fakes, q->name, q->name_len, now_ms, &e) < 0) {
-		log_warn("no fake address is free: a name gets SERVFAIL mapped=%u", fakes->count);
+	if (fakeip_assign(fakes, q->name, q->name_len, now_ms, &index) < 0) {
+		log_warn("no fake address is free: a name gets SERVFAIL mapped=%u", fakeip_count(fakes));
 		return dns_answer_rcode(msg, q, DNS_RCODE_SERVFAIL, out);
 	}
-	struct addr v4 = fakeip_v4(e, 0), v6 = fakeip_v6(fakes, e, 0);
+	struct addr v4 = fakeip_v4(fakes, index, 0), v6 = fakeip_v6(fakes, index, 0);
 	dns_reply_begin(&r, out, DNS_ANSWER_MAX, msg, q, DNS_RCODE_OK);
 	if (wants(q, DNS_TYPE_A))
 		dns_reply_add(&r, DNS_TYPE_A, FAKE_TTL, v4.ip.bytes, 4);
-	if (wants(q, DNS_TYPE_AAAA))
+	if (wants(q, DNS_TYPE_AAAA) && !dns_state.no_ipv6)
 		dns_reply_add(&r, DNS_TYPE_AAAA, FAKE_TTL, v6.ip.bytes, 16);
 	dns_state.counters.fake_answers++;
 	return dns_reply_end(&r);
@@ -150,21 +151,23 @@ static size_t answer_address(const uint8_t *msg, const struct dns_question *q, u
 static size_t answer_ptr(const uint8_t *msg, const struct dns_question *q, uint8_t *out)
 {
 	static const char localhost[] = "localhost";
-	struct fakeip_entry *e;
+	char name[TARGET_NAME_MAX + 1];
 	struct dns_reply r;
 	struct addr a;
+	uint32_t index;
+	uint8_t len;
 
 	if (!dns_answer_arpa(q, &a))
 		return 0;
-	if (!is_loopback(&a) && !fakeip_is_fake(&dns_state.fakes, &a))
+	if (!is_loopback(&a) && !fakeip_is_fake(dns_state.fakes, &a))
 		return 0;
-	e = fakeip_find_addr(&dns_state.fakes, &a);
-	if (!e && !is_loopback(&a))
+	len = fakeip_find(dns_state.fakes, &a, name, &index);
+	if (!len && !is_loopback(&a))
 		return dns_answer_rcode(msg, q, DNS_RCODE_NXDOMAIN, out);
 	dns_reply_begin(&r, out, DNS_ANSWER_MAX, msg, q, DNS_RCODE_OK);
-	if (e && dns_reply_add_name(&r, DNS_TYPE_PTR, FAKE_TTL, e->name, e->len) < 0)
+	if (len && dns_reply_add_name(&r, DNS_TYPE_PTR, FAKE_TTL, name, len) < 0)
 		return dns_answer_rcode(msg, q, DNS_RCODE_SERVFAIL, out);
-	if (!e)
+	if (!len)
 		dns_reply_add_name(&r, DNS_TYPE_PTR, LOOPBACK_TTL, localhost, sizeof(localhost) - 1);
 	return dns_reply_end(&r);
 }
@@ -198,21 +201,28 @@ static size_t answer_here(enum config_dns mode, const uint8_t *msg, const struct
 		return 0;
 	if (is_under(q, "localhost"))
 		return answer_localhost(msg, q, out);
+	if (q->type == DNS_TYPE_AAAA && dns_state.no_ipv6)
+		return dns_answer_rcode(msg, q, DNS_RCODE_OK, out);
 	return mode == DNS_FAKE ? answer_fake(msg, q, now_ms, out) : 0;
 }
 
-enum dns_outcome dns_answer(enum config_dns mode, const uint8_t *msg, size_t len, uint64_t now_ms, struct dns_question *q, uint8_t *out,
-			    size_t *out_len)
+enum dns_outcome dns_answer_read(const uint8_t *msg, size_t len, struct dns_question *q, uint8_t *out, size_t *out_len)
 {
 	int ret = dns_message_parse_query(msg, len, q);
 
 	if (ret == -EBADMSG)
 		return DNS_DROP;
 	dns_state.counters.queries++;
-	if (ret < 0)
-		*out_len = dns_answer_rcode(msg, q, dns_message_error_rcode(ret), out);
-	else
-		*out_len = answer_here(mode, msg, q, now_ms, out);
+	if (ret == 0)
+		return DNS_FORWARD;
+	*out_len = dns_answer_rcode(msg, q, dns_message_error_rcode(ret), out);
+	return DNS_ANSWERED;
+}
+
+enum dns_outcome dns_answer_question(enum config_dns mode, const uint8_t *msg, const struct dns_question *q, uint64_t now_ms, uint8_t *out,
+				     size_t *out_len)
+{
+	*out_len = answer_here(mode, msg, q, now_ms, out);
 	return *out_len ? DNS_ANSWERED : DNS_FORWARD;
 }
 

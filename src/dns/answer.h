@@ -20,9 +20,11 @@ enum dns_outcome {
  * record, OPT), and so in a datagram without EDNS. */
 #define DNS_ANSWER_MAX DNS_UDP_MIN
 
+/* Reads a query. DNS_FORWARD: it is one, for dns_answer_question(); DNS_ANSWERED: a broken one. */
+enum dns_outcome dns_answer_read(const uint8_t *msg, size_t len, struct dns_question *q, uint8_t *out, size_t *out_len);
 /* What is answered here depends on the mode, see the table in answer.c. */
-enum dns_outcome dns_answer(enum config_dns mode, const uint8_t *msg, size_t len, uint64_t now_ms, struct dns_question *q, uint8_t *out,
-			    size_t *out_len);
+enum dns_outcome dns_answer_question(enum config_dns mode, const uint8_t *msg, const struct dns_question *q, uint64_t now_ms, uint8_t *out,
+				     size_t *out_len);
 /* The answer without records. Returns its length. */
 size_t dns_answer_rcode(const uint8_t *msg, const struct dns_question *q, unsigned rcode, uint8_t *out);
 /* What upstream said, under the query's id, into out[limit]: whole if it fits,

@@ -72,16 +72,15 @@ static enum route_verdict decide(const struct chooser *c, const struct dns_quest
 	return v;
 }
 
-/* What the addresses of an answer say of its name. */
-static enum route_verdict decide_reply(const struct chooser *c, const uint8_t *reply, size_t len)
+/* The addresses of an answer, at most RESOLVE_MAX of them; -1: it cannot be read. */
+static int read_addresses(const uint8_t *reply, size_t len, struct addr *addrs)
 {
-	struct addr addrs[RESOLVE_MAX];
 	struct dns_records it;
 	struct dns_record r;
 	int n = 0;
 
 	if (dns_records_begin(&it, reply, len) < 0)
-		return ROUTE_PROXY;
+		return -1;
 	while (n < RESOLVE_MAX && dns_records_next(&it, &r) == 1) {
 		if (r.authority || r.class != DNS_CLASS_IN)
 			continue;
@@ -90,7 +89,27 @@ static enum route_verdict decide_reply(const struct chooser *c, const uint8_t *r
 		else if (r.type == DNS_TYPE_AAAA && r.len == 16)
 			addrs[n++] = addr_v6(r.data, 0);
 	}
-	return route_resolved(c->options.acl, addrs, n);
+	return n;
+}
+
+/* What the addresses of an answer say of its name. */
+static enum route_verdict decide_reply(const struct chooser *c, const uint8_t *reply, size_t len)
+{
+	struct addr addrs[RESOLVE_MAX];
+	int n = read_addresses(reply, len, addrs);
+
+	return n < 0 ? ROUTE_PROXY : route_resolved(c->options.acl, addrs, n);
+}
+
+/* Of fake mode: what goes past the proxy, or nowhere, is not answered with fake addresses. */
+static enum config_dns chooser_mode(struct dns_service *s, const struct dns_question *q)
+{
+	enum route_verdict v;
+
+	if (s->mode != DNS_FAKE || !of(s)->options.near || q->type == DNS_TYPE_PTR)
+		return s->mode;
+	v = decide(of(s), q);
+	return v == ROUTE_DIRECT || v == ROUTE_BLOCK ? DNS_UPSTREAM : DNS_FAKE;
 }
 
 static unsigned chooser_refuse(struct dns_service *s, const struct dns_question *q)
@@ -118,11 +137,28 @@ static void end_request(struct request *r)
 	loop_defer(&r->free_work, free_request);
 }
 
+/* A connection to one of its addresses shall go as the name goes. */
+static void note_addresses(const struct chooser *c, const uint8_t *query, const uint8_t *reply, size_t len)
+{
+	char name[DNS_NAME_TEXT_MAX + 1];
+	struct addr addrs[RESOLVE_MAX];
+	int n = len ? read_addresses(reply, len, addrs) : 0, name_len;
+	size_t next;
+
+	if (n <= 0)
+		return;
+	name_len = dns_message_read_name(query, len, DNS_HEADER_LEN, name, &next, NULL);
+	for (int i = 0; name_len > 0 && i < n; i++)
+		dns_seen_note(c->options.seen, &addrs[i], name, (size_t)name_len, loop_now());
+}
+
 static void answer(struct request *r, const uint8_t *query, const uint8_t *reply, size_t len)
 {
 	dns_upstream_done *done = r->done;
 	void *owner = r->owner;
 
+	if (r->chooser->options.seen)
+		note_addresses(r->chooser, query, reply, len);
 	done(owner, query, reply, len);
 	end_request(r);
 }
@@ -189,7 +225,7 @@ static void chooser_cancel(struct dns_service *s, void *request)
 	end_request(request);
 }
 
-static const struct dns_service_ops chooser_ops = { chooser_refuse, chooser_ask, chooser_cancel };
+static const struct dns_service_ops chooser_ops = { chooser_mode, chooser_refuse, chooser_ask, chooser_cancel };
 
 /* ---- life ---- */
 
@@ -199,7 +235,7 @@ struct dns_service *dns_chooser_new(const struct dns_chooser_options *o)
 
 	if (!c)
 		return NULL;
-	c->service = (struct dns_service){ .ops = &chooser_ops, .mode = DNS_UPSTREAM };
+	c->service = (struct dns_service){ .ops = &chooser_ops, .mode = o->mode };
 	c->options = *o;
 	return &c->service;
 }

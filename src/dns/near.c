@@ -1,8 +1,8 @@
 /*
  * See near.h. An ask:
  *
- *	sent by UDP ──silent TRY_MS──→ sent again ──silent──┐
- *	     └──────── truncated ───────────────────────────┴→ asked by TCP
+ *	sent by UDP ──silent TRY_MS──→ sent again, to the next ──silent──┐
+ *	     └──────── truncated ────────────────────────────────────────┴→ asked by TCP
  *
  * Who cannot see the question must guess a random id and a random source port,
  * so each ask has its own port: that is what makes a forged answer unlikely.
@@ -26,8 +26,13 @@
 
 struct dns_near {
 	struct outbound *outbound;
-	struct target server;
-	struct dns_upstream *tcp;
+	struct server {
+		struct target at;
+		struct dns_upstream *tcp; /* made at need */
+	} servers[DNS_NEAR_SERVERS];
+	int n_servers;
+	void (*before)(void *owner);
+	void *before_owner;
 	struct list asks;
 	unsigned n_asks;
 	struct loop_work free_work;
@@ -40,6 +45,7 @@ struct dns_near_ask {
 	struct dns_ask *tcp;
 	struct slice query; /* as it was asked */
 	uint16_t id;	    /* on the wire */
+	struct addr server; /* the one that was asked last */
 	unsigned tries;
 	struct loop_timer timer;
 	struct loop_work free_work;
@@ -94,11 +100,27 @@ static void on_tcp(void *owner, const uint8_t *query, const uint8_t *reply, size
 	finish(a, reply, len);
 }
 
+/* The one that was asked last; the first where it is no server any more. */
+static struct dns_upstream *tcp_of(struct dns_near *n, const struct addr *last)
+{
+	struct server *s = &n->servers[0];
+
+	for (int i = 1; i < n->n_servers; i++)
+		if (addr_equal(&n->servers[i].at.ip, last))
+			s = &n->servers[i];
+	if (!s->tcp)
+		s->tcp = dns_upstream_new(n->outbound, &s->at);
+	return s->tcp;
+}
+
 static void ask_tcp(struct dns_near_ask *a)
 {
+	struct dns_upstream *tcp = tcp_of(a->near, &a->server);
+
 	close_port(a);
 	loop_timer_stop(&a->timer);
-	a->tcp = dns_upstream_ask(a->near->tcp, slice_data(&a->query), a->query.len, on_tcp, a);
+	if (tcp)
+		a->tcp = dns_upstream_ask(tcp, slice_data(&a->query), a->query.len, on_tcp, a);
 	if (!a->tcp)
 		finish(a, NULL, 0);
 }
@@ -113,7 +135,7 @@ static void on_receive(void *owner, const struct datagram *d, int n)
 		const uint8_t *m = slice_data(&d[i].payload);
 		size_t len = d[i].segment && d[i].segment < d[i].payload.len ? d[i].segment : d[i].payload.len;
 
-		if (len < DNS_HEADER_LEN || target_is_name(d[i].remote) || !addr_equal(&d[i].remote->ip, &a->near->server.ip) ||
+		if (len < DNS_HEADER_LEN || target_is_name(d[i].remote) || !addr_equal(&d[i].remote->ip, &a->server) ||
 		    dns_message_id(m) != a->id || !dns_message_answers(m, len, slice_data(&a->query), a->query.len))
 			continue;
 		if (m[2] & FLAG_TC)
@@ -138,9 +160,11 @@ static void on_timer(struct loop_timer *);
 static void send_query(struct dns_near_ask *a)
 {
 	struct buf *b = buf_get(a->query.len);
-	struct datagram d = { .remote = &a->near->server };
+	struct target to;
+	struct datagram d = { .remote = &to };
 
-	a->tries++;
+	a->server = a->near->servers[a->tries++ % (unsigned)a->near->n_servers].at.ip;
+	target_from_addr(&to, &a->server);
 	loop_timer_start(&a->timer, TRY_MS, on_timer);
 	if (!b)
 		return; /* the next try may have memory */
@@ -155,7 +179,7 @@ static void on_timer(struct loop_timer *t)
 {
 	struct dns_near_ask *a = container_of(t, struct dns_near_ask, timer);
 
-	if (a->tries < 2)
+	if (a->tries < 2 || a->tries < (unsigned)a->near->n_servers)
 		send_query(a);
 	else
 		ask_tcp(a);
@@ -178,6 +202,8 @@ struct dns_near_ask *dns_near_ask(struct dns_near *near, const uint8_t *query, s
 {
 	struct dns_near_ask *a;
 
+	if (near->before)
+		near->before(near->before_owner);
 	if (len < DNS_HEADER_LEN || len > DNS_MESSAGE_MAX || near->n_asks >= ASKS_MAX)
 		return NULL;
 	a = calloc(1, sizeof(*a));
@@ -208,20 +234,53 @@ void dns_near_cancel(struct dns_near_ask *a)
 	end_ask(a);
 }
 
-struct dns_near *dns_near_new(struct outbound *out, const struct addr *server)
+static void drop_servers(struct dns_near *n)
+{
+	for (int i = 0; i < n->n_servers; i++)
+		dns_upstream_free(n->servers[i].tcp);
+	n->n_servers = 0;
+}
+
+/* What was asked by TCP of servers that are none any more is asked again. */
+static void ask_again(struct dns_near *n)
+{
+	list_for_each (it, &n->asks) {
+		struct dns_near_ask *a = container_of(it, struct dns_near_ask, node);
+
+		if (!a->tcp)
+			continue;
+		dns_upstream_cancel(a->tcp);
+		a->tcp = NULL;
+		loop_timer_start(&a->timer, 0, on_timer);
+	}
+}
+
+void dns_near_set(struct dns_near *n, const struct addr *servers, int count)
+{
+	ask_again(n);
+	drop_servers(n);
+	for (int i = 0; i < count && i < DNS_NEAR_SERVERS; i++) {
+		n->servers[i] = (struct server){ 0 };
+		target_from_addr(&n->servers[i].at, &servers[i]);
+		n->n_servers++;
+	}
+}
+
+void dns_near_before_ask(struct dns_near *n, void (*fn)(void *owner), void *owner)
+{
+	n->before = fn;
+	n->before_owner = owner;
+}
+
+struct dns_near *dns_near_new(struct outbound *out, const struct addr *servers, int count)
 {
 	struct dns_near *n = calloc(1, sizeof(*n));
 
 	if (!n)
 		return NULL;
 	n->outbound = out;
-	target_from_addr(&n->server, server);
 	list_init(&n->asks);
-	n->tcp = dns_upstream_new(out, &n->server);
-	if (!n->tcp) {
-		free(n);
-		return NULL;
-	}
+	dns_near_set(n, servers, count);
 	return n;
 }
 
@@ -236,6 +295,6 @@ void dns_near_free(struct dns_near *n)
 		return;
 	list_for_each_safe (it, &n->asks)
 		end_ask(container_of(it, struct dns_near_ask, node));
-	dns_upstream_free(n->tcp);
+	drop_servers(n);
 	loop_defer(&n->free_work, free_near);
 }

@@ -13,6 +13,8 @@
 struct dns_service;
 
 struct dns_service_ops {
+	/* The mode for this question. NULL: the service's own. */
+	enum config_dns (*mode)(struct dns_service *, const struct dns_question *);
 	/* What a question is refused with instead of being asked, or DNS_RCODE_OK.
 	 * NULL: none is. */
 	unsigned (*refuse)(struct dns_service *, const struct dns_question *);
@@ -27,7 +29,7 @@ struct dns_service {
 	enum config_dns mode;
 };
 
-/* dns_answer(), and then refuse(). */
+/* What answer.h has for it, and then refuse(). */
 enum dns_outcome dns_service_answer(struct dns_service *, const uint8_t *msg, size_t len, uint64_t now_ms, struct dns_question *q,
 				    uint8_t *out, size_t *out_len);
 

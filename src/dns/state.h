@@ -4,6 +4,8 @@
 #define GATUN_DNS_STATE_H
 
 #include "dns/dns.h"
+#include "dns/seen.h"
+#include "dns/service.h"
 #include "dns/upstream.h"
 #include "resolve/fakeip.h"
 
@@ -13,8 +15,11 @@ struct dns_state {
 	enum config_dns mode;
 	struct target upstream;
 	struct outbound *outbound;
+	bool no_ipv6;
 	struct dns_upstream *up;
-	struct fakeip fakes;
+	struct dns_service *service;
+	struct fakeip *fakes; /* NULL: in a process without dns_init() */
+	struct dns_seen *seen; /* or NULL */
 	struct dns_counters counters;
 };
 

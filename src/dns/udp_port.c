@@ -1,7 +1,7 @@
 /*
  * The port that stands between a TUN's UDP and the association table:
  *
- *	app → tun_udp → on_receive ─┬─ port 53: answered, never seen by the table
+ *	app → tun_udp → on_receive ─┬─ port 53: answered, never seen by the table (dns_udp_port)
  *	                            ├─ fake address: its name as the target
  *	                            ├─ fake address of nobody: refused
  *	                            └─ else as it is
@@ -33,6 +33,7 @@
 struct udp_port {
 	struct datagram_port port; /* the table's side */
 	struct datagram_port *tun;
+	bool queries; /* port 53 is ours */
 	struct list node;
 	struct list asks;
 };
@@ -40,7 +41,7 @@ struct udp_port {
 struct udp_ask { /* a query that upstream answers */
 	struct list node;
 	struct udp_port *port;
-	struct dns_ask *ask;
+	void *ask; /* the service's */
 	struct assoc_key key;
 	struct addr asked; /* the address that the app sent it to */
 	struct dns_question question;
@@ -126,7 +127,7 @@ static bool forward(struct udp_port *p, const struct datagram *d, const struct d
 	if (!a)
 		return false;
 	*a = (struct udp_ask){ .port = p, .key = d->key, .asked = d->remote->ip, .question = *q };
-	a->ask = dns_upstream_ask(dns_state.up, msg, len, on_upstream, a);
+	a->ask = dns_state.service->ops->ask(dns_state.service, q, msg, len, on_upstream, a);
 	if (!a->ask) {
 		free(a);
 		return false;
@@ -163,7 +164,7 @@ static void serve_query(struct batch *b, const struct datagram *d, const uint8_t
 
 	if (!buf)
 		return;
-	outcome = dns_answer(dns_state.mode, msg, len, loop_now(), &q, buf->data, &out_len);
+	outcome = dns_service_answer(dns_state.service, msg, len, loop_now(), &q, buf->data, &out_len);
 	if (outcome == DNS_FORWARD && !forward(b->port, d, &q, msg, len)) {
 		out_len = dns_answer_rcode(msg, &q, DNS_RCODE_SERVFAIL, buf->data);
 		outcome = DNS_ANSWERED;
@@ -214,41 +215,40 @@ static void refuse(struct udp_port *p, const struct datagram *d)
 static void pass_name(struct batch *b, const struct datagram *d)
 {
 	uint64_t now = loop_now();
-	struct fakeip_entry *e = fakeip_find_addr(&dns_state.fakes, &d->remote->ip);
 	struct target *t = &b->names[b->n_pass];
+	uint32_t index;
 
-	if (!e || !alias_sent_fake(&d->key, &d->remote->ip, now)) {
+	t->name_len = fakeip_find(dns_state.fakes, &d->remote->ip, t->name, &index);
+	if (!t->name_len || !alias_sent_fake(&d->key, &d->remote->ip, now)) {
 		refuse(b->port, d);
 		return;
 	}
-	fakeip_touch(&dns_state.fakes, e, now);
+	fakeip_touch(dns_state.fakes, index, now);
 	t->ip = (struct addr){ .port = d->remote->ip.port };
-	t->name_len = e->len;
-	memcpy(t->name, e->name, e->len + 1u);
 	pass(b, d, t);
 }
 
 static bool is_fake(const struct target *t)
 {
-	return dns_state.mode == DNS_FAKE && fakeip_is_fake(&dns_state.fakes, &t->ip);
+	return dns_state.mode == DNS_FAKE && fakeip_is_fake(dns_state.fakes, &t->ip);
 }
 
-static bool is_ours(const struct datagram *d)
+static bool is_query(const struct udp_port *p, const struct target *t)
 {
-	return target_port(d->remote) == DNS_PORT || is_fake(d->remote);
+	return p->queries && target_port(t) == DNS_PORT;
 }
 
-static bool any_ours(const struct datagram *d, int n)
+static bool any_ours(const struct udp_port *p, const struct datagram *d, int n)
 {
 	for (int i = 0; i < n; i++)
-		if (is_ours(&d[i]))
+		if (is_query(p, d[i].remote) || is_fake(d[i].remote))
 			return true;
 	return false;
 }
 
 static void sort(struct batch *b, const struct datagram *d)
 {
-	if (target_port(d->remote) == DNS_PORT) {
+	if (is_query(b->port, d->remote)) {
 		serve_queries(b, d);
 	} else if (same_flow(b->before, d)) {
 		pass(b, d, b->pass[b->n_pass - 1].remote);
@@ -265,7 +265,7 @@ static void on_receive(void *owner, const struct datagram *d, int n)
 {
 	struct udp_port *p = owner;
 
-	if (!alias_any() && !any_ours(d, n)) {
+	if (!alias_any() && !any_ours(p, d, n)) {
 		p->port.events->receive(p->port.owner, d, n);
 		return;
 	}
@@ -293,9 +293,11 @@ static void on_ended(void *owner, enum flow_end why)
 static bool maps_to(const struct addr *fake, const void *arg)
 {
 	const struct target *t = arg;
-	const struct fakeip_entry *e = fakeip_find_addr(&dns_state.fakes, fake);
+	char name[TARGET_NAME_MAX + 1];
+	uint32_t index;
 
-	return e && fake->port == t->ip.port && e->len == t->name_len && !memcmp(e->name, t->name, e->len);
+	return fake->port == t->ip.port && fakeip_find(dns_state.fakes, fake, name, &index) == t->name_len &&
+	       !memcmp(name, t->name, t->name_len);
 }
 
 /* The fake address of a name that the source sent to. */
@@ -375,7 +377,7 @@ static void port_free(struct udp_port *p)
 	list_for_each_safe(it, &p->asks) {
 		struct udp_ask *a = container_of(it, struct udp_ask, node);
 
-		dns_upstream_cancel(a->ask);
+		dns_state.service->ops->cancel(dns_state.service, a->ask);
 		ask_free(a);
 	}
 	list_remove(&p->node);
@@ -397,21 +399,29 @@ static const struct datagram_port_ops port_ops = {
 };
 static const struct datagram_events tun_events = { on_receive, on_ended };
 
-struct datagram_port *dns_udp_port(struct datagram_port *tun)
+static struct datagram_port *stand_before(struct datagram_port *tun, bool queries)
 {
-	struct udp_port *p;
+	struct udp_port *p = calloc(1, sizeof(*p));
 
-	if (dns_state.mode == DNS_OFF)
-		return tun;
-	p = calloc(1, sizeof(*p));
 	if (!p)
 		return NULL;
+	p->queries = queries;
 	p->port.ops = &port_ops;
 	p->tun = tun;
 	list_init(&p->asks);
 	list_append(&ports, &p->node);
 	datagram_bind(tun, &tun_events, p);
 	return &p->port;
+}
+
+struct datagram_port *dns_udp_port(struct datagram_port *tun)
+{
+	return dns_state.mode == DNS_OFF ? tun : stand_before(tun, true);
+}
+
+struct datagram_port *dns_udp_names(struct datagram_port *in)
+{
+	return dns_state.fakes && dns_state.mode == DNS_FAKE ? stand_before(in, false) : in;
 }
 
 void dns_udp_free(void)

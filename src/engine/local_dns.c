@@ -44,14 +44,14 @@ static bool open_service(struct local_dns *d, const struct config *c, const stru
 			 struct outbound *proxy)
 {
 	struct direct_options direct = { .allow_local = true, .rules = &c->outbound, .timeout_s = c->timeout };
-	struct dns_chooser_options o = { .acl = client_route_acl(route), .n_own = count_own(c) };
+	struct dns_chooser_options o = { .mode = DNS_UPSTREAM, .acl = client_route_acl(route), .n_own = count_own(c) };
 
 	o.own = d->own = own_names(c);
 	o.far = d->far = dns_upstream_new(proxy, &l->remote_dns);
 	d->direct = direct_new(&direct);
 	if (!d->own || !d->far || !d->direct)
 		return false;
-	o.near = d->near = dns_near_new(d->direct, &l->local_dns);
+	o.near = d->near = dns_near_new(d->direct, &l->local_dns, 1);
 	if (!d->near)
 		return false;
 	d->service = dns_chooser_new(&o);

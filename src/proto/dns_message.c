@@ -21,14 +21,6 @@ enum { OPT_LEN = 11, RECORD_FIXED = 10 };
 #define LABEL_MAX 63
 #define WIRE_NAME_MAX 255
 
-static uint32_t get32(const uint8_t *p) { return (uint32_t)get16(p) << 16 | get16(p + 2); }
-
-static void put32(uint8_t *p, uint32_t v)
-{
-	put16(p, v >> 16);
-	put16(p + 2, v & 0xffff);
-}
-
 static uint8_t lower(uint8_t c) { return c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c; }
 
 /* Bytes that text can carry without an escape and that no log or resolver

@@ -81,9 +81,9 @@ static void addresses_lead_back_to_the_name(void **state)
 	a = address("WWW.example.org.", DNS_TYPE_A);
 	b = address("www.example.org", DNS_TYPE_AAAA);
 	target_from_addr(&t, &a);
-	assert_false(fakeip_find_addr(&dns_state.fakes, &a)->used);
+	assert_false(fake_is_used(&a));
 	assert_int_equal(dns_target(&t, &mapped), DNS_MAPPED);
-	assert_true(fakeip_find_addr(&dns_state.fakes, &a)->used); /* a flow keeps it for longer */
+	assert_true(fake_is_used(&a)); /* a flow keeps it for longer */
 	assert_string_equal(mapped.name, "www.example.org");
 	assert_int_equal(mapped.name_len, 15);
 	assert_int_equal(target_port(&mapped), 443);
@@ -204,7 +204,7 @@ static void exhaustion_is_servfail(void **state)
 	char name[32];
 
 	(void)state;
-	dns_state.fakes.max = 3;
+	dns_state.fakes->max = dns_state.fakes->common->room = 3;
 	for (int i = 0; i < 3; i++) {
 		snprintf(name, sizeof(name), "h%d.example", i);
 		address(name, DNS_TYPE_A);

@@ -141,7 +141,7 @@ static int begin(void **state)
 	assert_int_equal(addr_parse_ip("192.168.1.1", 53, &a), 0);
 	assert_int_equal(target_parse("192.0.2.53:53", &t), 0);
 	assert_int_equal(target_parse("my-server.example:8388", &own), 0);
-	o.near = near = dns_near_new(&past, &a);
+	o.near = near = dns_near_new(&past, &a, 1);
 	o.far = far_up = dns_upstream_new(&fake_outbound, &t);
 	o.acl = acl = acl_parse(text, sizeof(text) - 1, &p);
 	assert_non_null(acl);

@@ -18,9 +18,11 @@
 #include <cmocka.h>
 
 #include "dns/dns.h"
+#include "dns/answer.h"
 #include "dns/state.h"
 #include "loop/loop.h"
 #include "proto/dns_message.h"
+#include "resolve/fakeip_impl.h"
 
 struct fake {
 	struct stream stream;
@@ -171,6 +173,25 @@ static inline void dns_stop(void)
 	loop_turn();
 	loop_free();
 	assert_int_equal(buf_pool_used(), 0);
+}
+
+/* A query through both halves of answer.h. */
+static inline enum dns_outcome dns_answer(enum config_dns mode, const uint8_t *msg, size_t len, uint64_t now_ms, struct dns_question *q,
+					  uint8_t *out, size_t *out_len)
+{
+	enum dns_outcome outcome = dns_answer_read(msg, len, q, out, out_len);
+
+	return outcome == DNS_FORWARD ? dns_answer_question(mode, msg, q, now_ms, out, out_len) : outcome;
+}
+
+/* Has a flow used the name behind the address? */
+static inline bool fake_is_used(const struct addr *a)
+{
+	char name[TARGET_NAME_MAX + 1];
+	uint32_t index;
+
+	assert_true(fakeip_find(dns_state.fakes, a, name, &index) > 0);
+	return dns_state.fakes->records[index].used;
 }
 
 /* Turns of the loop until *done, or `ms` have passed. Returns the time it took. */

@@ -229,13 +229,15 @@ static void what_is_not_ours_passes_untouched(void **state)
 static void a_name_goes_out_as_a_name_and_comes_back_as_its_address(void **state)
 {
 	char text[ADDR_STRLEN], target[TARGET_STRLEN];
+	struct target t;
 
 	(void)state;
 	lookup("stun.example", DNS_TYPE_A, 3478, text);
 	app_sends(text, "ping", 4);
 	from_app(0, target);
 	assert_string_equal(target, "stun.example:3478");
-	assert_true(fakeip_find_name(&dns_state.fakes, "stun.example", 12)->used); /* a flow keeps it for longer */
+	assert_int_equal(target_parse(text, &t), 0);
+	assert_true(fake_is_used(&t.ip)); /* a flow keeps it for longer */
 	remote_replies("192.0.2.9:3478");
 	assert_true(app_got_from(1, text));
 	/* IPv6: the same, though the far end answers from IPv4. */
