@@ -155,6 +155,9 @@ static void print_locals(const struct config *c)
 		else if (l->protocol == LOCAL_DNS)
 			printf(", asks %s through the tunnel, and %s about names that an ACL bypasses\n", target_format(&l->remote_dns, to),
 			       addr_format(&l->local_dns, near));
+		else if (l->protocol == LOCAL_REDIR)
+			printf(", %s: what rules of yours send there, TCP by %s%s\n", carried(l->mode),
+			       l->tcp_redir == REDIR_TPROXY ? "TPROXY" : "redirect", l->mode & MODE_UDP_ONLY ? ", UDP by TPROXY" : "");
 		else
 			printf(", %s, %s\n", l->protocol == LOCAL_HTTP ? "TCP" : carried(l->mode),
 			       users ? "for its users only" : "for everybody who reaches it");

@@ -379,7 +379,7 @@ static bool assign_server(const struct assignment *a, const struct option_row *r
 /* Inbounds of `gatun local`, what `run` has, and what comes later. */
 static const struct { const char *word; enum local_protocol protocol; } protocols[] = {
 	{ "socks", LOCAL_SOCKS }, { "http", LOCAL_HTTP },	 { "mixed", LOCAL_MIXED }, { "tunnel", LOCAL_TUNNEL },
-	{ "tun", LOCAL_OTHER },	  { "redir", LOCAL_OTHER }, { "dns", LOCAL_DNS },   { "fake-dns", LOCAL_OTHER },
+	{ "tun", LOCAL_OTHER },	  { "redir", LOCAL_REDIR }, { "dns", LOCAL_DNS },   { "fake-dns", LOCAL_OTHER },
 };
 
 static bool assign_protocol(const struct assignment *a, const struct option_row *r, const struct option_value *v)
@@ -420,9 +420,15 @@ static bool assign_workers(const struct assignment *a, const struct option_row *
 
 static bool assign_listen(const struct assignment *a, const struct option_row *r, const struct option_value *v)
 {
+	struct local_spec *s;
+
 	if (v->kind != VALUE_TEXT)
 		return wants(a, r, v);
-	return local_parse(local_list_add(a->locals), (enum local_protocol)r->min, v->text, a->name, a->problems);
+	s = local_list_add(a->locals);
+	s->tcp_redir.number = r->max;
+	if (r->max == REDIR_REDIRECT) /* all that can come that way */
+		s->mode.number = MODE_TCP_ONLY;
+	return local_parse(s, (enum local_protocol)r->min, v->text, a->name, a->problems);
 }
 
 static bool assign_later(const struct assignment *a, const struct option_row *r, const struct option_value *v)

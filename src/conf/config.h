@@ -84,7 +84,9 @@ struct config_server {
 /* How a client chooses among several servers. */
 enum balancer_policy { BALANCER_UNSET, BALANCER_FAILCOUNT, BALANCER_LATENCY, BALANCER_ORDER, BALANCER_STICKY };
 
-enum local_protocol { LOCAL_NONE, LOCAL_SOCKS, LOCAL_HTTP, LOCAL_MIXED, LOCAL_TUNNEL, LOCAL_DNS, LOCAL_OTHER };
+enum local_protocol { LOCAL_NONE, LOCAL_SOCKS, LOCAL_HTTP, LOCAL_MIXED, LOCAL_TUNNEL, LOCAL_DNS, LOCAL_REDIR, LOCAL_OTHER };
+/* How the rules of others send traffic to LOCAL_REDIR. */
+enum config_redir { REDIR_REDIRECT = 1, REDIR_TPROXY };
 
 /* Who may use an inbound. An inbound without users asks for none. */
 struct config_user {
@@ -107,6 +109,7 @@ struct config_local {
 	const char *acl;	/* its own file or the config's; NULL = none */
 	struct addr local_dns;	/* LOCAL_DNS: the resolver past the proxy, */
 	struct target remote_dns; /* and the one through it */
+	enum config_redir tcp_redir; /* LOCAL_REDIR; its UDP comes by TPROXY */
 };
 
 /* Who is taken by `up`, beside everybody. */

@@ -175,7 +175,7 @@ static void read_users(struct reader *r, const struct option_row *o, const json_
  * Of a protocol that we do not have only the name is looked at. */
 static bool is_other(const json_t *local)
 {
-	static const char *const ours[] = { "socks", "http", "mixed", "tunnel", "dns", "tun" };
+	static const char *const ours[] = { "socks", "http", "mixed", "tunnel", "dns", "redir", "tun" };
 	const json_t *protocol = json_object_get(local, "protocol");
 
 	for (size_t i = 0; i < sizeof(ours) / sizeof(*ours); i++)
@@ -415,6 +415,10 @@ static void take_top_local(struct reader *r, struct local_spec *local, const str
 
 	if (!local->protocol.number && local->tunnel.text)
 		local->protocol.number = LOCAL_TUNNEL;
+	if (!local->protocol.number && local->tcp_tproxy.number) {
+		local->protocol.number = LOCAL_REDIR;
+		local->tcp_redir.number = REDIR_TPROXY;
+	}
 	if ((local->port.number || local->port.at) && local->protocol.number != LOCAL_OTHER) {
 		*local_list_add(all) = *local;
 	} else {

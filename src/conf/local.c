@@ -14,7 +14,7 @@
 #define DNS_PORT 53
 #define DEFAULT_ADDRESS "127.0.0.1"
 
-static const char *const names[] = { "none", "socks", "http", "mixed", "tunnel", "dns", "other" };
+static const char *const names[] = { "none", "socks", "http", "mixed", "tunnel", "dns", "redir", "other" };
 static_assert(sizeof(names) / sizeof(*names) == LOCAL_OTHER + 1, "every protocol has a name");
 
 const char *local_protocol_name(enum local_protocol p)
@@ -99,6 +99,24 @@ static void check_dns(const struct local_spec *s, const struct config *c, struct
 	out->remote_dns = c->dns_upstream;
 	if (far && target_set(&out->remote_dns, far, strlen(far), dns_port(&s->remote_dns_port)) != 0)
 		problem_add(p, PROBLEM_ERROR, s->remote_dns.at, "\"remote_dns_address\" wants the address or name of a resolver");
+}
+
+static void check_redir(const struct local_spec *s, struct config_local *out, struct problems *p)
+{
+	out->tcp_redir = s->tcp_redir.number ? (enum config_redir)s->tcp_redir.number : REDIR_REDIRECT;
+	if (s->udp_redir.number == REDIR_REDIRECT)
+		problem_add(p, PROBLEM_ERROR, s->udp_redir.at,
+			    "UDP cannot come by redirect, which does not tell where a datagram was to go: \"udp_redir\" wants \"tproxy\", "
+			    "or \"mode\" \"tcp_only\"");
+}
+
+/* Keys of a redir inbound in another one. */
+static void check_no_redir(const struct local_spec *s, struct problems *p)
+{
+	conf_place at = s->tcp_redir.at ? s->tcp_redir.at : s->udp_redir.at;
+
+	if (at)
+		problem_add(p, PROBLEM_WARNING, at, "\"tcp_redir\" and \"udp_redir\" are for inbounds of protocol redir: no effect");
 }
 
 static bool takes_socks(enum local_protocol p) { return p == LOCAL_SOCKS || p == LOCAL_MIXED; }
@@ -194,6 +212,10 @@ bool local_check(const struct local_spec *s, struct config *c, struct config_loc
 		check_dns(s, c, out, p);
 	else if (s->forward.text)
 		problem_add(p, PROBLEM_WARNING, s->forward.at, "\"forward_address\" is for tunnels: it has no effect");
+	if (out->protocol == LOCAL_REDIR)
+		check_redir(s, out, p);
+	else
+		check_no_redir(s, p);
 	if (out->protocol == LOCAL_HTTP && !(out->mode & MODE_TCP_ONLY))
 		problem_add(p, PROBLEM_ERROR, s->mode.at, "an http inbound carries TCP only");
 	check_told(s, out, p);

@@ -1,6 +1,6 @@
 /*
  * An inbound of `gatun local` as somebody wrote it, in a config file or as
- * --socks, --http, --mixed, --tunnel; and the check that makes a struct
+ * --socks, --http, --mixed, --tunnel, --redir, --tproxy; and the check that makes a struct
  * config_local of it. It holds no secret: users stand in files of their own,
  * which the check reads into the config.
  */
@@ -21,6 +21,8 @@ struct local_spec {
 	struct spec_text socks_users, http_users, acl; /* paths */
 	struct spec_text local_dns, remote_dns; /* hosts, of dns */
 	struct spec_number local_dns_port, remote_dns_port;
+	struct spec_number tcp_redir, udp_redir; /* enum config_redir */
+	struct spec_number tcp_tproxy; /* libev */
 	conf_place at;
 };
 

@@ -111,9 +111,9 @@ static const struct option_row rows[] = {
 
 	/* inbounds */
 	{ "locals", NULL, 0, NULL, OPTION_LOCALS, IN_TOP, 0, 0, NULL, NOWHERE, NULL,
-	  "An array of inbounds. `gatun local` opens those of protocol socks, http, mixed, tunnel and dns; tun holds the keys of `run`." },
+	  "An array of inbounds. `gatun local` opens those of protocol socks, http, mixed, tunnel, dns and redir; tun holds the keys of `run`." },
 	{ "protocol", NULL, 0, NULL, OPTION_PROTOCOL, IN_TOP | IN_LOCAL, 0, 0, NULL, IN_LOCAL_SPEC(protocol), "socks",
-	  "The inbound's kind: socks, http, mixed (both on one port), tunnel, dns or tun." },
+	  "The inbound's kind: socks, http, mixed (both on one port), tunnel, dns, redir or tun." },
 	{ "local_address", NULL, 0, NULL, OPTION_TEXT, IN_TOP | IN_LOCAL, 0, 0, NULL, IN_LOCAL_SPEC(address), "127.0.0.1",
 	  "The IP address on which the inbound listens." },
 	{ "local_port", NULL, 0, NULL, OPTION_PORT, IN_TOP | IN_LOCAL, 1, 65535, NULL, IN_LOCAL_SPEC(port), NULL,
@@ -143,6 +143,12 @@ static const struct option_row rows[] = {
 	{ "remote_dns_address", NULL, 0, NULL, OPTION_TEXT, IN_LOCAL, 0, 0, NULL, IN_LOCAL_SPEC(remote_dns), NULL,
 	  "dns: the resolver that is asked, through the proxy, about all others; as dns_upstream if it is not given." },
 	{ "remote_dns_port", NULL, 0, NULL, OPTION_PORT, IN_LOCAL, 1, 65535, NULL, IN_LOCAL_SPEC(remote_dns_port), "53", "dns: its port." },
+	{ "tcp_redir", NULL, 0, NULL, OPTION_WORD, IN_LOCAL, REDIR_REDIRECT, REDIR_TPROXY, "redirect|tproxy", IN_LOCAL_SPEC(tcp_redir), "redirect",
+	  "redir: how the rules, which are yours, send TCP to it." },
+	{ "udp_redir", NULL, 0, NULL, OPTION_WORD, IN_LOCAL, REDIR_REDIRECT, REDIR_TPROXY, "redirect|tproxy", IN_LOCAL_SPEC(udp_redir), "tproxy",
+	  "redir: how they send UDP, which can only be tproxy." },
+	{ "tcp_tproxy", NULL, 0, NULL, OPTION_FLAG, IN_TOP, 0, 0, NULL, IN_LOCAL_SPEC(tcp_tproxy), "false",
+	  "ss-redir's: true makes the inbound of local_port a redir one, which takes TCP by TPROXY." },
 	{ "socks5_auth_config_path", NULL, 0, NULL, OPTION_TEXT, IN_LOCAL, 0, 0, NULL, IN_LOCAL_SPEC(socks_users), NULL,
 	  "A file with the users of a socks inbound: {\"password\":{\"users\":[{\"user_name\":\"u\",\"password\":\"p\"}]}}." },
 	{ "http_auth_config_path", NULL, 0, NULL, OPTION_TEXT, IN_LOCAL, 0, 0, NULL, IN_LOCAL_SPEC(http_users), NULL,
@@ -154,6 +160,10 @@ static const struct option_row rows[] = {
 	  "Both on one port: the first byte tells them apart." },
 	{ NULL, "tunnel", 0, "ADDR:PORT=HOST:PORT", OPTION_LISTEN, FOR_CLIENT, LOCAL_TUNNEL, 0, NULL, NOWHERE, NULL,
 	  "Carry all that comes to ADDR:PORT, TCP and UDP, to HOST:PORT." },
+	{ NULL, "redir", 0, "ADDR:PORT", OPTION_LISTEN, FOR_LOCAL, LOCAL_REDIR, REDIR_REDIRECT, NULL, NOWHERE, NULL,
+	  "Take TCP that redirect rules of yours (nft, iptables) send to ADDR:PORT." },
+	{ NULL, "tproxy", 0, "ADDR:PORT", OPTION_LISTEN, FOR_LOCAL, LOCAL_REDIR, REDIR_TPROXY, NULL, NOWHERE, NULL,
+	  "Take TCP and UDP that TPROXY rules of yours send to ADDR:PORT; needs CAP_NET_RAW." },
 
 	/* the TUN of `run` and `up` */
 	{ "dns_mode", "dns", 0, "fake|IP|off", OPTION_DNS_MODE, IN_TOP | IN_LOCAL | FOR_RUN | FOR_UP, 0, 0, NULL, NOWHERE, "fake",
@@ -308,8 +318,6 @@ static const struct option_row rows[] = {
 	INERT("use_syslog", IN_TOP, "Messages go to standard error."),
 
 	/* known, not supported yet */
-	LATER("tcp_redir", IN_LOCAL, "How a redir inbound captures TCP."),
-	LATER("udp_redir", IN_LOCAL, "How a redir inbound captures UDP."),
 	LATER("tun_device_fd_from_path", IN_LOCAL, "A TUN handed over by a socket."),
 	LATER("fake_dns_record_expire_duration", IN_LOCAL, "Life of a fake address."),
 	INERT("fast_open", IN_SERVER, "It belongs to listening sockets: write it at the top level."),
@@ -322,7 +330,6 @@ static const struct option_row rows[] = {
 	LATER("memory_limit", IN_TOP, "Bound of memory."),
 	LATER("workdir", IN_TOP, "Working directory."),
 	LATER("dscp", IN_TOP, "DSCP per port."),
-	LATER("tcp_tproxy", IN_TOP, "TPROXY for TCP."),
 	LATER("auth", IN_TOP, "One-time authentication: obsolete, the AEAD methods have it built in."),
 	{ 0 },
 };

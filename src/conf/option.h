@@ -64,7 +64,7 @@ enum option_type {
 	OPTION_LOCALS,
 	OPTION_PORTS,	    /* an object of passwords by their ports: a server each */
 	OPTION_PROTOCOL,    /* of an inbound */
-	OPTION_LISTEN,	    /* command line only: ADDR:PORT of an inbound, whose protocol is `min` */
+	OPTION_LISTEN,	    /* command line only: ADDR:PORT of an inbound, whose protocol is `min`; `max`: enum config_redir */
 	OPTION_OBJECT,	    /* an object, whose keys are the rows of section `min`; the field says that it was there (bool) */
 	OPTION_HOPS,	    /* URLs of proxies, which may hold passwords: one, or an array; repeatable on the command line */
 	OPTION_WEIGHT,	    /* 0..1, stored in thousandths */

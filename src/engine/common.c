@@ -34,7 +34,7 @@ static struct loop_timer trim_timer;
 static void (*upkeep)(void *owner);
 static void *upkeep_owner;
 static struct loop_signal sigint, sigterm;
-static bool low_ports;
+static bool low_ports, answers;
 
 static void on_trim(struct loop_timer *t)
 {
@@ -114,7 +114,7 @@ void engine_end(void)
 	engine_status_end();
 	engine_set_upkeep(NULL, NULL);
 	plugins_end();
-	low_ports = false;
+	low_ports = answers = false;
 	loop_timer_stop(&trim_timer);
 	loop_signal_stop(&sigint);
 	loop_signal_stop(&sigterm);
@@ -125,6 +125,11 @@ void engine_end(void)
 void engine_keep_low_ports(void)
 {
 	low_ports = true;
+}
+
+void engine_keep_answers(void)
+{
+	answers = true;
 }
 
 int engine_await_plugins(void)
@@ -169,7 +174,7 @@ static bool may_start_helpers(const struct config *c)
 
 int engine_drop_privileges(const struct config *c)
 {
-	bool marks = c->outbound.fwmark != 0;
+	bool marks = answers || c->outbound.fwmark != 0;
 	int err = hooks ? hooks->started(c) : 0;
 
 	if (err)
@@ -178,6 +183,8 @@ int engine_drop_privileges(const struct config *c)
 		marks |= c->servers[i].outbound.fwmark != 0;
 	if (may_start_helpers(c))
 		sys_caps_drop_with_helpers(marks, low_ports);
+	else if (answers)
+		sys_caps_drop_but_answers();
 	else if (marks)
 		sys_caps_drop_but_marks();
 	else

@@ -22,6 +22,8 @@ int engine_drop_privileges(const struct config *);
 /* Before that: a plugin of ours listens on a port below 1024, also when it is
  * started again. */
 void engine_keep_low_ports(void);
+/* Nor what answers in the name of others need (inbound/tproxy_udp.h). */
+void engine_keep_answers(void);
 /* Waits until the plugins are ready; turns the loop. 0, or -errno with the
  * reason logged. */
 int engine_await_plugins(void);

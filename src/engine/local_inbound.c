@@ -1,6 +1,6 @@
 /*
- * One inbound: a listener that speaks SOCKS, HTTP or both, or a tunnel; beside it a
- * UDP socket with its association table. All of them leave by one route.
+ * One inbound: a listener that speaks SOCKS, HTTP or both, or a tunnel, or one to which rules
+ * redirect; beside it a UDP socket with its association table. All of them leave by one route.
  *
  * When a config takes it away its listener goes at once, and its streams go on. Those
  * of a mixed inbound are that inbound's guests, and a dial may hold its route: so it stays
@@ -23,6 +23,8 @@
 #include "flow/assoc.h"
 #include "flow/relay.h"
 #include "inbound/mixed.h"
+#include "inbound/redirect.h"
+#include "inbound/tproxy_udp.h"
 #include "inbound/tunnel.h"
 #include "loop/loop.h"
 
@@ -134,6 +136,23 @@ static int open_tunnel(struct local_inbound *i, const struct config_local *c)
 	return err ? err : open_associations(i, tunnel_udp_port(i->tunnel_udp));
 }
 
+static int open_redir(struct local_inbound *i, const struct config_local *c)
+{
+	enum redirect_how how = c->tcp_redir == REDIR_TPROXY ? REDIRECT_TPROXY : REDIRECT_NAT;
+	uint32_t mark = i->common->config->outbound.fwmark;
+	int err = 0;
+
+	if (c->mode & MODE_TCP_ONLY)
+		i->redirect_tcp = redirect_tcp_new(&c->listen, how, mark, &inbound_events, i, &err);
+	if (err || !i->udp)
+		return err;
+	i->tproxy_udp = tproxy_udp_new(&c->listen_udp, 1, mark, &err);
+	if (err)
+		return err;
+	engine_keep_answers();
+	return open_associations(i, tproxy_udp_port(i->tproxy_udp));
+}
+
 static int open_dns(struct local_inbound *i, const struct config_local *c)
 {
 	int err;
@@ -144,9 +163,16 @@ static int open_dns(struct local_inbound *i, const struct config_local *c)
 
 static int open_protocol(struct local_inbound *i, const struct config_local *c)
 {
-	if (c->protocol == LOCAL_DNS)
+	switch (c->protocol) {
+	case LOCAL_DNS:
 		return open_dns(i, c);
-	return c->protocol == LOCAL_TUNNEL ? open_tunnel(i, c) : open_mixed(i, c);
+	case LOCAL_TUNNEL:
+		return open_tunnel(i, c);
+	case LOCAL_REDIR:
+		return open_redir(i, c);
+	default:
+		return open_mixed(i, c);
+	}
 }
 
 static void close_dns(struct local_inbound *i)
@@ -163,16 +189,23 @@ static void close_udp(struct local_inbound *i)
 		socks_udp_free(i->socks_udp);
 	if (i->tunnel_udp)
 		tunnel_udp_free(i->tunnel_udp);
+	if (i->tproxy_udp)
+		tproxy_udp_free(i->tproxy_udp);
 	i->associations = NULL;
 	i->socks_udp = NULL;
 	i->tunnel_udp = NULL;
+	i->tproxy_udp = NULL;
 }
 
-static void close_tunnel_tcp(struct local_inbound *i)
+/* Of the protocols whose listener is nobody's host. */
+static void close_tcp(struct local_inbound *i)
 {
 	if (i->tunnel_tcp)
 		tunnel_tcp_free(i->tunnel_tcp);
+	if (i->redirect_tcp)
+		redirect_tcp_free(i->redirect_tcp);
 	i->tunnel_tcp = NULL;
+	i->redirect_tcp = NULL;
 }
 
 /* ---- life ---- */
@@ -192,7 +225,7 @@ static void log_opened(const struct local_inbound *i)
 		log_at(&own, LOG_LEVEL_INFO, "listening on %s protocol=dns remote=%s", where, target_format(&c->remote_dns, to));
 	else
 		log_at(&own, LOG_LEVEL_INFO, "listening on %s protocol=%s udp=%s", where, local_protocol_name(c->protocol),
-		       i->socks_udp ? "yes" : "no");
+		       i->associations ? "yes" : "no");
 }
 
 static void log_refused(const struct config_local *c, int err)
@@ -203,6 +236,7 @@ static void log_refused(const struct config_local *c, int err)
 		  err == EADDRINUSE	 ? "this port is taken"
 		  : err == EACCES	 ? "ports below 1024 need root, and only at the start"
 		  : err == EADDRNOTAVAIL ? "this machine has no such address"
+		  : err == EPERM	 ? "TPROXY and marks need CAP_NET_RAW (run as root)"
 					 : "the system said no",
 		  err_name(err));
 }
@@ -263,7 +297,7 @@ void local_inbound_close(struct local_inbound *i)
 		mixed_free(i->mixed);
 	i->mixed = NULL;
 	close_dns(i);
-	close_tunnel_tcp(i);
+	close_tcp(i);
 	close_udp(i);
 }
 
@@ -291,7 +325,7 @@ bool local_inbound_is(const struct local_inbound *i, const struct config_local *
 {
 	const struct config_local *s = &i->settings;
 
-	return s->protocol == c->protocol && s->mode == c->mode && addr_equal(&s->listen, &c->listen) &&
+	return s->protocol == c->protocol && s->mode == c->mode && s->tcp_redir == c->tcp_redir && addr_equal(&s->listen, &c->listen) &&
 	       addr_equal(&s->listen_udp, &c->listen_udp) && addr_equal(&s->udp_told, &c->udp_told) &&
 	       same_target(&s->forward, &c->forward) && addr_equal(&s->local_dns, &c->local_dns) &&
 	       same_target(&s->remote_dns, &c->remote_dns) && same_text(s->acl, c->acl) && i->udp == wants_udp(i->common->config, c);
@@ -333,7 +367,7 @@ void local_inbound_retire(struct local_inbound *i)
 	if (i->mixed)
 		mixed_retire(i->mixed);
 	close_dns(i);
-	close_tunnel_tcp(i);
+	close_tcp(i);
 	close_udp(i);
 	i->retired_ms = loop_now();
 }

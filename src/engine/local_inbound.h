@@ -24,6 +24,8 @@ struct local_inbound {
 	struct socks_udp *socks_udp;
 	struct tunnel_tcp *tunnel_tcp;
 	struct tunnel_udp *tunnel_udp;
+	struct redirect_tcp *redirect_tcp;
+	struct tproxy_udp *tproxy_udp;
 	struct local_dns *dns;
 	struct assoc_table *associations;
 	bool named; /* a reload's mark: the config has it */

@@ -253,9 +253,14 @@ static bool is_group(const struct addr *a)
 	return a->ip.bytes[0] >= 224; /* multicast, reserved, broadcast */
 }
 
+bool packet_is_unicast(const struct addr *a)
+{
+	return !is_zero(a) && !is_group(a);
+}
+
 bool packet_not_unicast(const struct packet *p)
 {
-	return is_zero(&p->src) || is_zero(&p->dst) || is_group(&p->src) || is_group(&p->dst);
+	return !packet_is_unicast(&p->src) || !packet_is_unicast(&p->dst);
 }
 
 /* ---- building ---- */

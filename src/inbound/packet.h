@@ -29,6 +29,8 @@ static inline uint32_t packet_l4_len(const struct packet *p) { return p->ip.len 
 /* Verifies the transport checksum of an unfragmented TCP, UDP, ICMP or ICMPv6 packet. */
 bool packet_checksum_ok(const struct packet *p);
 
+/* Is it the address of one host? (not of a group, a network, or nobody) */
+bool packet_is_unicast(const struct addr *);
 /* Is either address one that a unicast flow cannot have? (multicast,
  * broadcast, unspecified, a loopback source that came from a link) */
 bool packet_not_unicast(const struct packet *p);

@@ -116,6 +116,15 @@ int socket_rules_bind(int fd, int family, const struct socket_rules *rules)
 	return bind(fd, (struct sockaddr *)&ss, len) < 0 ? -errno : 0;
 }
 
+int socket_rules_set_transparent(int fd, int family)
+{
+	int one = 1;
+
+	if (family == AF_INET6)
+		return setsockopt(fd, IPPROTO_IPV6, IPV6_TRANSPARENT, &one, sizeof(one)) < 0 ? -errno : 0;
+	return setsockopt(fd, IPPROTO_IP, IP_TRANSPARENT, &one, sizeof(one)) < 0 ? -errno : 0;
+}
+
 int socket_rules_apply(int fd, const struct socket_rules *rules)
 {
 	int family = 0, type = 0, err;

@@ -48,6 +48,9 @@ int socket_rules_apply(int fd, const struct socket_rules *rules);
 /* Binds a socket that will connect or send to its source address, if there is
  * one for its family; the port is left to connect(). 0 or -errno. */
 int socket_rules_bind(int fd, int family, const struct socket_rules *rules);
+/* Before bind(): it may have any address, also one that is not of this machine (TPROXY, and
+ * answers in the name of others). Needs CAP_NET_RAW. 0 or -errno. */
+int socket_rules_set_transparent(int fd, int family);
 /* Asks a TCP peer that has been silent for so long whether it lives, and gives it up soon after. */
 void socket_rules_keepalive(int fd, uint32_t idle_s);
 

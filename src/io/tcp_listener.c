@@ -103,10 +103,15 @@ static int bind_and_listen(const void *context, bool shared)
 	struct sockaddr_storage ss;
 	socklen_t len = addr_to_sockaddr(a, &ss);
 	int one = 1, only = socket_rules_only_v6(SOCK_STREAM, a), err;
-	int fd = socket_rules_open(ss.ss_family, SOCK_STREAM, &socket_rules_listeners);
+	int fd = socket_rules_open(ss.ss_family, SOCK_STREAM, l->options.rules ? l->options.rules : &socket_rules_listeners);
 
 	if (fd < 0)
 		return fd;
+	err = l->options.transparent ? socket_rules_set_transparent(fd, ss.ss_family) : 0;
+	if (err) {
+		close(fd);
+		return err;
+	}
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (shared)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
@@ -133,6 +138,7 @@ struct tcp_listener *tcp_listener_new(const struct addr *a, const struct tcp_soc
 	l->at = *a;
 	l->options = *o;
 	fd = kept_open(SOCK_STREAM, a, bind_and_listen, l);
+	l->options.rules = NULL; /* what they say is in the descriptor */
 	if (fd < 0) {
 		*err = -fd;
 		free(l);

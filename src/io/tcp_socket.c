@@ -21,7 +21,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "loop/loop.h"
+#include "io/tcp_internal.h"
 
 #define OUT_BOUND (256u * 1024)	 /* bytes accepted and not yet in the kernel */
 /* A prompt socket: a burst in one turn, and what waits while the kernel has enough; a datagram of 65,000 bytes fits. */
@@ -34,32 +34,6 @@
 #define IOV_BATCH 64
 #define KEEPALIVE_S 60
 #define CLOSING_MS 60000 /* after end(): how long without a byte that leaves */
-
-enum state { CONNECTING, OPEN, CLOSING, DEAD };
-
-struct tcp_socket {
-	struct stream stream;
-	struct loop_io io;
-	struct loop_work work;
-	struct slice_queue out, in; /* in: received, not yet taken by the owner */
-	const struct tcp_connect_events *connect_events;
-	struct loop_timer *closing_timer; /* only in CLOSING with bytes left */
-	uint8_t state;
-	bool want_data : 1, want_room : 1;
-	bool readable : 1, writable : 1, hup : 1;
-	bool shut : 1, shut_sent : 1;
-	bool fin_seen : 1, fin_told : 1, told : 1;
-	bool linger_reset : 1;
-	bool bulk : 1; /* the last receive filled its buffer */
-	bool kick : 1; /* deliver from the deferred pass */
-	bool prompt : 1;
-	int connect_err;
-};
-
-static struct tcp_socket *of(const struct stream *s)
-{
-	return (struct tcp_socket *)(uintptr_t)s;
-}
 
 static void pass(struct loop_work *);
 
@@ -400,7 +374,7 @@ static void pass(struct loop_work *w)
 
 static size_t socket_space(const struct stream *s)
 {
-	const struct tcp_socket *t = of(s);
+	const struct tcp_socket *t = tcp_of(s);
 
 	size_t bound = !t->prompt ? OUT_BOUND : t->writable ? PROMPT_BURST : PROMPT_BOUND;
 
@@ -411,7 +385,7 @@ static size_t socket_space(const struct stream *s)
 
 static void socket_be_prompt(struct stream *s)
 {
-	struct tcp_socket *t = of(s);
+	struct tcp_socket *t = tcp_of(s);
 	int unsent = PROMPT_UNSENT;
 	unsigned stall = PROMPT_STALL_MS;
 
@@ -424,7 +398,7 @@ static void socket_be_prompt(struct stream *s)
 
 static ssize_t socket_write(struct stream *s, const struct slice *v, int n)
 {
-	struct tcp_socket *t = of(s);
+	struct tcp_socket *t = tcp_of(s);
 	size_t space = socket_space(s), accepted = 0;
 
 	if (t->shut || t->told)
@@ -446,7 +420,7 @@ static ssize_t socket_write(struct stream *s, const struct slice *v, int n)
 
 static void socket_want(struct stream *s, bool data, bool room)
 {
-	struct tcp_socket *t = of(s);
+	struct tcp_socket *t = tcp_of(s);
 
 	if (data && !t->want_data) {
 		t->kick = true;
@@ -460,7 +434,7 @@ static void socket_want(struct stream *s, bool data, bool room)
 
 static void socket_shut(struct stream *s)
 {
-	struct tcp_socket *t = of(s);
+	struct tcp_socket *t = tcp_of(s);
 
 	t->shut = true;
 	defer(t);
@@ -493,7 +467,7 @@ static void close_slowly(struct tcp_socket *t)
 
 static void socket_end(struct stream *s, enum flow_end why)
 {
-	struct tcp_socket *t = of(s);
+	struct tcp_socket *t = tcp_of(s);
 
 	if (t->state == CLOSING || t->state == DEAD)
 		return;
@@ -521,7 +495,7 @@ static const struct stream_ops socket_ops = {
 
 /* ---- making one ---- */
 
-static struct tcp_socket *wrap(int fd, enum state state, const struct tcp_socket_options *o)
+static struct tcp_socket *wrap(int fd, enum tcp_state state, const struct tcp_socket_options *o)
 {
 	struct tcp_socket *t = calloc(1, sizeof(*t));
 
@@ -553,7 +527,7 @@ void tcp_socket_set_options(int fd, const struct tcp_socket_options *o)
 
 struct addr tcp_socket_self(const struct stream *s)
 {
-	return addr_of_socket(of(s)->io.fd);
+	return addr_of_socket(tcp_of(s)->io.fd);
 }
 
 struct stream *tcp_socket_new(int fd, const struct tcp_socket_options *o)

@@ -13,7 +13,10 @@ struct tcp_socket_options {
 	 * never a clean EOF, if this process is killed (transparency.md). */
 	bool reset_on_death;
 	bool keepalive; /* notice a peer that has vanished, within minutes */
-	const struct socket_rules *rules; /* of a socket that connects, or NULL; borrowed for the call */
+	/* Of a socket that connects, or NULL; of a listener, in place of socket_rules_listeners.
+	 * Borrowed for the call. */
+	const struct socket_rules *rules;
+	bool transparent; /* a listener: it takes connections to other addresses that TPROXY hands it */
 };
 
 struct tcp_connect_events {
@@ -39,6 +42,9 @@ struct stream *tcp_socket_new(int fd, const struct tcp_socket_options *);
 unsigned tcp_socket_closing(void);
 /* The address of ours that a stream of this kind has; family 0 where it is closed. */
 struct addr tcp_socket_self(const struct stream *);
+/* Where its client wanted to go before NAT sent it here (REDIRECT, DNAT); family 0 where
+ * nobody did, or nobody remembers. */
+struct addr tcp_socket_before_nat(const struct stream *);
 
 /* Gives back the receive buffer that all sockets share if nothing was received
  * since the last call. Called by the slow timer that trims the pools. */

@@ -77,6 +77,9 @@ static void parse_control(struct msghdr *h, struct udp_message *m)
 		} else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
 			const struct in6_pktinfo *p = (const struct in6_pktinfo *)CMSG_DATA(c);
 			m->local = addr_v6(&p->ipi6_addr, 0);
+		} else if ((c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_ORIGDSTADDR) ||
+			   (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_ORIGDSTADDR)) {
+			m->local = addr_from_sockaddr((const struct sockaddr *)(const void *)CMSG_DATA(c));
 		}
 	}
 }
@@ -225,6 +228,30 @@ static void set_buffers(int fd, uint32_t bytes)
 		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 }
 
+/* Both families on a socket of ::, which gets each in its own words. */
+static int set_original(int fd, uint16_t family)
+{
+	int one = 1;
+
+	if (setsockopt(fd, IPPROTO_IP, IP_RECVORIGDSTADDR, &one, sizeof(one)) < 0 && family == AF_INET)
+		return -errno;
+	if (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_RECVORIGDSTADDR, &one, sizeof(one)) < 0)
+		return -errno;
+	return 0;
+}
+
+/* What must hold. */
+static int set_redirection(int fd, const struct udp_socket_options *o, uint16_t family)
+{
+	int err = o->transparent ? socket_rules_set_transparent(fd, family) : 0;
+
+	if (!err && o->original)
+		err = set_original(fd, family);
+	if (!err && o->transparent && !o->listens)
+		set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	return err;
+}
+
 static void set_options(int fd, const struct udp_socket_options *o, uint16_t family)
 {
 	bool whole = o->rules && o->rules->no_fragments, only = o->listens && socket_rules_only_v6(SOCK_DGRAM, o->bind);
@@ -281,7 +308,9 @@ static int open_fd(const void *context, bool shared)
 	if (shared)
 		set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1);
 	set_options(fd, o, family);
-	err = bind_and_connect(fd, o, family);
+	err = set_redirection(fd, o, family);
+	if (!err)
+		err = bind_and_connect(fd, o, family);
 	if (err) {
 		close(fd);
 		return err;

@@ -23,6 +23,8 @@ struct udp_socket_options {
 	const struct addr *connect; /* or NULL: every send names its remote */
 	uint16_t family;	    /* where neither is given */
 	bool pktinfo;		    /* tell and choose the local address */
+	bool original;		    /* tell where a datagram was to go before TPROXY took it, in place of pktinfo's */
+	bool transparent;	    /* bind and send from any address; the bound one may be others' too */
 	bool listens;		    /* clients come to `bind`: workers share it (io/kept.h) */
 	const struct socket_rules *rules; /* or NULL; borrowed for the call */
 	uint32_t buffer;	    /* bytes of each kernel buffer wished for, 0 = the system's */
@@ -30,7 +32,7 @@ struct udp_socket_options {
 
 struct udp_message {
 	struct addr peer;
-	struct addr local; /* pktinfo: the address of ours, with our port 0; else family 0 */
+	struct addr local; /* pktinfo: the address of ours, with our port 0; original: with its port; else family 0 */
 	struct slice payload;
 	uint16_t segment; /* as in struct datagram */
 };

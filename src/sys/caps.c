@@ -24,25 +24,29 @@ static bool is_ours(cap_value_t c)
 	return ours == CAP_SET;
 }
 
-/* The permitted, effective and inheritable sets, but for `keep` in the first
+static void keep_in(cap_t sets, cap_value_t c)
+{
+	if (c < 0 || !is_ours(c))
+		return;
+	cap_set_flag(sets, CAP_PERMITTED, 1, &c, CAP_SET);
+	cap_set_flag(sets, CAP_EFFECTIVE, 1, &c, CAP_SET);
+}
+
+/* The permitted, effective and inheritable sets, but for `keep` and `keep_too` in the first
  * two and `pass_on` in all, where we have them (or -1); the ambient set, but for
  * what is left in both permitted and inheritable. */
-static int clear_sets_but(cap_value_t keep, cap_value_t pass_on)
+static int clear_sets_but(cap_value_t keep, cap_value_t keep_too, cap_value_t pass_on)
 {
 	cap_t none = cap_init();
 	int err = 0;
 
 	if (!none)
 		return -ENOMEM;
-	if (keep >= 0 && is_ours(keep)) {
-		cap_set_flag(none, CAP_PERMITTED, 1, &keep, CAP_SET);
-		cap_set_flag(none, CAP_EFFECTIVE, 1, &keep, CAP_SET);
-	}
-	if (pass_on >= 0 && is_ours(pass_on)) {
-		cap_set_flag(none, CAP_PERMITTED, 1, &pass_on, CAP_SET);
-		cap_set_flag(none, CAP_EFFECTIVE, 1, &pass_on, CAP_SET);
+	keep_in(none, keep);
+	keep_in(none, keep_too);
+	keep_in(none, pass_on);
+	if (pass_on >= 0 && is_ours(pass_on))
 		cap_set_flag(none, CAP_INHERITABLE, 1, &pass_on, CAP_SET);
-	}
 	/* Kernels before 4.3 have no ambient set; then there is none to clear. */
 	if (pass_on < 0)
 		prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
@@ -60,23 +64,29 @@ static void clear_bounding(void)
 		prctl(PR_CAPBSET_DROP, c, 0, 0, 0);
 }
 
-static int drop_but(cap_value_t keep, cap_value_t pass_on)
+static int drop_but(cap_value_t keep, cap_value_t keep_too, cap_value_t pass_on)
 {
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -errno;
-	return clear_sets_but(keep, pass_on);
+	return clear_sets_but(keep, keep_too, pass_on);
 }
 
 int sys_caps_drop_all(void)
 {
 	clear_bounding();
-	return drop_but(-1, -1);
+	return drop_but(-1, -1, -1);
 }
 
 int sys_caps_drop_but_marks(void)
 {
 	clear_bounding();
-	return drop_but(CAP_NET_RAW, -1);
+	return drop_but(CAP_NET_RAW, -1, -1);
+}
+
+int sys_caps_drop_but_answers(void)
+{
+	clear_bounding();
+	return drop_but(CAP_NET_RAW, CAP_NET_BIND_SERVICE, -1);
 }
 
 /* Into the inheritable and the ambient set: the only way past an exec under
@@ -99,7 +109,7 @@ int sys_caps_drop_with_helpers(bool marks, bool low_ports)
 {
 	int err = low_ports && is_ours(CAP_NET_BIND_SERVICE) ? raise_ambient(CAP_NET_BIND_SERVICE) : 0;
 
-	return err ? err : drop_but(marks ? CAP_NET_RAW : -1, low_ports ? CAP_NET_BIND_SERVICE : -1);
+	return err ? err : drop_but(marks ? CAP_NET_RAW : -1, -1, low_ports ? CAP_NET_BIND_SERVICE : -1);
 }
 
 int sys_caps_drop_for_command(void)
@@ -109,5 +119,5 @@ int sys_caps_drop_for_command(void)
 
 	if (prctl(PR_SET_SECUREBITS, bits, 0, 0, 0) < 0)
 		return -errno;
-	return clear_sets_but(-1, -1);
+	return clear_sets_but(-1, -1, -1);
 }

@@ -18,6 +18,10 @@ int sys_caps_drop_all(void);
  * CAP_NET_ADMIN, which is worse), and nothing more. */
 int sys_caps_drop_but_marks(void);
 
+/* As above, and CAP_NET_BIND_SERVICE: answers in the name of others (TPROXY's UDP) come from
+ * any port, and those below 1024 need it. */
+int sys_caps_drop_but_answers(void);
+
 /*
  * For a process that starts helpers, and for a helper just before its exec: the
  * bounding set stays, because a program with file capabilities, as Debian's

@@ -105,9 +105,9 @@ static void keys_of_later_versions_are_named(void **state)
 	expect("{ " SERVER ",\n \"workdir\": \"/x\", \"security\": {}, \"version\": 1, \"no_delay\": true, \"mptcp\": false }", FOR_CHECK,
 	       "t:2:13: warning: \"workdir\" is known but not supported yet: it has no effect (Working directory.)\n"
 	       "t:2:31: warning: \"security\" is known but not supported yet: it has no effect (Replay policy: gatun always detects replays.)\n");
-	expect("{ " SERVER ",\n \"locals\": [{ \"local_port\": 1080 }, { \"protocol\": \"redir\" },\n{ \"protocol\": \"tnu\" }, { \"disabled\": true, \"protocol\": \"x\" }, 7] }",
+	expect("{ " SERVER ",\n \"locals\": [{ \"local_port\": 1080 }, { \"protocol\": \"fake-dns\" },\n{ \"protocol\": \"tnu\" }, { \"disabled\": true, \"protocol\": \"x\" }, 7] }",
 	       FOR_CHECK,
-	       "t:2:51: warning: inbounds of protocol \"redir\" are not supported yet; this one has no effect\n"
+	       "t:2:51: warning: inbounds of protocol \"fake-dns\" are not supported yet; this one has no effect\n"
 	       "t:3:15: error: unknown protocol \"tnu\", did you mean \"tun\"?\n"
 	       "t:3:63: error: an inbound is an object, not a number\n");
 }
@@ -139,6 +139,36 @@ static void inbounds_are_what_they_say(void **state)
 	assert_int_equal(c.locals[0].protocol, LOCAL_TUNNEL);
 	assert_int_equal(target_port(&c.locals[0].forward), 53);
 	config_free(&c);
+}
+
+static void redir_inbounds_of_both_projects(void **state)
+{
+	struct config c;
+
+	(void)state;
+	good("{ " SERVER ", \"locals\": [ { \"protocol\": \"redir\", \"local_port\": 1 },"
+	     "{ \"protocol\": \"redir\", \"local_port\": 2, \"tcp_redir\": \"tproxy\", \"udp_redir\": \"tproxy\", \"mode\": \"udp_only\" },"
+	     "{ \"protocol\": \"redir\", \"local_port\": 3, \"tcp_redir\": \"redirect\" } ] }", &c);
+	assert_int_equal(c.n_locals, 3);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(c.locals[i].protocol, LOCAL_REDIR);
+		assert_int_equal(c.locals[i].mode, i == 1 ? MODE_UDP_ONLY : MODE_TCP_AND_UDP);
+		assert_int_equal(c.locals[i].tcp_redir, i == 1 ? REDIR_TPROXY : REDIR_REDIRECT);
+	}
+	config_free(&c);
+	good("{ " SERVER ", \"local_port\": 1080, \"tcp_tproxy\": true }", &c);
+	assert_int_equal(c.locals[0].protocol, LOCAL_REDIR);
+	assert_int_equal(c.locals[0].tcp_redir, REDIR_TPROXY);
+	config_free(&c);
+	good("{ " SERVER ", \"local_port\": 1080, \"tcp_tproxy\": false }", &c);
+	assert_int_equal(c.locals[0].protocol, LOCAL_SOCKS);
+	config_free(&c);
+	expect("{ " SERVER ",\n\"locals\": [ { \"protocol\": \"redir\", \"local_port\": 1, \"udp_redir\": \"redirect\" },\n"
+	       "{ \"local_port\": 2, \"tcp_redir\": \"tproxy\" }, { \"protocol\": \"redir\", \"local_port\": 3, \"tcp_redir\": \"pf\" } ] }", FOR_CHECK,
+	       "t:2:66: error: UDP cannot come by redirect, which does not tell where a datagram was to go: \"udp_redir\" wants \"tproxy\", or "
+	       "\"mode\" \"tcp_only\"\n"
+	       "t:3:33: warning: \"tcp_redir\" and \"udp_redir\" are for inbounds of protocol redir: no effect\n"
+	       "t:3:98: error: \"tcp_redir\" wants one of redirect|tproxy, not \"pf\"\n");
 }
 
 static void inbounds_that_cannot_be_are_refused(void **state)
@@ -508,6 +538,7 @@ int main(void)
 		cmocka_unit_test(unknown_keys_name_the_nearest),
 		cmocka_unit_test(keys_of_later_versions_are_named),
 		cmocka_unit_test(inbounds_are_what_they_say),
+		cmocka_unit_test(redir_inbounds_of_both_projects),
 		cmocka_unit_test(inbounds_that_cannot_be_are_refused),
 		cmocka_unit_test(every_key_sets_its_field),
 		cmocka_unit_test(sockets_obey_the_server_before_the_config),

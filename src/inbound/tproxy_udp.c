@@ -1,0 +1,176 @@
+/*
+ * UDP by TPROXY. In: batches from the listeners; beside each datagram the kernel
+ * tells where it was to go (IP_RECVORIGDSTADDR), which is its target. The client's
+ * address is the association, so any remote may answer it (full cone), and with
+ * several workers on one port the kernel's hash, which sees the client's address
+ * and port alone, keeps a client with its worker.
+ *
+ * Out: by sockets that speak in the name of the remote (foreign_udp.c).
+ *
+ * A datagram to the listener itself has no target and is dropped, as is one to a
+ * group of hosts, from whom no answer would be understood.
+ */
+#include "inbound/tproxy_udp.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/list.h"
+#include "inbound/foreign_udp.h"
+#include "inbound/own_address.h"
+#include "inbound/packet.h"
+#include "io/datagram_counters.h"
+#include "io/udp_socket.h"
+
+#define SOCKET_BUFFER (4u * 1024 * 1024)
+
+struct tproxy_udp {
+	struct datagram_port port;
+	struct udp_socket *listeners[TPROXY_UDP_LISTENERS];
+	uint16_t ports[TPROXY_UDP_LISTENERS]; /* bound */
+	int n;
+	struct foreign_udp *answers;
+};
+
+static struct tproxy_udp *of(struct datagram_port *p)
+{
+	return container_of(p, struct tproxy_udp, port);
+}
+
+/* ---- in ---- */
+
+/* In a pool buffer while a batch is handed over. */
+struct rx {
+	struct datagram batch[UDP_RECEIVE_BATCH];
+	struct target targets[UDP_RECEIVE_BATCH];
+};
+static_assert(sizeof(struct rx) <= BUF_MEDIUM, "the scratch of a batch fits a pool buffer");
+
+static bool is_ours(const struct tproxy_udp *t, const struct addr *to)
+{
+	for (int i = 0; i < t->n; i++)
+		if (to->port == t->ports[i])
+			return own_address(to);
+	return false;
+}
+
+static bool has_target(const struct tproxy_udp *t, const struct udp_message *m)
+{
+	const struct addr *to = &m->local;
+
+	if (!to->family || !to->port || to->family != m->peer.family) {
+		datagram_counters.malformed++;
+		return false;
+	}
+	if (!packet_is_unicast(to) || is_ours(t, to)) {
+		datagram_counters.dropped_acl++;
+		return false;
+	}
+	return true;
+}
+
+static void on_receive(void *owner, const struct udp_message *m, int n)
+{
+	struct tproxy_udp *t = owner;
+	struct buf *scratch = buf_get(sizeof(struct rx));
+	struct rx *rx;
+	int count = 0;
+
+	if (!scratch) {
+		datagram_counters.dropped_queue += (unsigned)n;
+		return;
+	}
+	rx = (struct rx *)(void *)scratch->data;
+	for (int i = 0; i < n && i < UDP_RECEIVE_BATCH; i++) {
+		if (!has_target(t, &m[i]))
+			continue;
+		target_from_addr(&rx->targets[count], &m[i].local);
+		rx->batch[count] = (struct datagram){
+			.key = { .addr = m[i].peer }, .remote = &rx->targets[count], .payload = m[i].payload, .segment = m[i].segment
+		};
+		count++;
+	}
+	if (count)
+		t->port.events->receive(t->port.owner, rx->batch, count);
+	buf_unref(scratch);
+}
+
+static const struct udp_socket_events listener_events = { on_receive, NULL };
+
+/* ---- out ---- */
+
+static void tproxy_send(struct datagram_port *port, const struct datagram *d, int n)
+{
+	struct tproxy_udp *t = of(port);
+
+	for (int i = 0; i < n; i++) {
+		struct udp_outgoing o = {
+			.remote = &d[i].key.addr, .local = &d[i].remote->ip, .flow = d[i].key.addr.port, .payload = d[i].payload, .segment = d[i].segment
+		};
+
+		/* An answer of the other family, or by name, has no way back. */
+		if (d[i].remote->ip.family != d[i].key.addr.family || !d[i].remote->ip.port)
+			datagram_counters.malformed++;
+		else
+			foreign_udp_send(t->answers, &o);
+	}
+}
+
+static void tproxy_end(struct datagram_port *port, enum flow_end why)
+{
+	(void)port, (void)why; /* an inbound is freed by its owner */
+}
+
+static const struct datagram_port_ops tproxy_ops = { .send = tproxy_send, .end = tproxy_end };
+
+/* ---- life ---- */
+
+/* 0 or the errno. */
+static int open_listener(struct tproxy_udp *t, const struct addr *at)
+{
+	struct udp_socket_options o = {
+		.bind = at, .listens = true, .original = true, .transparent = true, .buffer = SOCKET_BUFFER
+	};
+	int err = 0;
+	struct udp_socket *s = udp_socket_open(&o, &listener_events, t, &err);
+
+	if (!s)
+		return err;
+	t->ports[t->n] = udp_socket_addr(s).port;
+	t->listeners[t->n++] = s;
+	return 0;
+}
+
+struct tproxy_udp *tproxy_udp_new(const struct addr *listen, int n, uint32_t mark, int *err)
+{
+	struct tproxy_udp *t = calloc(1, sizeof(*t));
+
+	*err = ENOMEM;
+	if (!t)
+		return NULL;
+	assert(n > 0 && n <= TPROXY_UDP_LISTENERS);
+	t->port.ops = &tproxy_ops;
+	t->answers = foreign_udp_new(mark);
+	*err = t->answers ? 0 : ENOMEM;
+	for (int i = 0; i < n && !*err; i++)
+		*err = open_listener(t, &listen[i]);
+	if (!*err)
+		return t;
+	tproxy_udp_free(t);
+	return NULL;
+}
+
+void tproxy_udp_free(struct tproxy_udp *t)
+{
+	for (int i = 0; i < t->n; i++)
+		udp_socket_close(t->listeners[i]);
+	if (t->answers)
+		foreign_udp_free(t->answers);
+	free(t);
+}
+
+struct datagram_port *tproxy_udp_port(struct tproxy_udp *t)
+{
+	return &t->port;
+}

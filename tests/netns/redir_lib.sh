@@ -1,0 +1,96 @@
+# What the tests of redir inbounds stand on, beside up_lib.sh, which it sources. Bash.
+#
+#   redir_rules tproxy|redirect    rules as a user writes them, in client: what this machine
+#                                  and its LAN send to the world goes to port 1082
+#   start_redir LOG OPTIONS...     gatun local in client; PID in LOCAL_PID
+#   APP=lan same ...               the asking program stands in the LAN; client otherwise
+#
+# `gatun local` installs no rules: they are here. gatun's own sockets carry the mark 255,
+# which the rules leave alone.
+
+. "$(dirname "${BASH_SOURCE[0]}")/up_lib.sh"
+
+REDIR_PORT=1082
+
+# What is near stays near: loopback, the links, the tunnel's server.
+near_rules()
+{
+	echo "ip daddr { 127.0.0.0/8, 10.77.1.0/24, 10.77.9.0/24, $SERVER4, 224.0.0.0/3 } return"
+	echo "ip6 daddr { ::1, fe80::/10, fd77:1::/64, fd77:9::/64, $SERVER6, ff00::/8 } return"
+}
+
+tproxy_rules()
+{
+	cat <<-N
+	table inet redir {
+		chain take {
+			$(near_rules)
+			meta l4proto { tcp, udp } meta nfproto ipv4 meta mark set 1 tproxy ip to :$REDIR_PORT accept
+			meta l4proto { tcp, udp } meta nfproto ipv6 meta mark set 1 tproxy ip6 to :$REDIR_PORT accept
+		}
+		chain prerouting {
+			type filter hook prerouting priority mangle
+			meta mark 1 goto take
+			iifname "lan0" goto take
+		}
+		chain output {
+			type route hook output priority mangle
+			meta mark 255 return
+			ct direction reply return
+			$(near_rules)
+			meta l4proto { tcp, udp } meta mark set 1
+		}
+	}
+	N
+}
+
+nat_rules()
+{
+	cat <<-N
+	table inet redir {
+		chain take {
+			$(near_rules)
+			meta l4proto tcp redirect to :$REDIR_PORT
+		}
+		chain prerouting { type nat hook prerouting priority dstnat; iifname "lan0" goto take; }
+		chain output { type nat hook output priority dstnat; meta mark != 255 goto take; }
+	}
+	N
+}
+
+redir_rules()
+{
+	local family
+	inside client nft delete table inet redir 2>/dev/null
+	if [ "$1" = redirect ]; then
+		nat_rules | inside client nft -f - || lab_skip "nft redirect is not to be had here"
+		return
+	fi
+	for family in -4 -6; do
+		ip -n client "$family" rule add fwmark 1 lookup 100 2>/dev/null
+		ip -n client "$family" route replace local default dev lo table 100 || lab_die "no route to lo"
+	done
+	tproxy_rules | inside client nft -f - || lab_skip "nft tproxy is not to be had here"
+}
+
+start_redir()
+{
+	local log=$1
+	shift
+	lab_start "$log" client "$GATUN" local -v -c "$LAB_LOGS/redir.json" "$@"
+	LOCAL_PID=$LAB_PID
+	lab_wait "gatun local" lab_listens client "$REDIR_PORT"
+}
+
+# redir_config TCP_REDIR [MORE]: of the server that runs; the listener takes both families
+redir_config()
+{
+	cat >"$LAB_LOGS/redir.json" <<-J
+	{
+		"server": "$SERVER4", "server_port": $SERVER_PORT, "method": "$METHOD", "password": "$KEY",
+		"outbound_fwmark": 255, ${2:-}
+		"locals": [ { "protocol": "redir", "local_address": "::", "local_port": $REDIR_PORT, "tcp_redir": "$1", "udp_redir": "tproxy" } ]
+	}
+	J
+	chmod 600 "$LAB_LOGS/redir.json"
+}

@@ -1,0 +1,27 @@
+#!/bin/bash
+# A redir inbound under TPROXY rules of the user's: TCP and UDP, IPv4 and IPv6, of this machine and of a LAN.
+. "$(dirname "$0")/redir_lib.sh"
+begin_up "$0" "$@"
+lab_need nft
+
+redir_config tproxy
+start_redir local
+redir_rules tproxy
+for APP in client lan; do
+	same "$APP: a peer that speaks first is heard" "220 ready|quit" banner @
+	same "$APP: 3 MB and FIN, then the answer is read" "answer:right then:EOF" half-close @ 3000000
+	same "$APP: after data and FIN from the peer, 3 MB are still taken" "got:100000,EOF send:ok peer:all" early @ 3000000
+	same "$APP: a target that resets after 200 kB is ECONNRESET" "got:200000 then:ECONNRESET" reset @ 200000
+	same "$APP: an application that resets is a reset to the target" "peer:ECONNRESET" aborts @
+	is "$APP: a closed port resets who waits for an answer" "connect:*ECONNRESET" silent @
+	is "$APP: a peer that hangs up at once is a reset" "connect:*ECONNRESET" silent @ 7015
+	same "$APP: a datagram of 0 bytes is answered" "0 bytes:ok" udp-zero @
+	same "$APP: datagrams of 0 to 65,000 bytes come back whole" "ok:43" udp-sizes @
+	same "$APP: full cone: answers from others arrive, each with its true source" "@:7003 @:7103 %:7203" udp-cone @
+	same "$APP: a connected socket gets its answer" "ask" udp-connected @
+	same "$APP: one socket keeps one mapping to several targets" "True True True True" udp-one-port @
+	same "$APP: 300 sockets at once get each its own answer" "wrong:0" udp-burst @ 300
+	is "$APP: a datagram to a closed port is answered by silence" "timeout" udp-closed @ 1
+done
+lab_end "$LOCAL_PID"
+finish_up
