@@ -73,7 +73,7 @@ both "libev" libev.json 1080
 fetches "libev: TCP through it" "http://$WORLD4/3mb" --socks5 127.0.0.1:1080
 fetches "libev: a name that the server resolves" "http://web.lab/3mb" --socks5-hostname 127.0.0.1:1080
 equal "libev: UDP through it" echo:ok "$(exec_in client "$PYTHON" "$TESTS_DIR/probes/socks.py" 1080 7001 "$WORLD4" echo)"
-for key in user workdir mtu; do
+for key in workdir mtu; do
 	matches "libev: check names what has no effect: $key" "warning: \"$key\"" "$LAB_LOGS/libev.json.check"
 done
 ends
