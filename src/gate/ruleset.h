@@ -6,20 +6,26 @@
 
 #include "gate/gate.h"
 
-/* The prefixes that are on links now, and the excludes: what is never taken. */
+#define GATE_NFT_DROPPED "dropped" /* the counter of GATE_NFT_GUARD; GATE_NFT_TABLE has one for what found no listener */
+
+/* What of the machine the rules depend on. */
 struct gate_near {
-	const struct gate_prefix *prefixes;
+	const struct gate_prefix *prefixes; /* on links now, and the excludes: never taken; may overlap */
 	int n;
+	const uint16_t *listening; /* TCP ports somebody listens on (sys/listening.h): connections that stood
+				    * before the gate keep their way by them. Not looked at by gate_ruleset_near. */
+	int n_listening;
 };
 
 /* One transaction that leaves GATE_NFT_TABLE, and with kill_switch GATE_NFT_GUARD, as the plan
- * says, whatever stood there before (a guard that the plan has not goes). 0 or -ENOMEM; *text
- * is malloc'ed. */
+ * says, whatever stood there before (a guard that the plan has not goes). *text is malloc'ed.
+ * 0, -ENOMEM, or -EINVAL: the name of an interface or cgroup that nft cannot hold. */
 int gate_ruleset_up(const struct gate_plan *, const struct gate_near *, char **text);
-/* The elements of the sets of near prefixes, replaced in one transaction. */
+/* The elements of the sets of near prefixes, replaced in one transaction. Errors as above. */
 int gate_ruleset_near(const struct gate_plan *, const struct gate_near *, char **text);
-/* Removes what is there of ours: guard_too or all but what keeps traffic in. Never an error that
- * nothing is there. */
+/* Removes what is there of ours; never an error that nothing is there. Without guard_too the guard
+ * stays, and with it nothing of GATE_NFT_TABLE may go: answers to connections from outside pass it
+ * by that table's marks. So nobody who leaves a guard calls this but to lift a capture without one. */
 int gate_ruleset_down(bool guard_too, char **text);
 /* The same rules for those who keep their own: iptables and ip6tables commands. */
 int gate_ruleset_iptables(const struct gate_plan *, const struct gate_near *, FILE *);

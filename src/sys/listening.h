@@ -7,11 +7,15 @@
 #define GATUN_SYS_LISTENING_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/addr.h"
 
 /* A TCP listener (or a UDP socket) that gets what is sent to `addr`: bound to it
  * or to all addresses. 1, 0, or -errno where the tables cannot be read. */
 int sys_listening(const struct addr *addr, bool udp);
+/* The TCP ports that anybody listens on in this network namespace, each once: how many, at most
+ * `max`, or -errno where the tables cannot be read. */
+int sys_listening_ports(uint16_t *ports, int max);
 
 #endif
