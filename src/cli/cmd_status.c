@@ -1,36 +1,33 @@
 /*
  * `gatun status`: asks every instance of this user that runs, or the one at
  * --control, and prints what each says: as text, as one JSON document a line, or
- * as Prometheus text.
+ * as Prometheus text. `flows` asks for their flows instead; `kill` and `flush` are
+ * orders, which one instance gets; --watch is status_watch.c.
  *
- * Exit codes: 0 all that run have answered; 1 nothing runs, or one did not answer.
+ * Exit codes: 0 all that run have answered; 1 nothing runs, or one did not answer, or
+ * an order could not be followed.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
-#include "base/log.h"
 #include "cli/args.h"
-#include "ctl/ask.h"
+#include "cli/instance.h"
+#include "cli/status_args.h"
+#include "cli/status_watch.h"
+#include "ctl/flow_table.h"
 #include "ctl/metrics.h"
 #include "ctl/report.h"
 #include "ctl/socket.h"
+#include "ctl/text.h"
 
 struct asked {
-	bool json, prometheus;
-	const char *control;
+	const struct command *self;
+	const struct status_args *args;
 	json_t **documents;
 	int n, failed;
 };
-
-static void complain(struct asked *a, const char *path, const char *why)
-{
-	char shown[256];
-
-	fprintf(stderr, "gatun status: %s: %s\n", path, log_escape(why, strlen(why), shown, sizeof(shown)));
-	a->failed++;
-}
 
 static void keep(struct asked *a, json_t *document)
 {
@@ -42,21 +39,26 @@ static void keep(struct asked *a, json_t *document)
 	a->documents[a->n++] = document;
 }
 
+static json_t *request_of(const struct status_args *args)
+{
+	json_t *request = json_pack("{s:s}", "request", args->what == STATUS_FLOWS ? "flows" : "status");
+
+	if (args->sort)
+		json_object_set_new(request, "sort", json_string(args->sort));
+	if (args->limit)
+		json_object_set_new(request, "limit", json_integer(args->limit));
+	return request;
+}
+
 static void ask(void *owner, const char *path)
 {
 	struct asked *a = owner;
-	json_t *request = json_pack("{s:s}", "request", "status"), *document;
-	const char *error;
-	int err = ctl_ask(path, request, &document);
+	json_t *document = instance_ask(a->self, path, request_of(a->args));
 
-	json_decref(request);
-	error = json_string_value(json_object_get(document, "error"));
-	if (err || error) {
-		complain(a, path, err ? ctl_ask_sentence(err) : error);
-		json_decref(document);
-		return;
-	}
-	keep(a, document);
+	if (document)
+		keep(a, document);
+	else
+		a->failed++;
 }
 
 /* ---- what is printed ---- */
@@ -75,6 +77,15 @@ static void print_text(const struct asked *a)
 		if (i)
 			putchar('\n');
 		ctl_report_print(stdout, a->documents[i]);
+	}
+}
+
+static void print_flows(const struct asked *a)
+{
+	for (int i = 0; i < a->n; i++) {
+		if (a->n > 1)
+			printf("%sgatun, pid %lld\n", i ? "\n" : "", (long long)text_number(a->documents[i], "pid"));
+		flow_table_print(stdout, a->documents[i]);
 	}
 }
 
@@ -97,53 +108,26 @@ static void print_nothing(void)
 			"`gatun help` says more.\n");
 }
 
-/* ---- what is asked ---- */
-
-/* 0, or the exit code of wrong usage. */
-static int read_arguments(const struct command *self, int argc, char **argv, struct asked *a)
-{
-	for (int i = 1; i < argc; i++) {
-		char shown[64];
-
-		if (strcmp(argv[i], "--json") == 0)
-			a->json = true;
-		else if (strcmp(argv[i], "--prometheus") == 0)
-			a->prometheus = true;
-		else if (strcmp(argv[i], "--control") == 0 && i + 1 < argc)
-			a->control = argv[++i];
-		else if (strncmp(argv[i], "--control=", 10) == 0)
-			a->control = argv[i] + 10;
-		else
-			return help_usage_error(self, "unexpected argument \"%s\"",
-						log_escape(argv[i], strlen(argv[i]), shown, sizeof(shown)));
-	}
-	return a->json && a->prometheus ? help_usage_error(self, "--json or --prometheus, not both") : 0;
-}
-
 static void print(const struct asked *a)
 {
-	if (a->prometheus && a->n)
+	if (a->args->prometheus && a->n)
 		print_prometheus(a);
-	else if (a->json)
+	else if (a->args->json)
 		print_json(a);
+	else if (a->args->what == STATUS_FLOWS)
+		print_flows(a);
 	else
 		print_text(a);
 	if (!a->n && !a->failed)
 		print_nothing();
 }
 
-int cmd_status(const struct command *self, int argc, char **argv)
+static int tell(const struct command *self, const struct status_args *args)
 {
-	struct asked a = { 0 };
-	int code;
+	struct asked a = { .self = self, .args = args };
 
-	if (args_want_help(self, argc, argv))
-		return 0;
-	code = read_arguments(self, argc, argv, &a);
-	if (code)
-		return code;
-	if (a.control)
-		ask(&a, a.control);
+	if (args->control)
+		ask(&a, args->control);
 	else
 		ctl_socket_find(ask, &a);
 	print(&a);
@@ -151,4 +135,50 @@ int cmd_status(const struct command *self, int argc, char **argv)
 		json_decref(a.documents[i]);
 	free(a.documents);
 	return a.n && !a.failed ? 0 : 1;
+}
+
+/* ---- orders ---- */
+
+static void print_forgotten(const json_t *answer)
+{
+	printf("forgotten: %lld names of the resolver's cache", (long long)text_number(answer, "cached_names"));
+	if (json_object_get(answer, "fake_addresses"))
+		printf(", %lld fake addresses that nobody uses", (long long)text_number(answer, "fake_addresses"));
+	putchar('\n');
+}
+
+static int order(const struct command *self, const struct status_args *args)
+{
+	bool kill = args->what == STATUS_KILL;
+	char words[64], *path;
+	json_t *answer;
+
+	snprintf(words, sizeof(words), kill ? "status kill flow %llu" : "status flush", (unsigned long long)args->flow);
+	path = args->control ? strdup(args->control) : instance_only(self, words);
+	if (!path)
+		return 1;
+	answer = instance_ask(self, path, kill ? json_pack("{s:s,s:I}", "request", "kill_flow", "flow", (json_int_t)args->flow) :
+						 json_pack("{s:s}", "request", "flush"));
+	free(path);
+	if (answer && kill)
+		printf("flow %llu is ended\n", (unsigned long long)args->flow);
+	else if (answer)
+		print_forgotten(answer);
+	json_decref(answer);
+	return answer ? 0 : 1;
+}
+
+int cmd_status(const struct command *self, int argc, char **argv)
+{
+	struct status_args args = { 0 };
+	int code;
+
+	if (args_want_help(self, argc, argv))
+		return 0;
+	code = status_args_read(self, argc, argv, &args);
+	if (code)
+		return code;
+	if (args.watch)
+		return status_watch(self, args.control);
+	return args.what == STATUS_KILL || args.what == STATUS_FLUSH ? order(self, &args) : tell(self, &args);
 }

@@ -40,6 +40,10 @@ static const char status_text[] =
 	"socket, and prints a few lines for each; as root, every one of root's. `gatun`\n"
 	"without arguments does the same. docs/status.md explains each name.\n"
 	"\n"
+	"`status flows` lists the TCP flows and UDP associations that there are now;\n"
+	"`status kill flow N` ends one of them, as a reset; `status flush` forgets the\n"
+	"resolver's cache, and fake addresses that nobody uses.\n"
+	"\n"
 	"Exit code 0: all have answered; 1: nothing runs, or one has not answered.\n";
 
 static const char check_text[] =
@@ -69,8 +73,10 @@ static const struct command table[] = {
 	  "  gatun local -c config.json --socks 127.0.0.1:1080\n" },
 	{ "reload", FOR_RELOAD, cmd_reload, "[--control PATH]", "Have a running gatun read its config file again", reload_text,
 	  "  gatun reload\n" },
-	{ "status", FOR_STATUS, cmd_status, "[--json|--prometheus] [--control PATH]", "Say what runs, through which server, and what it did",
-	  status_text, "  gatun status --json\n" },
+	{ "status", FOR_STATUS, cmd_status, "[flows|kill flow N|flush] [--json|--prometheus|--watch] [options]",
+	  "Say what runs, through which server, and what it did", status_text,
+	  "  gatun status --watch\n"
+	  "  gatun status flows --sort bytes --limit 20\n" },
 	{ "check", FOR_CHECK, cmd_check, "FILE|URL [HOST...]", "Say what is wrong with a config, and what it would do", check_text,
 	  "  gatun check config.json\n"
 	  "  gatun check config.json example.org 192.0.2.1\n" },

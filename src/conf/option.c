@@ -307,6 +307,12 @@ static const struct option_row rows[] = {
 	{ NULL, "json", 0, NULL, OPTION_FLAG, FOR_STATUS, 0, 0, NULL, NOWHERE, NULL,
 	  "One JSON document a line for each instance." },
 	{ NULL, "prometheus", 0, NULL, OPTION_FLAG, FOR_STATUS, 0, 0, NULL, NOWHERE, NULL, "Metrics as Prometheus reads them." },
+	{ NULL, "watch", 0, NULL, OPTION_FLAG, FOR_STATUS, 0, 0, NULL, NOWHERE, NULL,
+	  "A screen that is redrawn once a second; q quits. Not on a terminal: a line a second." },
+	{ NULL, "sort", 0, "rate|bytes|age", OPTION_TEXT, FOR_STATUS, 0, 0, NULL, NOWHERE, NULL,
+	  "`status flows`: which come first; rate, if it is not given." },
+	{ NULL, "limit", 0, "N", OPTION_TEXT, FOR_STATUS, 0, 0, NULL, NOWHERE, NULL,
+	  "`status flows`: how many at most, up to 10000; 100, if it is not given." },
 
 	/* known, without meaning for us */
 	INERT("client_cache_size", IN_LOCAL, "A dns inbound asks everything over one connection."),

@@ -5,54 +5,8 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "ctl/text.h"
 #include "flow/counters.h"
-
-/* ---- numbers and words ---- */
-
-static json_int_t number(const json_t *object, const char *key)
-{
-	return json_integer_value(json_object_get(object, key));
-}
-
-/* "1.4 GB" */
-static const char *bytes(json_int_t n, char *buf, size_t size)
-{
-	static const char *const units[] = { "bytes", "kB", "MB", "GB", "TB", "PB" };
-	double value = (double)n;
-	size_t unit = 0;
-
-	while (value >= 999.95 && unit + 1 < sizeof(units) / sizeof(units[0])) {
-		value /= 1000;
-		unit++;
-	}
-	snprintf(buf, size, unit ? "%.1f %s" : "%.0f %s", value, units[unit]);
-	return buf;
-}
-
-/* "3 d 2 h", "5 min 10 s": the two largest units. */
-static const char *duration(json_int_t s, char *buf, size_t size)
-{
-	if (s >= 86400)
-		snprintf(buf, size, "%lld d %lld h", (long long)s / 86400, (long long)s % 86400 / 3600);
-	else if (s >= 3600)
-		snprintf(buf, size, "%lld h %lld min", (long long)s / 3600, (long long)s % 3600 / 60);
-	else if (s >= 60)
-		snprintf(buf, size, "%lld min %lld s", (long long)s / 60, (long long)s % 60);
-	else
-		snprintf(buf, size, "%lld s", (long long)s);
-	return buf;
-}
-
-/* Names may be UTF-8; one with control bytes is shown escaped. */
-static const char *word(const json_t *object, const char *key, char *buf, size_t size)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	for (const char *p = text ? text : ""; *p; p++)
-		if ((unsigned char)*p < ' ' || *p == 0x7f)
-			return log_escape(text, strlen(text), buf, size);
-	return text ? text : "?";
-}
 
 static void begin_line(FILE *f, const char *what)
 {
@@ -65,8 +19,8 @@ static void print_head(FILE *f, const json_t *d)
 {
 	char a[256], b[32], c[256];
 
-	fprintf(f, "gatun %s, pid %lld, up %s, version %s\n", word(d, "mode", a, sizeof(a)), (long long)number(d, "pid"),
-		duration(number(d, "uptime_s"), b, sizeof(b)), word(d, "version", c, sizeof(c)));
+	fprintf(f, "gatun %s, pid %lld, up %s, version %s\n", text_word(d, "mode", a, sizeof(a)), (long long)text_number(d, "pid"),
+		text_duration(text_number(d, "uptime_s"), b), text_word(d, "version", c, sizeof(c)));
 }
 
 static void print_workers(FILE *f, const json_t *d)
@@ -79,9 +33,9 @@ static void print_workers(FILE *f, const json_t *d)
 		return;
 	json_array_foreach (json_object_get(d, "workers"), i, w) {
 		begin_line(f, "worker");
-		fprintf(f, "pid %lld: %lld flows, %lld sessions, %s resident\n", (long long)number(w, "pid"),
-			(long long)number(w, "flows_active"), (long long)number(w, "sessions_active"),
-			bytes(number(w, "rss_bytes"), rss, sizeof(rss)));
+		fprintf(f, "pid %lld: %lld flows, %lld sessions, %s resident\n", (long long)text_number(w, "pid"),
+			(long long)text_number(w, "flows_active"), (long long)text_number(w, "sessions_active"),
+			text_bytes(text_number(w, "rss_bytes"), rss));
 	}
 }
 
@@ -92,19 +46,19 @@ static void print_servers(FILE *f, const json_t *d)
 	size_t i;
 
 	json_array_foreach (json_object_get(d, "servers"), i, s) {
-		const char *tag = word(s, "tag", a, sizeof(a)), *address = word(s, "address", b, sizeof(b));
+		const char *tag = text_word(s, "tag", a, sizeof(a)), *address = text_word(s, "address", b, sizeof(b));
 
 		begin_line(f, "server");
 		fprintf(f, "%s", tag);
 		if (strcmp(tag, address) != 0)
 			fprintf(f, " at %s", address);
 		if (json_object_get(s, "state"))
-			fprintf(f, ", %s", word(s, "state", c, sizeof(c)));
-		if (number(s, "failures"))
-			fprintf(f, ", failed %lld times in a row", (long long)number(s, "failures"));
+			fprintf(f, ", %s", text_word(s, "state", c, sizeof(c)));
+		if (text_number(s, "failures"))
+			fprintf(f, ", failed %lld times in a row", (long long)text_number(s, "failures"));
 		if (json_object_get(s, "rtt_ms"))
-			fprintf(f, ", %lld ms", (long long)number(s, "rtt_ms"));
-		fprintf(f, ": %s up, %s down\n", bytes(number(s, "up"), up, sizeof(up)), bytes(number(s, "down"), down, sizeof(down)));
+			fprintf(f, ", %lld ms", (long long)text_number(s, "rtt_ms"));
+		fprintf(f, ": %s up, %s down\n", text_bytes(text_number(s, "up"), up), text_bytes(text_number(s, "down"), down));
 	}
 }
 
@@ -116,9 +70,9 @@ static void print_plugins(FILE *f, const json_t *d)
 
 	json_array_foreach (json_object_get(d, "plugins"), i, p) {
 		begin_line(f, "plugin");
-		fprintf(f, "%s for %s, %s: started %lld times, died %lld times\n", word(p, "name", a, sizeof(a)),
-			word(p, "address", b, sizeof(b)), word(p, "state", c, sizeof(c)), (long long)number(p, "starts"),
-			(long long)number(p, "deaths"));
+		fprintf(f, "%s for %s, %s: started %lld times, died %lld times\n", text_word(p, "name", a, sizeof(a)),
+			text_word(p, "address", b, sizeof(b)), text_word(p, "state", c, sizeof(c)), (long long)text_number(p, "starts"),
+			(long long)text_number(p, "deaths"));
 	}
 }
 
@@ -130,8 +84,8 @@ static void print_udp_over_tcp(FILE *f, const json_t *d)
 
 	json_array_foreach (json_object_get(d, "udp_over_tcp"), i, s) {
 		begin_line(f, "uot");
-		fprintf(f, "%s: breaker %s, tripped %lld times\n", word(s, "tag", a, sizeof(a)), word(s, "breaker", b, sizeof(b)),
-			(long long)number(s, "trips"));
+		fprintf(f, "%s: breaker %s, tripped %lld times\n", text_word(s, "tag", a, sizeof(a)), text_word(s, "breaker", b, sizeof(b)),
+			(long long)text_number(s, "trips"));
 	}
 }
 
@@ -141,11 +95,11 @@ static void print_traffic(FILE *f, const json_t *d)
 	const json_t *tcp = json_object_get(d, "tcp"), *udp = json_object_get(d, "udp");
 	char up[32], down[32];
 
-	fprintf(f, "%lld flows, %s up, %s down", (long long)number(tcp, "flows_opened"), bytes(number(tcp, "bytes_up"), up, sizeof(up)),
-		bytes(number(tcp, "bytes_down"), down, sizeof(down)));
-	if (number(udp, "sessions_opened"))
-		fprintf(f, "; %lld sessions, %s up, %s down", (long long)number(udp, "sessions_opened"),
-			bytes(number(udp, "bytes_up"), up, sizeof(up)), bytes(number(udp, "bytes_down"), down, sizeof(down)));
+	fprintf(f, "%lld flows, %s up, %s down", (long long)text_number(tcp, "flows_opened"), text_bytes(text_number(tcp, "bytes_up"), up),
+		text_bytes(text_number(tcp, "bytes_down"), down));
+	if (text_number(udp, "sessions_opened"))
+		fprintf(f, "; %lld sessions, %s up, %s down", (long long)text_number(udp, "sessions_opened"),
+			text_bytes(text_number(udp, "bytes_up"), up), text_bytes(text_number(udp, "bytes_down"), down));
 	fputc('\n', f);
 }
 
@@ -157,12 +111,12 @@ static void print_ports(FILE *f, const json_t *d)
 
 	json_array_foreach (json_object_get(d, "ports"), i, p) {
 		begin_line(f, "port");
-		fprintf(f, "%s %s: ", word(p, "port", a, sizeof(a)), word(p, "method", b, sizeof(b)));
+		fprintf(f, "%s %s: ", text_word(p, "port", a, sizeof(a)), text_word(p, "method", b, sizeof(b)));
 		print_traffic(f, p);
 	}
 	json_array_foreach (json_object_get(d, "users"), i, p) {
 		begin_line(f, "user");
-		fprintf(f, "%s of %s: ", word(p, "name", a, sizeof(a)), word(p, "port", b, sizeof(b)));
+		fprintf(f, "%s of %s: ", text_word(p, "name", a, sizeof(a)), text_word(p, "port", b, sizeof(b)));
 		print_traffic(f, p);
 	}
 }
@@ -191,9 +145,9 @@ static void print_tcp(FILE *f, const json_t *d)
 	char up[32], down[32];
 
 	begin_line(f, "tcp");
-	fprintf(f, "%lld flows now, %lld opened; %s up, %s down\n", (long long)number(tcp, "flows_active"),
-		(long long)number(tcp, "flows_opened"), bytes(number(tcp, "bytes_up"), up, sizeof(up)),
-		bytes(number(tcp, "bytes_down"), down, sizeof(down)));
+	fprintf(f, "%lld flows now, %lld opened; %s up, %s down\n", (long long)text_number(tcp, "flows_active"),
+		(long long)text_number(tcp, "flows_opened"), text_bytes(text_number(tcp, "bytes_up"), up),
+		text_bytes(text_number(tcp, "bytes_down"), down));
 	print_ends(f, json_object_get(json_object_get(d, "flows"), "ended"));
 }
 
@@ -204,7 +158,7 @@ static void print_trouble(FILE *f, const json_t *d, const char *name, const char
 	const char *separator = "";
 
 	for (const struct flow_counter_row *r = flow_counter_table(); r->name; r++) {
-		json_int_t n = number(group, r->name);
+		json_int_t n = text_number(group, r->name);
 
 		if (strcmp(r->group, name) != 0 || r->kind != FLOW_TROUBLE || !n)
 			continue;
@@ -223,10 +177,10 @@ static void print_udp(FILE *f, const json_t *d)
 	char up[32], down[32];
 
 	begin_line(f, "udp");
-	fprintf(f, "%lld sessions now, %lld opened; %lld packets (%s) up, %lld (%s) down\n", (long long)number(udp, "sessions_active"),
-		(long long)number(udp, "sessions_opened"), (long long)number(udp, "packets_up"),
-		bytes(number(udp, "bytes_up"), up, sizeof(up)), (long long)number(udp, "packets_down"),
-		bytes(number(udp, "bytes_down"), down, sizeof(down)));
+	fprintf(f, "%lld sessions now, %lld opened; %lld packets (%s) up, %lld (%s) down\n", (long long)text_number(udp, "sessions_active"),
+		(long long)text_number(udp, "sessions_opened"), (long long)text_number(udp, "packets_up"),
+		text_bytes(text_number(udp, "bytes_up"), up), (long long)text_number(udp, "packets_down"),
+		text_bytes(text_number(udp, "bytes_down"), down));
 	print_trouble(f, d, "udp", "");
 }
 
@@ -234,28 +188,28 @@ static void print_socks(FILE *f, const json_t *d)
 {
 	const json_t *socks = json_object_get(d, "socks");
 
-	if (!number(socks, "control_opened"))
+	if (!text_number(socks, "control_opened"))
 		return;
 	begin_line(f, "socks");
-	fprintf(f, "%lld control connections now, %lld opened\n", (long long)number(socks, "control_active"),
-		(long long)number(socks, "control_opened"));
+	fprintf(f, "%lld control connections now, %lld opened\n", (long long)text_number(socks, "control_active"),
+		(long long)text_number(socks, "control_opened"));
 }
 
 static void print_dns(FILE *f, const json_t *d)
 {
 	const json_t *dns = json_object_get(d, "dns");
 
-	if (number(dns, "queries")) {
+	if (text_number(dns, "queries")) {
 		begin_line(f, "dns");
 		fprintf(f, "%lld queries: %lld fake answers, %lld asked of the upstream server (%lld failed); %lld fake addresses\n",
-			(long long)number(dns, "queries"), (long long)number(dns, "fake_answers"),
-			(long long)number(dns, "upstream_queries"), (long long)number(dns, "upstream_failures"),
-			(long long)number(dns, "fake_map"));
+			(long long)text_number(dns, "queries"), (long long)text_number(dns, "fake_answers"),
+			(long long)text_number(dns, "upstream_queries"), (long long)text_number(dns, "upstream_failures"),
+			(long long)text_number(dns, "fake_map"));
 	}
-	if (number(dns, "lookups")) {
+	if (text_number(dns, "lookups")) {
 		begin_line(f, "names");
-		fprintf(f, "%lld looked up, %lld from the cache, %lld failed\n", (long long)number(dns, "lookups"),
-			(long long)number(dns, "cache_hits"), (long long)number(dns, "lookup_failures"));
+		fprintf(f, "%lld looked up, %lld from the cache, %lld failed\n", (long long)text_number(dns, "lookups"),
+			(long long)text_number(dns, "cache_hits"), (long long)text_number(dns, "lookup_failures"));
 	}
 }
 
@@ -267,9 +221,9 @@ static void print_tun(FILE *f, const json_t *d)
 	if (!tun)
 		return;
 	begin_line(f, "tun");
-	fprintf(f, "mtu %lld, offload %s; %lld packets (%s) in, %lld (%s) out, %lld dropped\n", (long long)number(tun, "mtu"),
-		word(tun, "offload", a, sizeof(a)), (long long)number(tun, "rx_packets"), bytes(number(tun, "rx_bytes"), rx, sizeof(rx)),
-		(long long)number(tun, "tx_packets"), bytes(number(tun, "tx_bytes"), tx, sizeof(tx)), (long long)number(tun, "tx_dropped"));
+	fprintf(f, "mtu %lld, offload %s; %lld packets (%s) in, %lld (%s) out, %lld dropped\n", (long long)text_number(tun, "mtu"),
+		text_word(tun, "offload", a, sizeof(a)), (long long)text_number(tun, "rx_packets"), text_bytes(text_number(tun, "rx_bytes"), rx),
+		(long long)text_number(tun, "tx_packets"), text_bytes(text_number(tun, "tx_bytes"), tx), (long long)text_number(tun, "tx_dropped"));
 }
 
 static void print_rest(FILE *f, const json_t *d)
@@ -279,8 +233,8 @@ static void print_rest(FILE *f, const json_t *d)
 
 	if (json_object_get(memory, "rss_bytes")) {
 		begin_line(f, "memory");
-		fprintf(f, "%s resident, %s in buffers\n", bytes(number(memory, "rss_bytes"), rss, sizeof(rss)),
-			bytes(number(json_object_get(memory, "pools"), "used_bytes"), used, sizeof(used)));
+		fprintf(f, "%s resident, %s in buffers\n", text_bytes(text_number(memory, "rss_bytes"), rss),
+			text_bytes(text_number(json_object_get(memory, "pools"), "used_bytes"), used));
 	}
 	if (json_integer_value(skew)) {
 		begin_line(f, "clock");

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "conf/utf8.h"
@@ -137,7 +138,7 @@ static json_t *answer_flows(void *owner, const json_t *request)
 	for (size_t i = 0; i < r.n && i < limit; i++)
 		json_array_append_new(flows, describe(r.items[i].card));
 	free(r.items);
-	return json_pack("{s:I,s:o}", "count", (json_int_t)all, "flows", flows);
+	return json_pack("{s:i,s:I,s:o}", "pid", (int)getpid(), "count", (json_int_t)all, "flows", flows);
 }
 
 /* ---- of several workers ---- */

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "engine/reload.h"
@@ -78,7 +79,7 @@ static json_t *order_all(const json_t *request)
 
 static json_t *list_flows(const json_t *request)
 {
-	json_t *sum = json_pack("{s:i,s:[]}", "count", 0, "flows");
+	json_t *sum = json_pack("{s:i,s:i,s:[]}", "pid", (int)getpid(), "count", 0, "flows");
 
 	for (int i = 0; i < self->n; i++) {
 		json_t *more = self->slots[i].state == SLOT_READY ? ask(&self->slots[i], request) : NULL;

@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define STALE_WINDOWS 5u /* a window that long tells of the past: what passes now begins anew */
+/* A window is turned by whatever passes after FLOW_WINDOW_MS. So when it is that old, all of
+ * it passed before its last FLOW_WINDOW_MS, and nothing since. */
+#define SILENT_MS (2u * FLOW_WINDOW_MS)
 
 static struct list cards = { &cards, &cards };
 static size_t n_cards;
@@ -21,7 +23,7 @@ static uint64_t rate(uint64_t bytes, uint64_t ms)
 void flow_meter_turn(struct flow_meter *m, uint64_t now_ms)
 {
 	uint64_t elapsed = now_ms - m->at_ms;
-	bool stale = elapsed >= STALE_WINDOWS * FLOW_WINDOW_MS;
+	bool stale = elapsed >= SILENT_MS;
 
 	m->up_rate = stale ? 0 : rate(m->up - m->at_up, elapsed);
 	m->down_rate = stale ? 0 : rate(m->down - m->at_down, elapsed);
@@ -38,8 +40,8 @@ void flow_meter_rates(const struct flow_meter *m, uint64_t now_ms, uint64_t *up,
 
 	if (elapsed < FLOW_WINDOW_MS / 2)
 		elapsed = FLOW_WINDOW_MS / 2; /* a flow's first moments are no rate */
-	*up = old ? m->up_rate : rate(m->up - m->at_up, elapsed);
-	*down = old ? m->down_rate : rate(m->down - m->at_down, elapsed);
+	*up = old ? m->up_rate : elapsed >= SILENT_MS ? 0 : rate(m->up - m->at_up, elapsed);
+	*down = old ? m->down_rate : elapsed >= SILENT_MS ? 0 : rate(m->down - m->at_down, elapsed);
 }
 
 /* ---- the flow ---- */

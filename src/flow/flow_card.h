@@ -79,7 +79,7 @@ static inline void flow_meter_touch(struct flow_meter *m, uint64_t now_ms)
 
 /* ---- who asks ---- */
 
-/* As of now: a flow that has fallen silent fades. */
+/* Of the last moments: 0 once it has been silent for two seconds. */
 void flow_meter_rates(const struct flow_meter *, uint64_t now_ms, uint64_t *up, uint64_t *down);
 void flow_card_target(const struct flow_card *, struct target *out);
 /* Every flow there is, oldest first. The list does not change meanwhile. */
