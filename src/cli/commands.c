@@ -73,7 +73,7 @@ static const struct command table[] = {
 	  "  gatun local -c config.json --socks 127.0.0.1:1080\n" },
 	{ "reload", FOR_RELOAD, cmd_reload, "[--control PATH]", "Have a running gatun read its config file again", reload_text,
 	  "  gatun reload\n" },
-	{ "status", FOR_STATUS, cmd_status, "[flows|kill flow N|flush] [--json|--prometheus|--watch] [options]",
+	{ "status", FOR_STATUS, cmd_status, "[flows|kill flow N|flush] [options]",
 	  "Say what runs, through which server, and what it did", status_text,
 	  "  gatun status --watch\n"
 	  "  gatun status flows --sort bytes --limit 20\n" },
