@@ -437,6 +437,50 @@ static void load_cgroups(void)
 	_exit(result ? 1 : 0);
 }
 
+/* The shell's first failing command ends it. */
+static int run_commands(const struct gate_plan *plan, const struct gate_near *near)
+{
+	FILE *sh = popen("sh -e", "w");
+
+	if (!sh || gate_ruleset_iptables(plan, near, sh))
+		return -1;
+	return pclose(sh);
+}
+
+static void load_iptables(void)
+{
+	struct gate_prefix routes[] = { prefix("203.0.113.0", 24), prefix("2001:db8::", 32) };
+	struct gate_prefix prefixes[] = { prefix("10.0.0.0", 8), prefix("fe80::", 64) };
+	const uint16_t listening[] = { 22 };
+	const struct gate_near near = { prefixes, 2, listening, 1 };
+	const char *lans[] = { "lan0", "br-lan.7" };
+	const char *cgroups[] = { "/" };
+	const struct gate_range uids[] = { { 0, 0 }, { 1000, 1999 } };
+	struct gate_plan plan;
+
+	in_new_network();
+	if (system("iptables -w -t mangle -L -n >/dev/null 2>&1 && ip6tables -w -t mangle -L -n >/dev/null 2>&1"))
+		_exit(77);
+	for (unsigned i = 0; i < 6; i++) {
+		plan = plan_for(i % 3 + GATE_TUN);
+		vary(&plan, i < 3 ? 0xff - 3 + 1 + i : 0x52, routes, lans, uids);
+		plan.n_uids = plan.pick == GATE_EVERYBODY ? 0 : 2;
+		plan.cgroups = cgroups, plan.n_cgroups = plan.n_uids ? 1 : 0;
+		if (run_commands(&plan, &near))
+			_exit(10 + (int)i);
+	}
+	/* What is printed as the way back leaves nothing of ours. */
+	if (system("for t in iptables ip6tables; do $t-save | grep -v GATUN_ | $t-restore -w; done; ! nft list ruleset | grep GATUN"))
+		_exit(9);
+	_exit(0);
+}
+
+static void iptables_take_theirs(void **state)
+{
+	(void)state;
+	passes(load_iptables);
+}
+
 static void all_of_it_holds_or_nothing(void)
 {
 	char err[256];
@@ -502,6 +546,7 @@ int main(void)
 		cmocka_unit_test(kernel_takes_tproxy),
 		cmocka_unit_test(kernel_takes_redirect),
 		cmocka_unit_test(kernel_takes_cgroups),
+		cmocka_unit_test(iptables_take_theirs),
 		cmocka_unit_test(down_leaves_others_alone),
 		cmocka_unit_test(a_text_is_one_transaction),
 	};
