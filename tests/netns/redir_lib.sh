@@ -53,24 +53,33 @@ nat_rules()
 			meta l4proto tcp redirect to :$REDIR_PORT
 		}
 		chain prerouting { type nat hook prerouting priority dstnat; iifname "lan0" goto take; }
-		chain output { type nat hook output priority dstnat; meta mark != 255 goto take; }
+		chain output { type nat hook output priority -100; meta mark != 255 goto take; }
 	}
 	N
+}
+
+# redir_need EXPRESSION CHAIN: skips where this kernel has no such thing
+redir_need()
+{
+	printf "table inet probe {\nchain c { type $2; $1; }\n}\n" | inside client nft -c -f - 2>/dev/null || lab_skip "nft $1 is not to be had here"
 }
 
 redir_rules()
 {
 	local family
+	lab_need nft
 	inside client nft delete table inet redir 2>/dev/null
 	if [ "$1" = redirect ]; then
-		nat_rules | inside client nft -f - || lab_skip "nft redirect is not to be had here"
+		redir_need "meta l4proto tcp redirect to :1" "nat hook prerouting priority -100"
+		nat_rules | inside client nft -f - || lab_die "the rules are wrong"
 		return
 	fi
+	redir_need "meta l4proto tcp meta nfproto ipv4 tproxy ip to :1" "filter hook prerouting priority -150"
 	for family in -4 -6; do
 		ip -n client "$family" rule add fwmark 1 lookup 100 2>/dev/null
 		ip -n client "$family" route replace local default dev lo table 100 || lab_die "no route to lo"
 	done
-	tproxy_rules | inside client nft -f - || lab_skip "nft tproxy is not to be had here"
+	tproxy_rules | inside client nft -f - || lab_die "the rules are wrong"
 }
 
 start_redir()

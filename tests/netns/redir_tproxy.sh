@@ -2,7 +2,6 @@
 # A redir inbound under TPROXY rules of the user's: TCP and UDP, IPv4 and IPv6, of this machine and of a LAN.
 . "$(dirname "$0")/redir_lib.sh"
 begin_up "$0" "$@"
-lab_need nft
 
 redir_config tproxy
 start_redir local
