@@ -167,6 +167,8 @@ struct config {
 
 	/* names in fake mode, and what is kept of them */
 	const char *fake_file;	  /* the map, crash-safe; NULL: in the state directory */
+	uint32_t fake_expire;	  /* seconds that a name keeps its address after its last use */
+	bool captured;		  /* by the engine, of `up`: port 53 of this whole machine is ours */
 	struct config_prefix fake4, fake6; /* family 0: resolve/fakeip.h's */
 
 	/* server */

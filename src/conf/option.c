@@ -325,7 +325,6 @@ static const struct option_row rows[] = {
 
 	/* known, not supported yet */
 	LATER("tun_device_fd_from_path", IN_LOCAL, "A TUN handed over by a socket."),
-	LATER("fake_dns_record_expire_duration", IN_LOCAL, "Life of a fake address."),
 	INERT("fast_open", IN_SERVER, "It belongs to listening sockets: write it at the top level."),
 	INERT("mptcp", IN_SERVER, "Write it at the top level."),
 	LATER("key", IN_TOP | IN_SERVER, "The master key itself, in base64; write \"password\"."),

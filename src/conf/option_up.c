@@ -57,12 +57,16 @@ const struct option_row option_rows_up[] = {
 	INERT("tun_interface_destination", IN_LOCAL, "A TUN of gatun's has no peer."),
 
 	/* the map of fake addresses */
-	{ "fake_dns_ipv4_network", NULL, 0, NULL, OPTION_PREFIX, TUN_KEY, 4, 0, NULL, IN_CONFIG(fake4), "from gatun",
-	  "The range of fake IPv4 addresses." },
-	{ "fake_dns_ipv6_network", NULL, 0, NULL, OPTION_PREFIX, TUN_KEY, 6, 0, NULL, IN_CONFIG(fake6), "from gatun",
-	  "The range of fake IPv6 addresses." },
+	{ "fake_dns_ipv4_network", NULL, 0, NULL, OPTION_PREFIX, TUN_KEY, 4, 0, NULL, IN_CONFIG(fake4), "198.18.0.0/15",
+	  "The range of fake IPv4 addresses, /8 to /28: nothing real may be in it." },
+	{ "fake_dns_ipv6_network", NULL, 0, NULL, OPTION_PREFIX, TUN_KEY, 6, 0, NULL, IN_CONFIG(fake6), "a random fd00::/8 /64",
+	  "The range of fake IPv6 addresses, /16 to /96." },
+	{ "fake_dns_record_expire_duration", NULL, 0, NULL, OPTION_NUMBER, TUN_KEY, 1, 31536000, NULL, IN_CONFIG(fake_expire), "3600",
+	  "Seconds that a name keeps its fake address after its last use; at least five minutes after it was asked for, where this is "
+	  "not less. No other name gets it before." },
 	{ "fake_dns_database_path", NULL, 0, NULL, OPTION_TEXT, TUN_KEY, 0, 0, NULL, IN_CONFIG(fake_file), "from the state directory",
-	  "The file in which fake addresses are kept over a restart." },
+	  "The file (or a directory for it) in which fake addresses are kept over a restart; without it, `gatun up` keeps them in "
+	  "$STATE_DIRECTORY or /var/lib/gatun, and the others in memory." },
 
 	/* how it runs */
 	{ NULL, "detach", 0, NULL, OPTION_FLAG, FOR_UP, 0, 0, NULL, IN_UP(detach), NULL,

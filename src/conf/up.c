@@ -21,6 +21,7 @@
 #include "gate/gate.h"
 
 #define SHOWN 80
+enum { FAKE4_MIN = 8, FAKE4_MAX = 28, FAKE6_MIN = 16, FAKE6_MAX = 96 };
 #define CGROUP_MOUNT "/sys/fs/cgroup/"
 #define TABLES_OF_KERNEL_FROM 253 /* default, main and local, to 255 */
 
@@ -65,6 +66,12 @@ static bool parse_prefix(const struct assignment *a, const struct option_value *
 	return false;
 }
 
+/* Room for names, and not half of the world (resolve/fakeip.h). */
+static bool is_fake_range(const struct config_prefix *p)
+{
+	return p->at.family == AF_INET ? p->len >= FAKE4_MIN && p->len <= FAKE4_MAX : p->len >= FAKE6_MIN && p->len <= FAKE6_MAX;
+}
+
 bool up_assign_prefix(const struct assignment *a, const struct option_row *r, const struct option_value *v)
 {
 	struct config_prefix *to = (struct config_prefix *)(void *)((char *)a->config + r->offset), p;
@@ -75,6 +82,8 @@ bool up_assign_prefix(const struct assignment *a, const struct option_row *r, co
 	six = p.at.family == AF_INET6;
 	if (r->min && six != (r->min == 6))
 		return refuse(a, v, six ? "an IPv4 prefix" : "an IPv6 prefix");
+	if (r->min && !is_fake_range(&p))
+		return refuse(a, v, six ? "a prefix from /16 to /96" : "a prefix from /8 to /28");
 	to[!r->min && six] = p;
 	return true;
 }

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "dns/dns.h"
 #include "engine/client.h"
+#include "engine/client_names.h"
 #include "engine/client_route.h"
 #include "engine/common.h"
 #include "engine/outbounds.h"
@@ -111,17 +112,6 @@ static const struct inbound_events inbound_events = { .stream = on_stream };
 
 /* ---- set-up ---- */
 
-static int open_names(struct client *c)
-{
-	struct dns_options options = {
-		.mode = c->config->dns,
-		.upstream = c->config->dns_upstream,
-		.outbound = c->shadowsocks,
-	};
-
-	return dns_init(&options);
-}
-
 static int open_tun(struct client *c, int fd, struct tun_features features)
 {
 	struct tun_handlers handlers = {
@@ -174,7 +164,7 @@ static int open_all(struct client *c, int tun_fd, struct tun_features features)
 	c->shadowsocks = engine_outbound_new(c->config);
 	if (c->shadowsocks) /* the command is not to reach this machine's own services past its sandbox */
 		c->route = client_route_new(c->config, c->config->acl, c->shadowsocks, false);
-	err = c->route ? open_names(c) : -ENOMEM;
+	err = c->route ? client_names_open(c->config, c->route, c->shadowsocks) : -ENOMEM;
 	if (!err)
 		err = open_tun(c, tun_fd, features);
 	return err ? err : open_flows(c);
@@ -217,6 +207,7 @@ void client_apply(struct client *c, const struct config *fresh)
 	struct relay_limits times = engine_relay_limits(fresh);
 
 	client_route_apply(c->route, fresh);
+	client_names_change(fresh, c->route);
 	assoc_table_set_limits(c->associations, &limits);
 	relay_set_limits(&times);
 	c->config = fresh;
@@ -242,7 +233,7 @@ void client_close(struct client *c)
 		tun_udp_free(c->udp);
 	if (c->reassembly)
 		reassembly_free(c->reassembly);
-	dns_free();
+	client_names_close();
 	stack_free();
 	engine_drain();
 	if (c->tun)

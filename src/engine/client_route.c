@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "dns/dns.h"
 #include "engine/acls.h"
 #include "outbound/direct.h"
 #include "outbound/split.h"
@@ -23,9 +24,16 @@ struct client_route {
 	struct target_filter filter;
 };
 
+/* An address that was asked for by name goes as its name does, unless it is blocked itself. */
 static enum split_way decide(const void *rules, const struct target *t)
 {
-	return (enum split_way)route_target(rules, t);
+	enum route_verdict by_address = route_target(rules, t), by_name;
+	struct target name;
+
+	if (target_is_name(t) || by_address == ROUTE_BLOCK || !dns_seen_name(&t->ip, &name))
+		return (enum split_way)by_address;
+	by_name = route_target(rules, &name);
+	return (enum split_way)(by_name == ROUTE_RESOLVE ? by_address : by_name);
 }
 
 static enum split_way decide_resolved(const void *rules, const struct addr *addrs, int n)

@@ -50,7 +50,7 @@ static void on_trim(struct loop_timer *t)
 
 int engine_start(const struct config *c)
 {
-	struct resolve_options names = { .hosts_file = c->hosts_file, .servers = c->nameserver, .rules = &c->outbound, .cache_max = c->dns_cache_size };
+	struct resolve_options names = { .hosts_file = c->hosts_file, .servers = c->nameserver, .captured = c->captured, .rules = &c->outbound, .cache_max = c->dns_cache_size };
 	struct relay_limits relay = engine_relay_limits(c);
 	char text[256] = "";
 	int err = loop_init();

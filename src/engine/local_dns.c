@@ -9,7 +9,7 @@
 
 #include "base/list.h"
 #include "dns/chooser.h"
-#include "engine/outbounds.h"
+#include "engine/client_names.h"
 #include "inbound/dns_listener.h"
 #include "loop/loop.h"
 #include "outbound/direct.h"
@@ -24,29 +24,13 @@ struct local_dns {
 	struct target *own; /* the tunnel's servers, and what is dialled before them: never asked through it */
 };
 
-static int count_own(const struct config *c)
-{
-	return 2 * c->n_servers;
-}
-
-static struct target *own_names(const struct config *c)
-{
-	struct target *own = calloc((size_t)count_own(c) + 1, sizeof(*own));
-
-	for (int i = 0; own && i < c->n_servers; i++) {
-		own[2 * i] = c->servers[i].address;
-		own[2 * i + 1] = *engine_outbound_first(&c->servers[i]);
-	}
-	return own;
-}
-
 static bool open_service(struct local_dns *d, const struct config *c, const struct config_local *l, const struct client_route *route,
 			 struct outbound *proxy)
 {
 	struct direct_options direct = { .allow_local = true, .rules = &c->outbound, .timeout_s = c->timeout };
-	struct dns_chooser_options o = { .mode = DNS_UPSTREAM, .acl = client_route_acl(route), .n_own = count_own(c) };
+	struct dns_chooser_options o = { .mode = DNS_UPSTREAM, .acl = client_route_acl(route) };
 
-	o.own = d->own = own_names(c);
+	o.own = d->own = client_names_own(c, &o.n_own);
 	o.far = d->far = dns_upstream_new(proxy, &l->remote_dns);
 	d->direct = direct_new(&direct);
 	if (!d->own || !d->far || !d->direct)
@@ -84,9 +68,10 @@ struct local_dns *local_dns_new(const struct config *c, const struct config_loca
 
 void local_dns_change(struct local_dns *d, const struct config *c, const struct client_route *route)
 {
-	struct target *own = own_names(c);
+	int n;
+	struct target *own = client_names_own(c, &n);
 
-	dns_chooser_change(d->service, client_route_acl(route), own, own ? count_own(c) : 0);
+	dns_chooser_change(d->service, client_route_acl(route), own, n);
 	free(d->own);
 	d->own = own;
 }

@@ -27,6 +27,7 @@
 #include "base/log.h"
 #include "loop/loop.h"
 #include "proto/dns_message.h"
+#include "resolve/system.h"
 
 #define CHECK_EVERY_MS 1000
 #define FIRST_TRY_MS 1500
@@ -65,6 +66,8 @@ static struct ares_addr_port_node servers[SERVERS_MAX];
 static int n_servers;
 static const struct socket_rules *rules;
 static uint64_t checked_ms;
+static bool past_stub; /* name servers on loopback are not asked */
+static uint64_t system_seen;
 static struct stat seen;
 static bool freeing;
 
@@ -167,6 +170,30 @@ static int read_ndots(ares_channel ares)
 	return ndots;
 }
 
+static void take_servers(const struct addr *addrs, int n)
+{
+	n_servers = 0;
+	for (; n_servers < n && n_servers < SERVERS_MAX; n_servers++) {
+		const struct addr *a = &addrs[n_servers];
+		struct ares_addr_port_node *s = &servers[n_servers];
+
+		*s = (struct ares_addr_port_node){ .family = a->family, .udp_port = a->port, .tcp_port = a->port };
+		memcpy(&s->addr, a->ip.bytes, addr_ip_len(a));
+		if (n_servers)
+			s[-1].next = s;
+	}
+}
+
+/* Where they cannot be told, those of before. */
+static void take_system_servers(void)
+{
+	struct addr found[RESOLVE_SYSTEM_MAX];
+	int n = resolve_system_servers(found);
+
+	if (n)
+		take_servers(found, n);
+}
+
 static struct channel *channel_new(void)
 {
 	struct channel *c = calloc(1, sizeof(*c));
@@ -183,6 +210,8 @@ static struct channel *channel_new(void)
 	list_init(&c->watches);
 	list_init(&c->node);
 	ret = ares_init_options(&c->ares, &o, ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB);
+	if (past_stub)
+		take_system_servers();
 	if (ret == ARES_SUCCESS && n_servers)
 		ret = ares_set_servers_ports(c->ares, servers);
 	if (ret != ARES_SUCCESS) {
@@ -235,6 +264,8 @@ static bool resolv_conf_changed(void)
 	if (loop_now() - checked_ms < CHECK_EVERY_MS)
 		return false;
 	checked_ms = loop_now();
+	if (past_stub)
+		return resolve_system_changed(&system_seen);
 	if (stat(RESOLV_CONF, &st) < 0)
 		return false; /* being replaced: what it said stays in force */
 	if (st.st_ino == seen.st_ino && st.st_dev == seen.st_dev && st.st_size == seen.st_size &&
@@ -310,26 +341,23 @@ void resolve_channel_ask(const char *name, uint16_t type, resolve_channel_done *
 
 /* ---- life ---- */
 
-static int add_server(const char *text)
+static int parse_server(const char *text, struct addr *out)
 {
-	struct ares_addr_port_node *s = &servers[n_servers];
 	struct target t;
 
-	if (n_servers == SERVERS_MAX)
+	if (addr_parse_ip(text, 53, out) == 0)
+		return 0;
+	if (target_parse(text, &t) < 0 || target_is_name(&t))
 		return -EINVAL;
-	if (addr_parse_ip(text, 53, &t.ip) < 0 && (target_parse(text, &t) < 0 || target_is_name(&t)))
-		return -EINVAL;
-	*s = (struct ares_addr_port_node){ .family = t.ip.family, .udp_port = t.ip.port, .tcp_port = t.ip.port };
-	memcpy(&s->addr, t.ip.ip.bytes, addr_ip_len(&t.ip));
-	if (n_servers)
-		servers[n_servers - 1].next = s;
-	n_servers++;
+	*out = t.ip;
 	return 0;
 }
 
-int resolve_channel_init(const char *text, const struct socket_rules *own_rules)
+int resolve_channel_init(const char *text, bool captured, const struct socket_rules *own_rules)
 {
+	struct addr found[SERVERS_MAX];
 	char copy[512], *save = NULL;
+	int n = 0;
 
 	list_init(&channels);
 	current = NULL;
@@ -337,6 +365,8 @@ int resolve_channel_init(const char *text, const struct socket_rules *own_rules)
 	rules = own_rules;
 	n_servers = 0;
 	checked_ms = 0;
+	past_stub = captured && !text;
+	system_seen = 0;
 	memset(&seen, 0, sizeof(seen));
 	if (!text)
 		return 0;
@@ -344,8 +374,9 @@ int resolve_channel_init(const char *text, const struct socket_rules *own_rules)
 		return -EINVAL;
 	strcpy(copy, text);
 	for (char *word = strtok_r(copy, ", ", &save); word; word = strtok_r(NULL, ", ", &save))
-		if (add_server(word) < 0)
+		if (n == SERVERS_MAX || parse_server(word, &found[n++]) < 0)
 			return -EINVAL;
+	take_servers(found, n);
 	return n_servers ? 0 : -EINVAL;
 }
 

@@ -12,8 +12,8 @@
 
 #include "io/socket_rules.h"
 
-/* `servers` as in resolve.h; -EINVAL if it cannot be read so. No socket yet. */
-int resolve_channel_init(const char *servers, const struct socket_rules *rules);
+/* `servers` and `captured` as in resolve.h; -EINVAL if they cannot be read so. No socket yet. */
+int resolve_channel_init(const char *servers, bool captured, const struct socket_rules *rules);
 void resolve_channel_free(void); /* pending questions are forgotten */
 
 /* answered: a server said yes or no; else nobody could be asked. reply: the

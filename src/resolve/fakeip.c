@@ -342,6 +342,24 @@ void fakeip_touch(struct fakeip *f, uint32_t index, uint64_t now_ms)
 	renew(f, index, now_ms);
 }
 
+uint32_t fakeip_flush(struct fakeip *f, uint64_t now_ms)
+{
+	uint32_t before;
+
+	if (shared_lock(&f->common->lock))
+		fakeip_rebuild(f, now_ms);
+	before = f->common->live;
+	for (uint32_t i = 0; i < f->common->count; i++) {
+		uint64_t last = __atomic_load_n(&f->common->slots[i].last_ms, __ATOMIC_RELAXED);
+
+		if (now_ms > last && now_ms - last >= FAKEIP_FLUSH_MS)
+			take_away(f, i);
+	}
+	before -= f->common->live;
+	shared_unlock(&f->common->lock);
+	return before;
+}
+
 uint32_t fakeip_count(const struct fakeip *f)
 {
 	return __atomic_load_n(&f->common->live, __ATOMIC_RELAXED);

@@ -29,6 +29,8 @@
 #define FAKEIP_ANSWERED_MS (5u * 60 * 1000)
 #define FAKEIP_USED_MS (60u * 60 * 1000)
 
+#define FAKEIP_FLUSH_MS 60000u /* an answer's TTL is a second: who still holds one so old without using it asks again */
+
 /* What a range may be: room for some names, and not the half of all there is. */
 #define FAKEIP_LEN4_MIN 8
 #define FAKEIP_LEN4_MAX 28
@@ -77,6 +79,8 @@ struct addr fakeip_v6(const struct fakeip *, uint32_t index, uint16_t port);
 /* The ranges: what must be routed to whoever answers with these addresses. */
 struct addr fakeip_net4(const struct fakeip *, uint8_t *len);
 struct addr fakeip_net6(const struct fakeip *, uint8_t *len);
+/* Forgets every name that nobody has asked for or used for FAKEIP_FLUSH_MS. Returns how many. */
+uint32_t fakeip_flush(struct fakeip *, uint64_t now_ms);
 /* Names that have an address now. */
 uint32_t fakeip_count(const struct fakeip *);
 

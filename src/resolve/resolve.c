@@ -477,7 +477,7 @@ int resolve_init(const struct resolve_options *o, char *err, size_t err_size)
 	n_questions = 0;
 	hosts_init(&own_hosts, o->hosts_file, true);
 	hosts_init(&etc_hosts, "/etc/hosts", false);
-	ret = resolve_channel_init(o->servers, o->rules);
+	ret = resolve_channel_init(o->servers, o->captured, o->rules);
 	if (ret < 0) {
 		snprintf(err, err_size, "nameserver \"%s\": not a list of up to 8 IP addresses, each with an optional port",
 			 o->servers);

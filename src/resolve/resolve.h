@@ -12,6 +12,7 @@
 struct resolve_options {
 	const char *hosts_file;	 /* "IP name [name...]" lines that win over DNS; or NULL */
 	const char *servers;	 /* "1.1.1.1,[2606:4700::1]:53", or NULL for resolv.conf */
+	bool captured; /* a resolver on this machine would ask us in the end: those that it asks are asked (system.h) */
 	const struct socket_rules *rules; /* of the resolver's own sockets, or NULL; borrowed until resolve_free() */
 	uint32_t cache_max;	 /* names remembered; 0 = 4096 */
 };

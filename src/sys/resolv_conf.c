@@ -1,7 +1,8 @@
 /*
  * resolv.conf for the command: one name server, the gateway, and everything
  * else that decides how a name is completed. The gateway's line stands first,
- * so that it is there even if what follows is cut.
+ * so that it is there even if what follows is cut. Lines are read as
+ * resolv.conf(5) says: a keyword in the first column.
  */
 #include "sys/resolv_conf.h"
 
@@ -41,4 +42,41 @@ size_t sys_resolv_conf_make(const char *old, size_t len, const struct addr *gate
 		len -= step;
 	}
 	return used;
+}
+
+/* The first word behind "nameserver", or 0. */
+static size_t server_of(const char *line, size_t len, const char **word)
+{
+	static const char key[] = "nameserver";
+	size_t at = sizeof(key) - 1, end;
+
+	if (len <= at || memcmp(line, key, at) != 0 || (line[at] != ' ' && line[at] != '\t'))
+		return 0;
+	while (at < len && (line[at] == ' ' || line[at] == '\t'))
+		at++;
+	for (end = at; end < len && !strchr(" \t\r#;", line[end]); end++)
+		;
+	*word = line + at;
+	return end - at;
+}
+
+int sys_resolv_conf_servers(const char *text, size_t len, uint16_t port, struct addr *out, int max)
+{
+	char ip[INET6_ADDRSTRLEN];
+	int n = 0;
+
+	while (len && n < max) {
+		const char *end = memchr(text, '\n', len), *word;
+		size_t line = end ? (size_t)(end - text) : len, step = end ? line + 1 : line;
+		size_t size = server_of(text, line, &word);
+
+		if (size && size < sizeof(ip)) {
+			memcpy(ip, word, size);
+			ip[size] = 0;
+			n += addr_parse_ip(ip, port, &out[n]) == 0;
+		}
+		text += step;
+		len -= step;
+	}
+	return n;
 }

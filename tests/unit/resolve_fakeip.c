@@ -160,6 +160,22 @@ static void never_gives_away_what_is_in_use(void **state)
 	fakeip_free(f);
 }
 
+static void forgets_what_rests_when_told_to(void **state)
+{
+	struct fakeip *f = fakeip_new(&plain);
+	uint32_t a = assign(f, "a.example", 1), b = assign(f, "b.example", 1);
+
+	(void)state;
+	assert_int_equal(fakeip_flush(f, 2), 0);
+	fakeip_touch(f, a, FAKEIP_FLUSH_MS);
+	assert_int_equal(fakeip_flush(f, FAKEIP_FLUSH_MS + 1), 1);
+	assert_string_equal(name_of(f, fakeip_v4(f, a, 0)), "a.example");
+	assert_string_equal(name_of(f, fakeip_v4(f, b, 0)), "");
+	assert_int_equal(assign(f, "a.example", FAKEIP_FLUSH_MS), a);
+	assert_int_equal(fakeip_count(f), 1);
+	fakeip_free(f);
+}
+
 static void keeps_as_long_as_it_is_told(void **state)
 {
 	struct fakeip_options one = { .max = 1, .keep_s = 10 };
@@ -621,6 +637,7 @@ int main(void)
 		cmocka_unit_test(says_which_addresses_are_its_own),
 		cmocka_unit_test(gives_out_the_whole_range),
 		cmocka_unit_test(never_gives_away_what_is_in_use),
+		cmocka_unit_test(forgets_what_rests_when_told_to),
 		cmocka_unit_test(keeps_as_long_as_it_is_told),
 		cmocka_unit_test(takes_the_ranges_it_is_given),
 		cmocka_unit_test(a_process_has_its_own_ipv6_range),

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -65,6 +66,33 @@ static void names_an_ipv6_gateway(void **state)
 	assert_memory_equal(out, "nameserver fd00::1\n", 19);
 }
 
+static void tells_the_name_servers(void **state)
+{
+	static const char text[] = "# nameserver 9.9.9.9\nnameserver 192.0.2.1\nnameserver\t2001:db8::1 # the second\n nameserver 192.0.2.9\n"
+				   "nameservers 192.0.2.8\nnameserver fe80::1%eth0\nnameserver\nnameserver not-an-address\n"
+				   "search lab\nnameserver 127.0.0.53\r\nnameserver 192.0.2.3";
+	struct addr found[5], wanted;
+
+	(void)state;
+	assert_int_equal(sys_resolv_conf_servers(text, sizeof(text) - 1, 53, found, 5), 4);
+	addr_parse_ip("192.0.2.1", 53, &wanted);
+	assert_true(addr_equal(&found[0], &wanted));
+	addr_parse_ip("2001:db8::1", 53, &wanted);
+	assert_true(addr_equal(&found[1], &wanted));
+	addr_parse_ip("127.0.0.53", 53, &wanted);
+	assert_true(addr_equal(&found[2], &wanted));
+	addr_parse_ip("192.0.2.3", 53, &wanted);
+	assert_true(addr_equal(&found[3], &wanted));
+	assert_int_equal(sys_resolv_conf_servers(text, sizeof(text) - 1, 53, found, 1), 1);
+	for (size_t len = 1; len < sizeof(text); len++) { /* cut anywhere, and nothing behind it is read */
+		char *cut = memcpy(malloc(len), text, len);
+
+		sys_resolv_conf_servers(cut, len, 53, found, 5);
+		free(cut);
+	}
+	assert_int_equal(sys_resolv_conf_servers("", 0, 53, found, 5), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -72,6 +100,7 @@ int main(void)
 		cmocka_unit_test(keeps_what_completes_names),
 		cmocka_unit_test(keeps_whole_lines_only),
 		cmocka_unit_test(names_an_ipv6_gateway),
+		cmocka_unit_test(tells_the_name_servers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
