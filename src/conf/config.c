@@ -28,6 +28,8 @@ void config_init(struct config *c)
 			.table = GATE_TABLE,
 			.priority = GATE_PRIORITY,
 		},
+		.fake4 = { .at = { .family = AF_INET, .ip.bytes = { 198, 18 } }, .len = 15 }, /* RFC 2544 */
+		.fake_expire = 3600,
 		.balancer_max_rtt = 5,
 		.balancer_interval = 10,
 		.dns_cache_size = 4096,

@@ -169,7 +169,7 @@ struct config {
 	const char *fake_file;	  /* the map, crash-safe; NULL: in the state directory */
 	uint32_t fake_expire;	  /* seconds that a name keeps its address after its last use */
 	bool captured;		  /* by the engine, of `up`: port 53 of this whole machine is ours */
-	struct config_prefix fake4, fake6; /* family 0: resolve/fakeip.h's */
+	struct config_prefix fake4, fake6; /* family 0: resolve/fakeip.h's, as fake4's default is */
 
 	/* server */
 	bool allow_local;

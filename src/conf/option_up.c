@@ -59,7 +59,7 @@ const struct option_row option_rows_up[] = {
 	/* the map of fake addresses */
 	{ "fake_dns_ipv4_network", NULL, 0, NULL, OPTION_PREFIX, TUN_KEY, 4, 0, NULL, IN_CONFIG(fake4), "198.18.0.0/15",
 	  "The range of fake IPv4 addresses, /8 to /28: nothing real may be in it." },
-	{ "fake_dns_ipv6_network", NULL, 0, NULL, OPTION_PREFIX, TUN_KEY, 6, 0, NULL, IN_CONFIG(fake6), "a random fd00::/8 /64",
+	{ "fake_dns_ipv6_network", NULL, 0, NULL, OPTION_PREFIX, TUN_KEY, 6, 0, NULL, IN_CONFIG(fake6), "from a random /64 of fd00::/8",
 	  "The range of fake IPv6 addresses, /16 to /96." },
 	{ "fake_dns_record_expire_duration", NULL, 0, NULL, OPTION_NUMBER, TUN_KEY, 1, 31536000, NULL, IN_CONFIG(fake_expire), "3600",
 	  "Seconds that a name keeps its fake address after its last use; at least five minutes after it was asked for, where this is "
