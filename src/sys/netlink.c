@@ -7,16 +7,20 @@
 #include "sys/netlink.h"
 
 #include <errno.h>
-#include <libmnl/libmnl.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <string.h>
 
-#define REQUEST_SIZE 1024 /* our largest request is under 100 bytes */
+#include "sys/netlink_impl.h"
+
+#define DUMP_TRIES 20
 
 int netlink_open(struct netlink *n)
 {
+	int on = 1;
+
 	n->seq = 1;
 	n->socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
 	if (!n->socket)
@@ -26,6 +30,8 @@ int netlink_open(struct netlink *n)
 		netlink_close(n);
 		return err;
 	}
+	/* Dumps of one table, where the kernel can (4.20); we look at each answer ourselves, too. */
+	mnl_socket_setsockopt(n->socket, NETLINK_GET_STRICT_CHK, &on, sizeof(on));
 	return 0;
 }
 
@@ -36,21 +42,33 @@ void netlink_close(struct netlink *n)
 	n->socket = NULL;
 }
 
-static struct nlmsghdr *request(struct netlink *n, char *buf, uint16_t type, uint16_t flags)
+struct nlmsghdr *netlink_request(struct netlink *n, char *buf, uint16_t type, uint16_t flags)
 {
 	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
 
 	h->nlmsg_type = type;
-	h->nlmsg_flags = (uint16_t)(NLM_F_REQUEST | NLM_F_ACK | flags);
+	h->nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags);
 	h->nlmsg_seq = n->seq++;
 	return h;
 }
 
-static int ask(struct netlink *n, const struct nlmsghdr *h)
+/* A dump that was cut short leaves the rest of it in the socket. */
+static int begin_anew(struct netlink *n)
 {
-	char answer[8192];
+	unsigned seq = n->seq;
+	int err;
+
+	netlink_close(n);
+	err = netlink_open(n);
+	n->seq = seq;
+	return err ? err : -EINTR;
+}
+
+int netlink_ask(struct netlink *n, const struct nlmsghdr *h, mnl_cb_t each, void *arg)
+{
+	char answer[32768]; /* what the kernel fills at most */
 	unsigned port = mnl_socket_get_portid(n->socket);
-	int more = 1;
+	int more = 1, err;
 
 	if (mnl_socket_sendto(n->socket, h, h->nlmsg_len) < 0)
 		return -errno;
@@ -58,15 +76,81 @@ static int ask(struct netlink *n, const struct nlmsghdr *h)
 		ssize_t len = mnl_socket_recvfrom(n->socket, answer, sizeof(answer));
 		if (len < 0)
 			return -errno;
-		more = mnl_cb_run(answer, (size_t)len, h->nlmsg_seq, port, NULL, NULL);
+		more = mnl_cb_run(answer, (size_t)len, h->nlmsg_seq, port, each, arg);
 	}
-	return more < 0 ? -errno : 0;
+	err = more < 0 ? -errno : 0;
+	return err == -EINTR ? begin_anew(n) : err;
+}
+
+int netlink_dump(struct netlink *n, const struct nlmsghdr *h, mnl_cb_t each, void (*reset)(void *), void *arg)
+{
+	char again[NETLINK_REQUEST_SIZE] __attribute__((aligned(8)));
+	int err = -EINTR;
+
+	for (int i = 0; i < DUMP_TRIES && err == -EINTR; i++) {
+		memcpy(again, h, h->nlmsg_len);
+		((struct nlmsghdr *)again)->nlmsg_seq = n->seq++;
+		reset(arg);
+		err = netlink_ask(n, (struct nlmsghdr *)again, each, arg);
+	}
+	return err == -ENOENT ? 0 : err;
+}
+
+static int keep_attr(const struct nlattr *attr, void *arg)
+{
+	struct netlink_attrs *attrs = arg;
+	uint16_t type = mnl_attr_get_type(attr);
+
+	if (type < sizeof(attrs->at) / sizeof(attrs->at[0]))
+		attrs->at[type] = attr;
+	return MNL_CB_OK;
+}
+
+void netlink_parse(const struct nlmsghdr *h, size_t header_size, struct netlink_attrs *attrs)
+{
+	memset(attrs, 0, sizeof(*attrs));
+	if (mnl_nlmsg_get_payload_len(h) >= header_size)
+		mnl_attr_parse(h, (unsigned)header_size, keep_attr, attrs);
+}
+
+uint32_t netlink_u32(const struct netlink_attrs *attrs, int type, uint32_t otherwise)
+{
+	const struct nlattr *attr = attrs->at[type];
+
+	return attr && mnl_attr_get_payload_len(attr) == 4 ? mnl_attr_get_u32(attr) : otherwise;
+}
+
+uint8_t netlink_u8(const struct netlink_attrs *attrs, int type)
+{
+	const struct nlattr *attr = attrs->at[type];
+
+	return attr && mnl_attr_get_payload_len(attr) == 1 ? mnl_attr_get_u8(attr) : 0;
+}
+
+struct addr netlink_ip(const struct netlink_attrs *attrs, int type, int family)
+{
+	const struct nlattr *attr = attrs->at[type];
+	struct addr none = { 0 };
+	uint16_t len = attr ? mnl_attr_get_payload_len(attr) : 0;
+
+	if (family == AF_INET && len == 4)
+		return addr_v4(mnl_attr_get_payload(attr), 0);
+	if (family == AF_INET6 && len == 16) {
+		none.family = AF_INET6;
+		memcpy(none.ip.bytes, mnl_attr_get_payload(attr), 16);
+	}
+	return none;
+}
+
+void netlink_put_ip(struct nlmsghdr *h, int type, const struct addr *a)
+{
+	mnl_attr_put(h, (uint16_t)type, addr_ip_len(a), a->ip.bytes);
 }
 
 int netlink_set_link(struct netlink *n, int ifindex, const struct netlink_link *link)
 {
-	char buf[REQUEST_SIZE];
-	struct nlmsghdr *h = request(n, buf, RTM_NEWLINK, 0);
+	char buf[NETLINK_REQUEST_SIZE];
+	struct nlmsghdr *h = netlink_request(n, buf, RTM_NEWLINK, NLM_F_ACK);
 	struct ifinfomsg *m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
 
 	m->ifi_family = AF_UNSPEC;
@@ -77,39 +161,42 @@ int netlink_set_link(struct netlink *n, int ifindex, const struct netlink_link *
 		mnl_attr_put_u32(h, IFLA_MTU, (uint32_t)link->mtu);
 	if (link->txqueuelen)
 		mnl_attr_put_u32(h, IFLA_TXQLEN, (uint32_t)link->txqueuelen);
-	return ask(n, h);
+	return netlink_ask(n, h, NULL, NULL);
 }
 
-int netlink_add_addr(struct netlink *n, int ifindex, const struct addr *a, int prefix_len)
+static int add_addr(struct netlink *n, int ifindex, const struct addr *a, int prefix_len, uint32_t flags)
 {
-	char buf[REQUEST_SIZE];
-	struct nlmsghdr *h = request(n, buf, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL);
+	char buf[NETLINK_REQUEST_SIZE];
+	struct nlmsghdr *h = netlink_request(n, buf, RTM_NEWADDR, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL);
 	struct ifaddrmsg *m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
 
 	m->ifa_family = (uint8_t)a->family;
 	m->ifa_prefixlen = (uint8_t)prefix_len;
 	m->ifa_scope = RT_SCOPE_UNIVERSE;
 	m->ifa_index = (unsigned)ifindex;
-	if (a->family == AF_INET6)
-		m->ifa_flags = IFA_F_NODAD;
-	mnl_attr_put(h, IFA_LOCAL, addr_ip_len(a), a->ip.bytes);
-	mnl_attr_put(h, IFA_ADDRESS, addr_ip_len(a), a->ip.bytes);
-	return ask(n, h);
+	mnl_attr_put_u32(h, IFA_FLAGS, flags | (a->family == AF_INET6 ? IFA_F_NODAD : 0));
+	netlink_put_ip(h, IFA_LOCAL, a);
+	netlink_put_ip(h, IFA_ADDRESS, a);
+	return netlink_ask(n, h, NULL, NULL);
+}
+
+int netlink_add_addr(struct netlink *n, int ifindex, const struct addr *a, int prefix_len)
+{
+	return add_addr(n, ifindex, a, prefix_len, 0);
+}
+
+int netlink_add_addr_alone(struct netlink *n, int ifindex, const struct addr *a, int prefix_len)
+{
+	return add_addr(n, ifindex, a, prefix_len, IFA_F_NOPREFIXROUTE);
 }
 
 int netlink_add_default_route(struct netlink *n, int ifindex, const struct addr *gateway, const struct addr *self)
 {
-	char buf[REQUEST_SIZE];
-	struct nlmsghdr *h = request(n, buf, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
-	struct rtmsg *m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
+	struct netlink_route r = {
+		.family = (uint8_t)gateway->family, .type = RTN_UNICAST, .scope = RT_SCOPE_UNIVERSE,
+		.protocol = RTPROT_STATIC, .table = RT_TABLE_MAIN, .oif = ifindex,
+		.gateway = *gateway, .source = *self,
+	};
 
-	m->rtm_family = (uint8_t)gateway->family;
-	m->rtm_table = RT_TABLE_MAIN;
-	m->rtm_protocol = RTPROT_STATIC;
-	m->rtm_scope = RT_SCOPE_UNIVERSE;
-	m->rtm_type = RTN_UNICAST;
-	mnl_attr_put(h, RTA_GATEWAY, addr_ip_len(gateway), gateway->ip.bytes);
-	mnl_attr_put(h, RTA_PREFSRC, addr_ip_len(self), self->ip.bytes);
-	mnl_attr_put_u32(h, RTA_OIF, (uint32_t)ifindex);
-	return ask(n, h);
+	return netlink_add_route(n, &r);
 }
