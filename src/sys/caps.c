@@ -32,6 +32,18 @@ static void keep_in(cap_t sets, cap_value_t c)
 	cap_set_flag(sets, CAP_EFFECTIVE, 1, &c, CAP_SET);
 }
 
+bool sys_caps_has_net_admin(void)
+{
+	cap_t sets = cap_get_proc();
+	cap_flag_value_t has = CAP_CLEAR;
+
+	if (!sets)
+		return false;
+	cap_get_flag(sets, CAP_NET_ADMIN, CAP_EFFECTIVE, &has);
+	cap_free(sets);
+	return has == CAP_SET;
+}
+
 /* The permitted, effective and inheritable sets, but for `keep` and `keep_too` in the first
  * two and `pass_on` in all, where we have them (or -1); the ambient set, but for
  * what is left in both permitted and inheritable. */

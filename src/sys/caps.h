@@ -4,6 +4,10 @@
 
 #include <stdbool.h>
 
+/* Has this process CAP_NET_ADMIN now? In the user namespace that it is in: the kernel asks in that
+ * of the network namespace, and has the last word. */
+bool sys_caps_has_net_admin(void);
+
 /*
  * Empties the permitted, effective, inheritable, ambient and (where allowed)
  * bounding sets of this process and sets no_new_privs, so that neither it nor
