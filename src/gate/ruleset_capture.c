@@ -247,7 +247,7 @@ static void write_lan(FILE *f, const struct gate_plan *plan, const char *suffix,
 {
 	fputs("\tchain lan {\n", f);
 	if (plan->mode == GATE_TPROXY)
-		fputs("\t\tmeta l4proto tcp socket transparent 1 socket wildcard 0 meta mark set $take accept\n", f);
+		fputs("\t\tmeta l4proto tcp socket transparent 1 socket wildcard 0 accept\n", f);
 	write_not_carried(f, plan, "inbound");
 	write_local6(f, "", "inbound");
 	write_taken_before(f, plan, target);
@@ -267,13 +267,15 @@ static void write_common(FILE *f, const struct gate_plan *plan)
 
 /* --- TPROXY ------------------------------------------------------------------------- */
 
+/* What comes from a LAN keeps no mark: rp_filter, if it asks with it, would be told that all that is
+ * taken comes by lo. The unmarked way of what is to be taken is the same. */
 static void write_deliver(FILE *f, const struct gate_plan *plan)
 {
 	fputs("\tchain deliver {\n\t\tct state new ", f);
 	ruleset_write_ct_set(f, plan, GATE_MARK_TAKE);
 	fprintf(f,
-		"\n\t\tmeta nfproto ipv4 meta l4proto { tcp, udp } tproxy ip to 127.0.0.1:%u meta mark set $take accept\n"
-		"\t\tmeta nfproto ipv6 meta l4proto { tcp, udp } tproxy ip6 to [::1]:%u meta mark set $take accept\n"
+		"\n\t\tmeta nfproto ipv4 meta l4proto { tcp, udp } tproxy ip to 127.0.0.1:%u accept\n"
+		"\t\tmeta nfproto ipv6 meta l4proto { tcp, udp } tproxy ip6 to [::1]:%u accept\n"
 		"\t\tcounter name unheard drop\n\t}\n",
 		plan->port, plan->port);
 }
@@ -306,14 +308,14 @@ static void write_turn(FILE *f, const struct gate_plan *plan, const char *name, 
 	fprintf(f, "\t\tmeta mark $take meta l4proto tcp redirect to :%u\n\t}\n", plan->port);
 }
 
-/* Taken, but nat has not turned it: it stood before the gate. */
-static void write_unturned(FILE *f, const char *hook, const char *priority)
+/* Taken, but nat has not turned it: it stood before the gate. As for `turned`, see write_deliver. */
+static void write_unturned(FILE *f, const char *hook, const char *turned)
 {
 	fprintf(f,
-		"\tchain unturned_%s {\n\t\ttype filter hook %s priority %s; policy accept;\n"
-		"\t\tmeta mark != $take accept\n\t\tct status dnat accept\n"
+		"\tchain unturned_%s {\n\t\ttype filter hook %s priority -90; policy accept;\n"
+		"\t\tmeta mark != $take accept\n\t\tct status dnat %s\n"
 		"\t\tmeta l4proto tcp reject with tcp reset\n\t\tcounter name unheard drop\n\t}\n",
-		hook, hook, priority);
+		hook, hook, turned);
 }
 
 void ruleset_write_redirect(FILE *f, const struct gate_plan *plan)
@@ -322,7 +324,7 @@ void ruleset_write_redirect(FILE *f, const struct gate_plan *plan)
 	if (plan->n_lans)
 		write_lan(f, plan, "", "take");
 	write_turn(f, plan, "output", "-100");
-	write_unturned(f, "output", "-90");
+	write_unturned(f, "output", "accept");
 	fputs("\tchain prerouting {\n\t\ttype filter hook prerouting priority mangle; policy accept;\n"
 	      "\t\tiifname \"lo\" accept\n",
 	      f);
@@ -332,6 +334,6 @@ void ruleset_write_redirect(FILE *f, const struct gate_plan *plan)
 	fputs("\t}\n", f);
 	if (plan->n_lans) {
 		write_turn(f, plan, "prerouting", "dstnat");
-		write_unturned(f, "forward", "filter");
+		write_unturned(f, "prerouting", "meta mark set 0x0 accept");
 	}
 }

@@ -351,23 +351,31 @@ static void write_lan(const struct iptables *t, const char *judge, const char *t
 
 	chain(t, "mangle", "GATUN_LAN");
 	if (t->plan->mode == GATE_TPROXY)
-		rule(t, where, "-p tcp -m socket --transparent --nowildcard -g GATUN_TAKE");
+		rule(t, where, "-p tcp -m socket --transparent --nowildcard -j ACCEPT");
 	write_not_carried(t, where, "GATUN_INBOUND");
 	write_taken_before(t, where, target);
 	rule(t, where, "-j GATUN_ANSWERS");
 	rule(t, where, "-g %s", judge);
 }
 
+/* What is to be refused goes on with its mark (see write_refuse); the rest from a LAN has none. */
 static void write_deliver(const struct iptables *t)
 {
-	char target[96];
+	const char *where = "mangle GATUN_DELIVER";
+	char target[64];
 
 	chain(t, "mangle", "GATUN_DELIVER");
-	set_ct_mark(t, "mangle GATUN_DELIVER", "", GATE_MARK_TAKE);
-	snprintf(target, sizeof(target), "-j TPROXY --on-ip %s --on-port %u --tproxy-mark 0x%x/0xffffffff",
-		 t->family == AF_INET ? "127.0.0.1" : "::1", t->plan->port, mark(t, GATE_MARK_TAKE));
-	each_protocol(t, "mangle GATUN_DELIVER", target);
-	rule(t, "mangle GATUN_DELIVER", "-g GATUN_TAKE");
+	if (t->family == AF_INET6 && !t->plan->ipv6)
+		rule(t, where, "-g GATUN_TAKE");
+	if (t->plan->block_dot)
+		each_protocol(t, where, "--dport 853 -g GATUN_TAKE");
+	if (t->plan->block_quic)
+		rule(t, where, "-p udp --dport 443 -g GATUN_TAKE");
+	set_ct_mark(t, where, "", GATE_MARK_TAKE);
+	snprintf(target, sizeof(target), "-j TPROXY --on-ip %s --on-port %u", t->family == AF_INET ? "127.0.0.1" : "::1",
+		 t->plan->port);
+	each_protocol(t, where, target);
+	rule(t, where, "-g GATUN_TAKE");
 }
 
 static void write_prerouting(const struct iptables *t)

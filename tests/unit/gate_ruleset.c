@@ -175,8 +175,8 @@ static void nobody_listening_is_a_drop(void **state)
 	char *text = text_of(&plan, &nothing_near), *chain = part_of(text, "chain deliver {");
 
 	(void)state;
-	says_before(chain, "tproxy ip to 127.0.0.1:12345 meta mark set $take accept", "counter name unheard drop");
-	says_before(chain, "tproxy ip6 to [::1]:12345 meta mark set $take accept", "counter name unheard drop");
+	says_before(chain, "tproxy ip to 127.0.0.1:12345 accept", "counter name unheard drop");
+	says_before(chain, "tproxy ip6 to [::1]:12345 accept", "counter name unheard drop");
 	free(chain);
 	free(text);
 }
