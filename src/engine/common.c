@@ -13,13 +13,14 @@
 #include "base/log.h"
 #include "crypto/aead.h"
 #include "engine/engine.h"
+#include "engine/network.h"
 #include "engine/status.h"
 #include "engine/worker.h"
 #include "flow/counters.h"
 #include "flow/relay.h"
 #include "io/slice.h"
 #include "io/socket_rules.h"
-#include "io/tcp_socket.h"
+#include "io/tcp_arena.h"
 #include "loop/loop.h"
 #include "resolve/resolve.h"
 #include "sys/caps.h"
@@ -38,7 +39,7 @@ static bool low_ports, answers;
 
 static void on_trim(struct loop_timer *t)
 {
-	tcp_socket_trim();
+	tcp_arena_trim();
 	aead_cache_trim();
 	buf_pool_trim();
 	worker_report_counters();
@@ -73,6 +74,7 @@ int engine_start(const struct config *c)
 	}
 	relay_init(&relay);
 	engine_status_begin();
+	network_begin();
 	loop_timer_start(&trim_timer, TRIM_MS, on_trim);
 	return 0;
 }
@@ -116,6 +118,7 @@ void engine_end(void)
 	plugins_end();
 	low_ports = answers = false;
 	loop_timer_stop(&trim_timer);
+	network_end();
 	loop_signal_stop(&sigint);
 	loop_signal_stop(&sigterm);
 	resolve_free();

@@ -183,7 +183,7 @@ static int server_mtu(const struct config_server *s, bool may_ask)
 	int mtu = 1500;
 
 	if ((may_ask || !target_is_name(first)) && server_addr(first, &at) == 0) {
-		int path = sys_uplink_mtu(&at);
+		int path = sys_uplink_mtu(&at, &s->outbound);
 		if (path > 0)
 			mtu = path;
 	}

@@ -25,6 +25,8 @@ static const char *const names[] = {
 	[END_LIMIT] = "limit",
 	[END_REMOVED] = "removed",
 	[END_KILLED] = "killed",
+	[END_ADDRESS_GONE] = "address-gone",
+	[END_LOOP] = "loop",
 	[END_SHUTDOWN] = "shutdown",
 };
 static_assert(sizeof(names) / sizeof(names[0]) == END_COUNT, "every flow_end has a word");

@@ -23,6 +23,8 @@ enum flow_end {
 	END_LIMIT,	 /* a cap on flows, descriptors or memory */
 	END_REMOVED,	 /* its user or its port was taken away */
 	END_KILLED,	 /* `gatun status kill flow` ended it */
+	END_ADDRESS_GONE, /* the address of ours that it went from is no more */
+	END_LOOP,	 /* it was our own, come back to us */
 	END_SHUTDOWN,	 /* gatun is stopping */
 	END_COUNT
 };

@@ -125,6 +125,23 @@ int socket_rules_set_transparent(int fd, int family)
 	return setsockopt(fd, IPPROTO_IP, IP_TRANSPARENT, &one, sizeof(one)) < 0 ? -errno : 0;
 }
 
+int socket_rules_connect(const struct addr *to, int type, const struct socket_rules *rules)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = addr_to_sockaddr(to, &ss);
+	int fd = socket_rules_open(to->family, type, rules), err;
+
+	if (fd < 0)
+		return fd;
+	err = socket_rules_bind(fd, to->family, rules);
+	if (!err && connect(fd, (struct sockaddr *)&ss, len) < 0 && errno != EINPROGRESS)
+		err = -errno;
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
+}
+
 int socket_rules_apply(int fd, const struct socket_rules *rules)
 {
 	int family = 0, type = 0, err;

@@ -51,6 +51,9 @@ int socket_rules_bind(int fd, int family, const struct socket_rules *rules);
 /* Before bind(): it may have any address, also one that is not of this machine (TPROXY, and
  * answers in the name of others). Needs CAP_NET_RAW. 0 or -errno. */
 int socket_rules_set_transparent(int fd, int family);
+/* The two above, and connect(): a socket that the kernel has chosen a way and a source for
+ * (SOCK_DGRAM: nothing is sent). -errno. */
+int socket_rules_connect(const struct addr *to, int type, const struct socket_rules *rules);
 /* Asks a TCP peer that has been silent for so long whether it lives, and gives it up soon after. */
 void socket_rules_keepalive(int fd, uint32_t idle_s);
 

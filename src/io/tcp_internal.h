@@ -3,6 +3,7 @@
 #ifndef GATUN_IO_TCP_INTERNAL_H
 #define GATUN_IO_TCP_INTERNAL_H
 
+#include "io/connected.h"
 #include "io/tcp_socket.h"
 #include "loop/loop.h"
 
@@ -12,6 +13,7 @@ struct tcp_socket {
 	struct stream stream;
 	struct loop_io io;
 	struct loop_work work;
+	struct connected connected; /* only of one that connected */
 	struct slice_queue out, in; /* in: received, not yet taken by the owner */
 	const struct tcp_connect_events *connect_events;
 	struct loop_timer *closing_timer; /* only in CLOSING with bytes left */

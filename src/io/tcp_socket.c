@@ -3,9 +3,7 @@
  *
  * Reading: bytes are received only while the owner wants data, so the kernel's
  * receive window is the back-pressure. They land in an arena that all sockets
- * share: a buffer is filled by one receive after another until its rest is
- * small, so that a short message does not pin a large buffer, and a fast flow
- * still gets 128 KiB at once.
+ * share (tcp_arena.h).
  *
  * Writing: write() queues references up to OUT_BOUND; one sendmsg per socket
  * and turn sends them, from the deferred pass.
@@ -22,6 +20,7 @@
 #include <unistd.h>
 
 #include "io/tcp_internal.h"
+#include "io/tcp_arena.h"
 
 #define OUT_BOUND (256u * 1024)	 /* bytes accepted and not yet in the kernel */
 /* A prompt socket: a burst in one turn, and what waits while the kernel has enough; a datagram of 65,000 bytes fits. */
@@ -30,7 +29,6 @@
 #define PROMPT_UNSENT (32 * 1024) /* bytes in the kernel that it could not send yet */
 #define PROMPT_STALL_MS 15000u	  /* nothing acknowledged for so long: the way is gone, another stream finds a new one */
 #define READ_BUDGET (512u * 1024) /* bytes per socket and turn */
-#define ARENA_MIN 4096u		 /* a rest smaller than this is not received into */
 #define IOV_BATCH 64
 #define KEEPALIVE_S 60
 #define CLOSING_MS 60000 /* after end(): how long without a byte that leaves */
@@ -68,6 +66,7 @@ static void close_fd(struct tcp_socket *t)
 {
 	if (t->io.fd < 0)
 		return;
+	connected_remove(&t->connected);
 	loop_io_close(&t->io);
 	t->io.fd = -1;
 }
@@ -97,33 +96,6 @@ static void tell_ended(struct tcp_socket *t, enum flow_end why)
 }
 
 /* ---- reading ---- */
-
-static struct buf *arena;
-static uint32_t arena_used;
-static bool arena_busy; /* since the last trim */
-
-void tcp_socket_trim(void)
-{
-	if (arena && !arena_busy) {
-		buf_unref(arena);
-		arena = NULL;
-	}
-	arena_busy = false;
-}
-
-static bool arena_ready(void)
-{
-	arena_busy = true;
-	if (arena && arena->refs == 1)
-		arena_used = 0; /* all slices are gone: start over, warm */
-	if (arena && BUF_LARGE - arena_used >= ARENA_MIN)
-		return true;
-	if (arena)
-		buf_unref(arena);
-	arena = buf_get(BUF_LARGE);
-	arena_used = 0;
-	return arena != NULL;
-}
 
 /* Offers what was received; true when the owner took all of it and wants more. */
 static bool offer(struct tcp_socket *t)
@@ -157,14 +129,16 @@ static enum flow_end end_of_errno(int err)
  * more can be read now. */
 static size_t receive(struct tcp_socket *t)
 {
-	if (!arena_ready()) {
+	struct slice s = tcp_arena_room(t->bulk ? BUF_LARGE : BUF_MEDIUM);
+	uint32_t want = s.len;
+	size_t taken;
+	ssize_t got;
+
+	if (!s.buf) {
 		loop_again(&t->io, LOOP_READ); /* the budget is used up: later */
 		return 0;
 	}
-
-	uint32_t room = BUF_LARGE - arena_used, want = t->bulk ? room : (room < BUF_MEDIUM ? room : BUF_MEDIUM);
-	ssize_t got = recv(t->io.fd, arena->data + arena_used, want, 0);
-
+	got = recv(t->io.fd, slice_data(&s), want, 0);
 	if (got <= 0) {
 		t->readable = false;
 		if (got == 0)
@@ -176,12 +150,8 @@ static size_t receive(struct tcp_socket *t)
 		return 0;
 	}
 
-	struct slice s = { .buf = arena, .off = arena_used, .len = (uint32_t)got };
-	size_t taken;
-
-	arena_used += ((uint32_t)got + 63u) & ~63u;
-	if (arena_used > BUF_LARGE)
-		arena_used = BUF_LARGE;
+	s.len = (uint32_t)got;
+	tcp_arena_take(s.len);
 	t->bulk = (uint32_t)got == want;
 	if (!t->bulk && !t->hup)
 		t->readable = false; /* short: drained, an edge will tell of more */
@@ -521,8 +491,23 @@ void tcp_socket_set_options(int fd, const struct tcp_socket_options *o)
 	setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &one, sizeof(one));
 	if (o->reset_on_death)
 		set_linger_reset(fd, true);
-	if (o->keepalive && !socket_rules_listeners.keepalive_s)
+	if (o->keepalive && !(o->rules ? o->rules->keepalive_s : socket_rules_listeners.keepalive_s))
 		socket_rules_keepalive(fd, KEEPALIVE_S);
+}
+
+static void give_up(struct connected *c, enum flow_end why)
+{
+	struct tcp_socket *t = container_of(c, struct tcp_socket, connected);
+
+	if (t->state == CONNECTING && t->connect_events && !t->connect_err) {
+		t->connect_err = why == END_ADDRESS_GONE ? ENETUNREACH : ETIMEDOUT;
+		defer(t);
+	} else if (t->state == CLOSING) {
+		set_linger_reset(t->io.fd, true);
+		die_later(t);
+	} else if (t->stream.events) {
+		tell_ended(t, why);
+	}
 }
 
 struct addr tcp_socket_self(const struct stream *s)
@@ -565,6 +550,7 @@ struct stream *tcp_socket_connect(const struct addr *to, const struct tcp_socket
 		close(fd);
 		return NULL;
 	}
+	connected_add(&t->connected, fd, o->keepalive, give_up);
 	t->connect_events = events;
 	t->stream.owner = owner;
 	t->connect_err = rc;

@@ -12,7 +12,7 @@ struct tcp_socket_options {
 	/* SO_LINGER {1,0} until the graceful end, so that the peer sees a reset,
 	 * never a clean EOF, if this process is killed (transparency.md). */
 	bool reset_on_death;
-	bool keepalive; /* notice a peer that has vanished, within minutes */
+	bool keepalive; /* notice a peer that has vanished, within minutes; the rules may say how */
 	/* Of a socket that connects, or NULL; of a listener, in place of socket_rules_listeners.
 	 * Borrowed for the call. */
 	const struct socket_rules *rules;
@@ -45,10 +45,6 @@ struct addr tcp_socket_self(const struct stream *);
 /* Where its client wanted to go before NAT sent it here (REDIRECT, DNAT); family 0 where
  * nobody did, or nobody remembers. */
 struct addr tcp_socket_before_nat(const struct stream *);
-
-/* Gives back the receive buffer that all sockets share if nothing was received
- * since the last call. Called by the slow timer that trims the pools. */
-void tcp_socket_trim(void);
 
 struct tcp_listener;
 struct tcp_listener_events {

@@ -146,6 +146,8 @@ struct outbound *proxy_new(const struct proxy_options *o)
 		p->rules = *o->rules;
 	/* Killed in the middle of an upload, we must not make it look complete. */
 	p->dial.socket.reset_on_death = true;
+	p->dial.socket.keepalive = true;
+	p->dial.follow = true;
 	p->dial.socket.rules = &p->rules;
 	p->dial.limit_ms = o->timeout_s * 1000;
 	p->user = o->user ? strdup(o->user) : NULL;

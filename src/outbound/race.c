@@ -90,6 +90,22 @@ int race_start(struct race *r, const struct tcp_socket_options *options, uint32_
 	return 0;
 }
 
+static bool knows(const struct race *r, const struct addr *a)
+{
+	for (int i = 0; i < r->n; i++)
+		if (addr_equal(&r->addrs[i], a))
+			return true;
+	return false;
+}
+
+void race_add(struct race *r, const struct addr *a)
+{
+	if (r->n == RESOLVE_MAX || knows(r, a))
+		return;
+	r->addrs[r->n++] = *a;
+	try_next(r);
+}
+
 void race_cancel(struct race *r)
 {
 	drop(r, NULL);

@@ -25,6 +25,8 @@ struct race {
 /* Fills addrs/n beforehand (n >= 1). One event follows, never synchronously
  * from this call unless nothing could be tried: then -errno and no event. */
 int race_start(struct race *, const struct tcp_socket_options *, uint32_t limit_ms, const struct dial_events *, void *owner);
+/* One more address, which is tried at once; while the race runs. Nothing where it is one of them already. */
+void race_add(struct race *, const struct addr *);
 /* Drops all tries; no event comes. Idempotent, also after an event. */
 void race_cancel(struct race *);
 

@@ -483,6 +483,8 @@ struct outbound *shadowsocks_new(const struct shadowsocks_options *o)
 	s->true_connect = o->true_connect && o->method->sip022;
 	/* Killed in the middle of an upload, we must not make it look complete. */
 	s->dial.socket.reset_on_death = true;
+	s->dial.socket.keepalive = true;
+	s->dial.follow = true;
 	/* What they say is about the way to the server, which a plugin goes by itself. */
 	s->dial.socket.rules = o->plugin && o->plugin->tcp ? NULL : &s->rules;
 	if (o->rules)

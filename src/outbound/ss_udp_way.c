@@ -5,7 +5,8 @@
  * When sending fails for want of a route or of our address, the socket is made
  * again, to the name's next address if it has several (a laptop changed
  * networks). A change of address makes every way go anew at its next use, which
- * is what `generation` tells.
+ * is what `generation` tells; so does a change of networks, where the kernel would
+ * choose another source address now (io/network.h).
  *
  * Between us and the server there may be somebody who remembers our port: a
  * NAT, or a balancer whose instance has died, and no error comes back then. A
@@ -16,9 +17,11 @@
 #include "outbound/ss_udp_way.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "base/log.h"
+#include "io/network.h"
 #include "loop/loop.h"
 
 #define SOCKET_BUFFER (8u * 1024 * 1024)
@@ -83,6 +86,7 @@ static bool resolve_server(struct ss_udp_place *p)
 		p->addr = p->server.ip;
 		return true;
 	}
+	p->network = network_number;
 	if (p->query || (p->asked_ms && loop_now() - p->asked_ms < RETRY_MS))
 		return p->addr.family != 0;
 	p->asked_ms = loop_now();
@@ -98,9 +102,22 @@ bool ss_udp_place_known(struct ss_udp_place *p)
 {
 	if (p->via)
 		return true;
-	if (p->addr.family && (!target_is_name(&p->server) || loop_now() - p->asked_ms < FOLLOW_MS))
+	if (p->addr.family && !target_is_name(&p->server))
+		return true;
+	if (p->network != network_number)
+		p->asked_ms = 0;
+	else if (p->addr.family && loop_now() - p->asked_ms < FOLLOW_MS)
 		return true;
 	return resolve_server(p);
+}
+
+/* It may have moved: the name is asked for at the next use, and not from the cache. */
+static void doubt_address(struct ss_udp_place *p)
+{
+	if (!target_is_name(&p->server))
+		return;
+	resolve_doubt(p->server.name, p->server.name_len);
+	p->asked_ms = 0;
 }
 
 void ss_udp_place_free(struct ss_udp_place *p)
@@ -140,6 +157,7 @@ static void open_socket(struct ss_udp_place *p, struct ss_udp_way *w, const stru
 	int err;
 
 	w->generation = p->generation;
+	w->network = network_number;
 	w->socket = udp_socket_open(&o, events, owner, &err);
 	if (w->socket)
 		return;
@@ -170,19 +188,36 @@ static bool fell_silent(const struct ss_udp_way *w)
 	return w->unanswered_ms && loop_now() - w->unanswered_ms >= (uint64_t)SILENCE_MS << doublings;
 }
 
-static void renew(struct ss_udp_way *w)
+static void renew(struct ss_udp_place *p, struct ss_udp_way *w)
 {
 	log_debug("nothing comes back by udp: trying from another port");
 	ss_udp_way_close(w);
+	doubt_address(p);
 	w->unanswered_ms = 0;
 	if (w->renewed < UINT8_MAX)
 		w->renewed++;
 }
 
+/* Another network: would a new socket leave from another address? Then the old one goes;
+ * the kernel keeps a connected socket's source whatever becomes of it. */
+static bool is_out_of_place(struct ss_udp_place *p, struct ss_udp_way *w)
+{
+	struct addr was = udp_socket_addr(w->socket), is = { 0 };
+	int fd;
+
+	w->network = network_number;
+	fd = socket_rules_connect(&p->addr, SOCK_DGRAM, p->rules);
+	if (fd < 0)
+		return true;
+	is = addr_of_socket(fd);
+	close(fd);
+	return !addr_ip_equal(&was, &is);
+}
+
 /* Closes a way that leads nowhere now; true if it may be opened anew at once. */
 static bool check_socket(struct ss_udp_place *p, struct ss_udp_way *w, bool may_try)
 {
-	if (w->generation != p->generation) {
+	if (w->generation != p->generation || (w->network != network_number && is_out_of_place(p, w))) {
 		ss_udp_way_close(w);
 		return true;
 	}
@@ -201,7 +236,7 @@ bool ss_udp_way_ready(struct ss_udp_place *p, struct ss_udp_way *w, const struct
 	bool may_try = !w->tried_ms || loop_now() - w->tried_ms >= RETRY_MS;
 
 	if (w->socket && fell_silent(w)) {
-		renew(w);
+		renew(p, w);
 		may_try = true;
 	} else if (w->socket) {
 		may_try = check_socket(p, w, may_try);

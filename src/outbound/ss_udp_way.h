@@ -26,6 +26,7 @@ struct ss_udp_place {
 	uint32_t generation;   /* counts its changes */
 	struct resolve_query *query;
 	uint64_t asked_ms;
+	uint32_t network; /* io/network.h: when the name was last asked for */
 };
 
 /* A socket to it, or a port of what stands before it. */
@@ -34,6 +35,7 @@ struct ss_udp_way {
 	struct datagram_port *via;
 	uint64_t tried_ms; /* when it was made; 0 = never */
 	uint32_t generation;
+	uint32_t network;	/* io/network.h: in which its source address was right */
 	bool answers;		/* something came back, once */
 	uint8_t renewed;	/* how often it was made anew since then */
 	uint64_t unanswered_ms; /* when the first datagram after the last answer was sent; 0 = none was */

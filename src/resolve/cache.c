@@ -12,7 +12,7 @@
 struct entry {
 	struct hash_node node;
 	struct list lru;
-	uint64_t expires_ms;
+	uint64_t put_ms, expires_ms;
 	uint8_t n_addrs, len;
 	struct addr addrs[]; /* and then the name */
 };
@@ -84,6 +84,7 @@ void resolve_cache_put(struct resolve_cache *c, const char *name, size_t len, ui
 	e = malloc(sizeof(*e) + addrs + len);
 	if (!e)
 		return;
+	e->put_ms = now_ms;
 	e->expires_ms = now_ms + ttl_ms;
 	e->n_addrs = (uint8_t)r->n;
 	e->len = (uint8_t)len;
@@ -92,6 +93,14 @@ void resolve_cache_put(struct resolve_cache *c, const char *name, size_t len, ui
 	hash_insert(&c->names, &e->node, hash_bytes(name, len));
 	list_append(&c->lru, &e->lru);
 	c->count++;
+}
+
+void resolve_cache_drop(struct resolve_cache *c, const char *name, size_t len, uint64_t now_ms, uint64_t min_age_ms)
+{
+	struct entry *e = find(c, name, len);
+
+	if (e && now_ms - e->put_ms >= min_age_ms)
+		drop(c, e);
 }
 
 void resolve_cache_expire(struct resolve_cache *c, uint64_t now_ms)

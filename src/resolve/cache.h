@@ -22,6 +22,8 @@ bool resolve_cache_get(struct resolve_cache *c, const char *name, size_t len, ui
 /* Replaces what was there. Without memory, or with ttl_ms 0, the name is not cached. */
 void resolve_cache_put(struct resolve_cache *c, const char *name, size_t len, uint64_t now_ms, uint64_t ttl_ms,
 		       const struct resolved *r);
+/* Drops the name, unless it was put within the last min_age_ms. */
+void resolve_cache_drop(struct resolve_cache *c, const char *name, size_t len, uint64_t now_ms, uint64_t min_age_ms);
 /* Drops what has expired, whoever used it when. */
 void resolve_cache_expire(struct resolve_cache *c, uint64_t now_ms);
 

@@ -261,7 +261,7 @@ static bool resolv_conf_changed(void)
 {
 	struct stat st;
 
-	if (loop_now() - checked_ms < CHECK_EVERY_MS)
+	if (checked_ms && loop_now() - checked_ms < CHECK_EVERY_MS)
 		return false;
 	checked_ms = loop_now();
 	if (past_stub)
@@ -273,6 +273,13 @@ static bool resolv_conf_changed(void)
 		return false;
 	seen = st;
 	return true;
+}
+
+static void retire_current(void)
+{
+	current->retired = true;
+	sweep_if_done(current);
+	current = NULL;
 }
 
 static struct channel *get_channel(void)
@@ -287,10 +294,16 @@ static struct channel *get_channel(void)
 		return current;
 	if (current) {
 		log_info(RESOLV_CONF " changed, the resolver follows");
-		current->retired = true;
-		sweep_if_done(current);
+		retire_current();
 	}
 	return current = fresh;
+}
+
+void resolve_channel_renew(void)
+{
+	checked_ms = 0;
+	if (current)
+		retire_current();
 }
 
 /* ---- questions ---- */

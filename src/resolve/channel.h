@@ -16,6 +16,9 @@
 int resolve_channel_init(const char *servers, bool captured, const struct socket_rules *rules);
 void resolve_channel_free(void); /* pending questions are forgotten */
 
+/* The way to the servers is another one: questions from now on leave by new sockets. */
+void resolve_channel_renew(void);
+
 /* answered: a server said yes or no; else nobody could be asked. reply: the
  * message (also a negative one), borrowed for the call; len 0 if there is
  * none to show. */

@@ -43,6 +43,7 @@
 #define TTL_NEGATIVE_S 30u /* a negative answer without a SOA */
 #define TTL_PARTIAL_S 30u  /* IPv4 known, IPv6 not answered */
 #define TTL_FAILURE_MS 1000u
+#define DOUBT_MS 1000u /* younger answers are believed */
 
 struct answer { /* of one family */
 	bool open, answered;
@@ -58,6 +59,7 @@ struct question {
 	struct list askers;
 	struct loop_timer grace;
 	bool asking; /* in `asking`, found by name */
+	bool stale;  /* it was asked by a way that is no more */
 	struct answer v4, v6;
 	struct resolved result;
 	uint8_t len;
@@ -269,6 +271,8 @@ static void on_expire(struct loop_timer *t)
 static void conclude(struct question *q)
 {
 	interleave(&q->result, q->v6.addrs, q->v6.n, q->v4.addrs, q->v4.n);
+	if (q->stale)
+		return;
 	resolve_cache_put(&cache, q->name, q->len, loop_now(), ttl_ms(q), &q->result);
 	if (!loop_timer_armed(&expire_timer))
 		loop_timer_start(&expire_timer, EXPIRE_MS, on_expire);
@@ -442,6 +446,46 @@ struct resolve_query *resolve_start(const char *name, size_t len, resolve_done *
 	a->owner = owner;
 	list_append(&q->askers, &a->node);
 	return a;
+}
+
+void resolve_doubt(const char *name, size_t len)
+{
+	char key[TARGET_NAME_MAX + 1];
+	size_t n;
+
+	if (normalise(name, len, key, &n))
+		resolve_cache_drop(&cache, key, n, loop_now(), DOUBT_MS);
+}
+
+/* Its askers wait for the same question, asked anew. Without memory they go on waiting. */
+static void ask_again(struct question *q)
+{
+	struct question *fresh;
+
+	stop_asking(q);
+	q->stale = true;
+	fresh = list_empty(&q->askers) ? NULL : question_for(q->name, q->len);
+	while (fresh && !list_empty(&q->askers))
+		list_move_last(&fresh->askers, q->askers.next);
+}
+
+void resolve_network_changed(void)
+{
+	struct list before;
+
+	resolve_cache_expire(&cache, UINT64_MAX);
+	resolve_channel_renew();
+	/* Questions that come meanwhile stand in `questions` alone. */
+	list_init(&before);
+	while (!list_empty(&questions))
+		list_move_last(&before, questions.next);
+	while (!list_empty(&before)) {
+		struct question *q = container_of(before.next, struct question, all);
+
+		list_move_last(&questions, &q->all);
+		if (q->asking)
+			ask_again(q);
+	}
 }
 
 void resolve_cancel(struct resolve_query *a)

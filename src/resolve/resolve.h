@@ -31,6 +31,12 @@ struct resolved {
 };
 
 struct resolve_query; /* opaque */
+/* What is known of this name from DNS is doubted: the next question asks anew,
+ * unless the answer is younger than a second. */
+void resolve_doubt(const char *name, size_t len);
+/* The machine is in another network, or may be: everything known from DNS is forgotten,
+ * and what is being asked is asked again by the new way. */
+void resolve_network_changed(void);
 typedef void resolve_done(void *owner, const struct resolved *);
 
 /* An answer from literal, hosts or cache, without waiting: true and fills out. */

@@ -11,24 +11,21 @@
 
 #define IP_PACKET_MAX 65535
 
-int sys_uplink_mtu(const struct addr *server)
+int sys_uplink_mtu(const struct addr *server, const struct socket_rules *rules)
 {
+	bool v6 = server->family == AF_INET6;
 	struct addr peer = *server;
-	struct sockaddr_storage ss;
-	socklen_t len, mtu_len = sizeof(int);
+	socklen_t len = sizeof(int);
 	int fd, mtu = 0, err = 0;
 
 	if (!peer.family)
 		return -EAFNOSUPPORT;
 	if (!peer.port)
 		peer.port = 9; /* any: it is not sent to, but port 0 cannot be connected to everywhere */
-	len = addr_to_sockaddr(&peer, &ss);
-	fd = socket(peer.family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	fd = socket_rules_connect(&peer, SOCK_DGRAM, rules);
 	if (fd < 0)
-		return -errno;
-	if (connect(fd, (struct sockaddr *)&ss, len) < 0 ||
-	    getsockopt(fd, peer.family == AF_INET6 ? IPPROTO_IPV6 : IPPROTO_IP,
-		       peer.family == AF_INET6 ? IPV6_MTU : IP_MTU, &mtu, &mtu_len) < 0)
+		return fd;
+	if (getsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_MTU : IP_MTU, &mtu, &len) < 0)
 		err = -errno;
 	close(fd);
 	if (err)

@@ -21,6 +21,7 @@
 
 static struct loop_watch server_watch;
 static int server_fd, asked_a, asked_aaaa;
+static bool hears_later; /* names that begin with "later" */
 static char server_text[32];
 
 static size_t answer(const uint8_t *msg, size_t len, uint8_t *out)
@@ -34,6 +35,8 @@ static size_t answer(const uint8_t *msg, size_t len, uint8_t *out)
 	assert_int_equal(dns_message_parse_query(msg, len, &q), 0);
 	a = q.type == DNS_TYPE_A;
 	a ? asked_a++ : asked_aaaa++;
+	if (!strncmp(q.name, "later", 5) && !hears_later)
+		return 0;
 	if (!strncmp(q.name, "silent", 6) || (!strncmp(q.name, "v4only", 6) && !a))
 		return 0;
 	dns_reply_begin(&r, out, 512, msg, &q, !strncmp(q.name, "nx", 2) ? DNS_RCODE_NXDOMAIN : DNS_RCODE_OK);
@@ -81,6 +84,7 @@ static int setup(void **state)
 	memset(&server_watch, 0, sizeof(server_watch));
 	assert_int_equal(loop_watch_start(&server_watch, server_fd, LOOP_READ, on_server), 0);
 	asked_a = asked_aaaa = 0;
+	hears_later = false;
 	struct resolve_options o = { .servers = server_text };
 	char err[200];
 	assert_int_equal(resolve_init(&o, err, sizeof(err)), 0);
@@ -275,6 +279,53 @@ static void bounds_questions(void **state)
 	assert_int_equal(resolve_counters()->refused - refused, 3000 - 2048);
 }
 
+static void turn_for(uint64_t ms)
+{
+	struct loop_timer t = { 0 };
+
+	loop_timer_start(&t, ms, on_deadline);
+	loop_run();
+}
+
+/* Well before c-ares would repeat itself. */
+static void asks_again_in_another_network(void **state)
+{
+	uint64_t before;
+	struct resolved r;
+
+	(void)state;
+	asks_once("www.example");
+	done_count = 0;
+	ask("later.example");
+	ask("later.example");
+	turn_for(50);
+	assert_int_equal(asked_a, 2);
+	hears_later = true;
+	before = loop_now();
+	resolve_network_changed();
+	assert_false(resolve_cached("www.example", 11, &r));
+	wait_for(2);
+	assert_int_equal(last.n, 5);
+	assert_true(loop_now() - before < 1000);
+	assert_int_equal(asked_a, 3);
+}
+
+static void asks_again_what_is_doubted(void **state)
+{
+	struct resolved r;
+
+	(void)state;
+	asks_once("www.example");
+	resolve_doubt("WWW.example", 11); /* too young */
+	assert_true(resolve_cached("www.example", 11, &r));
+	turn_for(1100);
+	assert_true(resolve_cached("www.example", 11, &r));
+	resolve_doubt("WWW.example", 11);
+	assert_false(resolve_cached("www.example", 11, &r));
+	resolve_doubt("unknown.example", 15);
+	resolve_doubt("", 0);
+}
+
 static void rejects_bad_servers(void **state)
 {
 	static const char *const bad[] = { "", "dns.example", "1.1.1.1,,x", "1.1.1.1:0", "1.1.1.1:70000" };
@@ -302,6 +353,8 @@ int main(void)
 		TEST(refuses_what_is_no_name),
 		TEST(knows_literals_and_localhost),
 		TEST(bounds_questions),
+		TEST(asks_again_in_another_network),
+		TEST(asks_again_what_is_doubted),
 		cmocka_unit_test(rejects_bad_servers),
 	};
 

@@ -19,10 +19,10 @@ static void loopback_fits_an_ip_packet(void **state)
 
 	(void)state;
 	addr_parse_ip("127.0.0.1", 8388, &a);
-	assert_int_equal(sys_uplink_mtu(&a), 65535);
+	assert_int_equal(sys_uplink_mtu(&a, NULL), 65535);
 	a.port = 0;
-	assert_int_equal(sys_uplink_mtu(&a), 65535);
-	assert_int_equal(sys_uplink_mtu(&(struct addr){ 0 }), -EAFNOSUPPORT);
+	assert_int_equal(sys_uplink_mtu(&a, NULL), 65535);
+	assert_int_equal(sys_uplink_mtu(&(struct addr){ 0 }, NULL), -EAFNOSUPPORT);
 }
 
 /* In a network namespace of its own: lo down means no route; then an MTU that netlink sets. */
@@ -35,11 +35,11 @@ static void child_sets_mtu(void)
 	addr_parse_ip("127.0.0.1", 1, &a);
 	if (unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0)
 		_exit(77);
-	if (sys_uplink_mtu(&a) != -ENETUNREACH)
+	if (sys_uplink_mtu(&a, NULL) != -ENETUNREACH)
 		_exit(1);
 	if (netlink_open(&n) || netlink_set_link(&n, 1, &link))
 		_exit(2);
-	if (sys_uplink_mtu(&a) != 1400)
+	if (sys_uplink_mtu(&a, NULL) != 1400)
 		_exit(3);
 	link.mtu = -1; /* the kernel must refuse, and we must hear it */
 	if (netlink_set_link(&n, 1, &link) != -EINVAL)

@@ -1,0 +1,93 @@
+/*
+ * Following the network.
+ *
+ *	an address is gone      connections from it end, their flows with a reset
+ *	addresses, default      the network has another number (io/network.h): ways of UDP
+ *	route, link, wake       look at their source when next used, names are asked for again
+ *	default route, wake,    what DNS said is forgotten: another network may say something
+ *	an address gone         else, and what was asked by the old way will not be answered
+ *
+ * All else is left alone: a connection whose source is still there may well find its way,
+ * and who cuts it for nothing is worse than one that takes a minute to notice. For that
+ * minute, connections that hear nothing any more are looked for now and then.
+ *
+ * It does not know what the gate or a TUN does about it: they listen.
+ */
+#include "engine/network.h"
+
+#include "base/err.h"
+#include "base/log.h"
+#include "io/connected.h"
+#include "io/network.h"
+#include "loop/loop.h"
+#include "resolve/resolve.h"
+
+#define DEAF_MS 120000 /* sent, and nothing heard */
+#define LOOK_MS 30000
+
+static struct netwatch *watch;
+static struct loop_timer look;
+static void (*listener)(void *owner, const struct netwatch_change *);
+static void *listener_owner;
+
+static void on_look(struct loop_timer *t)
+{
+	size_t n = connected_drop_deaf(DEAF_MS);
+
+	if (n)
+		log_info("connections that nothing was heard of for two minutes were ended count=%zu", n);
+	loop_timer_start(t, LOOK_MS, on_look);
+}
+
+static void drop_sources(const struct netwatch_change *c)
+{
+	size_t n = connected_drop_sources(c->gone, c->n_gone);
+	char text[ADDR_STRLEN];
+
+	if (n)
+		log_info("an address is gone, and with it connections from there address=%s count=%zu",
+			 addr_format(&c->gone[0], text), n);
+}
+
+static void on_changed(void *owner, const struct netwatch_change *c)
+{
+	(void)owner;
+	if (c->what & (NETWATCH_LINK | NETWATCH_ADDR | NETWATCH_ADDR_GONE | NETWATCH_DEFAULT | NETWATCH_WAKE))
+		network_number++;
+	if (c->n_gone || (c->what & (NETWATCH_DEFAULT | NETWATCH_WAKE))) {
+		log_debug("the network has changed what=%#x", c->what);
+		resolve_network_changed();
+	}
+	drop_sources(c);
+	if (listener)
+		listener(listener_owner, c);
+}
+
+void network_begin(void)
+{
+	int err;
+
+	watch = netwatch_open(on_changed, NULL, &err);
+	if (!watch)
+		log_warn("changes of the network are not followed: the kernel does not tell err=%s", err_name(err));
+	loop_timer_start(&look, LOOK_MS, on_look);
+}
+
+void network_end(void)
+{
+	network_set_listener(NULL, NULL);
+	loop_timer_stop(&look);
+	netwatch_close(watch);
+	watch = NULL;
+}
+
+void network_set_listener(void (*changed)(void *owner, const struct netwatch_change *), void *owner)
+{
+	listener = changed;
+	listener_owner = owner;
+}
+
+bool network_is_ours(const struct addr *a)
+{
+	return watch && netwatch_is_ours(watch, a);
+}

@@ -1,0 +1,86 @@
+/* The list of connected.h, and the two questions that it answers. */
+#include "io/connected.h"
+
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+static struct list *all(void)
+{
+	static struct list list;
+
+	if (!list.next)
+		list_init(&list);
+	return &list;
+}
+
+void connected_add(struct connected *c, int fd, bool tunnel, void (*give_up)(struct connected *, enum flow_end))
+{
+	c->fd = fd;
+	c->tunnel = tunnel;
+	c->give_up = give_up;
+	list_append(all(), &c->node);
+}
+
+void connected_remove(struct connected *c)
+{
+	if (c->give_up)
+		list_remove(&c->node);
+	c->give_up = NULL;
+}
+
+/* The end of one may end another, so those that are meant stand in a list of their own first. */
+static size_t give_up_those(bool (*is_meant)(const struct connected *, const void *), const void *what, enum flow_end why)
+{
+	struct list meant;
+	size_t n = 0;
+
+	list_init(&meant);
+	list_for_each_safe (it, all())
+		if (is_meant(container_of(it, struct connected, node), what))
+			list_move_last(&meant, it);
+	for (; !list_empty(&meant); n++) {
+		struct connected *c = container_of(meant.next, struct connected, node);
+
+		list_move_last(all(), &c->node);
+		c->give_up(c, why);
+	}
+	return n;
+}
+
+struct sources {
+	const struct addr *gone;
+	size_t n;
+};
+
+static bool comes_from(const struct connected *c, const void *what)
+{
+	const struct sources *s = what;
+	struct addr self = addr_of_socket(c->fd);
+
+	for (size_t i = 0; i < s->n; i++)
+		if (addr_ip_equal(&self, &s->gone[i]))
+			return true;
+	return false;
+}
+
+size_t connected_drop_sources(const struct addr *gone, size_t n)
+{
+	return n ? give_up_those(comes_from, &(struct sources){ gone, n }, END_ADDRESS_GONE) : 0;
+}
+
+/* A peer without room acknowledges what asks it whether it has some. One that connects
+ * has a limit of its own. */
+static bool is_deaf(const struct connected *c, const void *what)
+{
+	const uint32_t *ms = what;
+	struct tcp_info i = { 0 };
+	socklen_t len = sizeof(i);
+
+	return c->tunnel && getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &i, &len) == 0 && i.tcpi_state != TCP_SYN_SENT && i.tcpi_unacked &&
+	       i.tcpi_retransmits && i.tcpi_last_ack_recv >= *ms && i.tcpi_last_data_recv >= *ms;
+}
+
+size_t connected_drop_deaf(uint32_t ms)
+{
+	return give_up_those(is_deaf, &ms, END_CONNECT_TIMEOUT);
+}

@@ -1,0 +1,39 @@
+/*
+ * All TCP connections that this process has made, so that those can be found whose
+ * way is gone: the address that they came from, or whoever was at the other end.
+ * Neither is told by the kernel: it goes on sending, for a quarter of an hour.
+ */
+#ifndef GATUN_IO_CONNECTED_H
+#define GATUN_IO_CONNECTED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/list.h"
+#include "io/flow_end.h"
+
+/* One of them, embedded. */
+struct connected {
+	struct list node;
+	int fd;
+	bool tunnel; /* it is one whose deafness matters */
+	/* To be ended, from the loop; it may end others, and itself. */
+	void (*give_up)(struct connected *, enum flow_end);
+};
+
+void connected_add(struct connected *, int fd, bool tunnel, void (*give_up)(struct connected *, enum flow_end));
+/* One that was never added is none. */
+void connected_remove(struct connected *);
+
+/* The machine has lost these addresses (their ports mean nothing): what was connected, or
+ * connects, from one of them ends with END_ADDRESS_GONE. How many there were. Neither this
+ * nor the next may be called from inside a stream's event. */
+size_t connected_drop_sources(const struct addr *gone, size_t n);
+/* Ends those of the tunnel that have sent and heard nothing back for so long, not even that
+ * there is no room (TCP_USER_TIMEOUT knows no such difference, and would end who waits for a
+ * slow reader). How many there were. One system call for each connection. */
+size_t connected_drop_deaf(uint32_t ms);
+
+#endif
