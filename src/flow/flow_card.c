@@ -15,33 +15,29 @@ static unsigned step = 1;
 
 /* ---- the meter ---- */
 
-static uint64_t rate(uint64_t bytes, uint64_t ms)
-{
-	return ms ? bytes * 1000 / ms : 0;
-}
-
 void flow_meter_turn(struct flow_meter *m, uint64_t now_ms)
 {
-	uint64_t elapsed = now_ms - m->at_ms;
-	bool stale = elapsed >= SILENT_MS;
+	bool silent = now_ms - m->at_ms >= SILENT_MS;
 
-	m->up_rate = stale ? 0 : rate(m->up - m->at_up, elapsed);
-	m->down_rate = stale ? 0 : rate(m->down - m->at_down, elapsed);
+	m->last_up = silent ? m->up : m->at_up;
+	m->last_down = silent ? m->down : m->at_down;
+	m->last_ms = silent ? now_ms : m->at_ms;
 	m->at_up = m->up;
 	m->at_down = m->down;
 	m->at_ms = now_ms;
 }
 
-/* The window at hand once it is long enough to tell; before that, the one before it. */
+static uint64_t rate(uint64_t bytes, uint64_t ms)
+{
+	return bytes * 1000 / (ms < FLOW_WINDOW_MS / 2 ? FLOW_WINDOW_MS / 2 : ms); /* a flow's first moments are no rate */
+}
+
 void flow_meter_rates(const struct flow_meter *m, uint64_t now_ms, uint64_t *up, uint64_t *down)
 {
-	uint64_t elapsed = now_ms - m->at_ms;
-	bool old = elapsed < FLOW_WINDOW_MS / 2 && (m->up_rate || m->down_rate);
+	bool silent = now_ms - m->at_ms >= SILENT_MS;
 
-	if (elapsed < FLOW_WINDOW_MS / 2)
-		elapsed = FLOW_WINDOW_MS / 2; /* a flow's first moments are no rate */
-	*up = old ? m->up_rate : elapsed >= SILENT_MS ? 0 : rate(m->up - m->at_up, elapsed);
-	*down = old ? m->down_rate : elapsed >= SILENT_MS ? 0 : rate(m->down - m->at_down, elapsed);
+	*up = silent ? 0 : rate(m->up - m->last_up, now_ms - m->last_ms);
+	*down = silent ? 0 : rate(m->down - m->last_down, now_ms - m->last_ms);
 }
 
 /* ---- the flow ---- */
@@ -69,7 +65,7 @@ void flow_card_open(struct flow_card *c, const struct flow_card_ops *ops, const 
 {
 	c->ops = ops;
 	c->number = last_number += step;
-	c->born_ms = c->meter.at_ms = now_ms;
+	c->born_ms = c->meter.at_ms = c->meter.last_ms = now_ms;
 	c->client = *client;
 	c->ip = t->ip;
 	c->name_len = t->name_len;

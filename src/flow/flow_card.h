@@ -27,8 +27,8 @@
 /* Bytes of payload in each direction, and how many a second of late. */
 struct flow_meter {
 	uint64_t up, down;
-	uint64_t at_up, at_down, at_ms; /* when the present window began */
-	uint64_t up_rate, down_rate;	/* of the window before it */
+	uint64_t at_up, at_down, at_ms;	      /* when the present window began */
+	uint64_t last_up, last_down, last_ms; /* and the one before it: rates are of both, as much comes in bursts */
 };
 
 struct flow_card;

@@ -142,7 +142,7 @@ static void in_the_order_that_was_asked_for(void **unused)
 	json_t *a;
 
 	(void)unused;
-	cards[3]->meter.up = cards[3]->meter.at_up = 5000000; /* long ago */
+	cards[3]->meter.up = cards[3]->meter.last_up = 5000000; /* long ago */
 	cards[4]->meter.down = 3000000;
 	cards[2]->meter.down = 1000;
 	cards[1]->born_ms -= 60000;
@@ -238,7 +238,7 @@ static void several_lists_become_one(void **unused)
 
 static void a_rate_is_of_the_last_moments(void **unused)
 {
-	struct flow_meter m = { .at_ms = 1000 };
+	struct flow_meter m = { .at_ms = 1000, .last_ms = 1000 };
 	uint64_t up, down;
 
 	(void)unused;
@@ -246,15 +246,17 @@ static void a_rate_is_of_the_last_moments(void **unused)
 	flow_meter_touch(&m, 1500); /* too soon */
 	assert_int_equal(m.at_ms, 1000);
 	flow_meter_touch(&m, 2000);
-	m.up += 100;
-	flow_meter_rates(&m, 2100, &up, &down);
+	m.up += 1000;
+	flow_meter_rates(&m, 2500, &up, &down);
 	assert_int_equal(up, 2000);
 	assert_int_equal(down, 0);
+	flow_meter_touch(&m, 3000);
+	m.up += 2000;
 	flow_meter_rates(&m, 3000, &up, &down);
-	assert_int_equal(up, 100);
-	flow_meter_rates(&m, 3900, &up, &down);
-	assert_in_range(up, 50, 60); /* it fades */
-	flow_meter_rates(&m, 4000, &up, &down);
+	assert_int_equal(up, 3000); /* of the second before as well */
+	flow_meter_rates(&m, 4999, &up, &down);
+	assert_in_range(up, 900, 1100); /* it fades */
+	flow_meter_rates(&m, 5000, &up, &down);
 	assert_int_equal(up, 0);
 	m.up += 1000000;
 	flow_meter_touch(&m, 60000); /* after a long silence it begins anew */
