@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "conf/utf8.h"
+#include "engine/fake_names.h"
 #include "engine/status.h"
 #include "flow/flow_card.h"
 #include "loop/loop.h"
@@ -203,11 +204,14 @@ static json_t *answer_kill(void *owner, const json_t *request)
 
 static json_t *answer_flush(void *owner, const json_t *request)
 {
-	uint32_t names = resolve_flush();
+	uint32_t names = resolve_flush(), fakes = fake_names_map() ? fakeip_flush(fake_names_map(), loop_now()) : 0;
+	json_t *answer = json_pack("{s:I}", "cached_names", (json_int_t)names);
 
 	(void)owner, (void)request;
-	log_info("names are forgotten by order cached=%u", names);
-	return json_pack("{s:I}", "cached_names", (json_int_t)names);
+	log_info("names are forgotten by order cached=%u fake=%u", names, fakes);
+	if (fake_names_map())
+		json_object_set_new(answer, "fake_addresses", status_number(fakes));
+	return answer;
 }
 
 void engine_status_add_flows(void)

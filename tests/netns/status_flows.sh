@@ -87,7 +87,7 @@ equal "there is none of that number any more" "gatun status: $CONTROL: there is 
 NUMBER=$(one 333 'x["flow"]')
 equal "an association too" "flow $NUMBER is ended" "$(status kill "$NUMBER" --control "$CONTROL")"
 echo >&"$UDP"
-lab_wait "its next datagram" [ "$(wc -l <"$LAB_LOGS/udp.out")" -gt 1 ]
+lab_wait "its next datagram" eval '[ "$(wc -l <"$LAB_LOGS/udp.out")" -gt 1 ]'
 equal "its program goes on with another" "answered True" "$(tail -n 1 "$LAB_LOGS/udp.out") $(one 333 "x['flow'] > $NUMBER")"
 equal "a number that is none" 2 "$(status kill flow x --control "$CONTROL"; echo $?)"
 equal "what goes through the list is asked for right, or it is said" "2 2 2" \
@@ -123,6 +123,7 @@ lab_end "$LOCAL_PID"
 
 SERVER=$SERVER4:$SERVER_PORT RUN_OPTIONS="--dns fake --control $LAB_LOGS/run.sock" CONTROL=$LAB_LOGS/run.sock
 hold run held through $FLOWS hold far.lab 7001 777; RUN=$HELD_FD RUN_PID=$HELD_PID
+equal "flush leaves the addresses that are in use" "forgotten: 0 names of the resolver's cache, 0 fake addresses that nobody uses" "$(status flush --control "$CONTROL")"
 equal "a connection to a fake address is shown with its name" far.lab:7001 "$(one 777 'x["target"]')"
 exec {RUN}>&-
 wait "$RUN_PID"
