@@ -7,7 +7,10 @@
  * and FORWARD, says no to it. One rule stands for each prefix (no ipset is needed),
  * and these do not follow the machine's links by themselves. Whether an IPv6 address
  * is the machine's own is asked for the interface that it came by, because the match
- * asks the policy rules, which send everything here.
+ * asks the policy rules, which send everything here; of what the machine sends itself
+ * it cannot be asked, and prefixes on links have to do. A LAN's packets that nat is to
+ * turn are known by their connection's mark, because nothing could take theirs off
+ * again behind nat.
  *
  * The commands make chains of ours, fill them, and hook them in last; the end of the
  * text says how they go. Every chain's name begins with GATUN_.
@@ -304,7 +307,8 @@ static void write_judge(const struct iptables *t, const char *name, const char *
 
 static void write_not_carried(const struct iptables *t, const char *where, const char *local)
 {
-	rule(t, where, "%s -g %s", is_own_address(t), local);
+	if (local)
+		rule(t, where, "%s -g %s", is_own_address(t), local);
 	if (t->family == AF_INET) {
 		rule(t, where, "-m addrtype --dst-type BROADCAST -j ACCEPT");
 		rule(t, where, "-m addrtype --dst-type MULTICAST -j ACCEPT");
@@ -333,14 +337,14 @@ static void write_output(const struct iptables *t)
 {
 	const char *where = "mangle GATUN_OUTPUT";
 
-	chain(t, "mangle", "GATUN_UNMARKED");
-	rule(t, "mangle GATUN_UNMARKED", "-j ACCEPT");
 	chain(t, "mangle", "GATUN_OUTPUT");
 	write_own(t);
+	if (t->family == AF_INET)
+		rule(t, where, "-m addrtype --dst-type LOCAL -j ACCEPT");
 	rule(t, where, "-m connmark --mark 0x%x/0x%x -m conntrack --ctdir REPLY -j ACCEPT", mark(t, GATE_MARK_TAKE), ruleset_ct_bits(t->plan));
 	write_answers_out(t);
 	write_taken_before(t, where, "GATUN_TAKE");
-	write_not_carried(t, where, "GATUN_UNMARKED");
+	write_not_carried(t, where, NULL);
 	write_picks(t);
 	rule(t, where, "-g GATUN_JUDGE");
 }
@@ -419,7 +423,7 @@ static void write_turn(const struct iptables *t)
 	const char *where = "nat GATUN_TURN";
 
 	chain(t, "nat", "GATUN_TURN");
-	rule(t, where, "-m mark ! --mark 0x%x -j RETURN", mark(t, GATE_MARK_TAKE));
+	rule(t, where, "-m connmark ! --mark 0x%x/0x%x -j RETURN", mark(t, GATE_MARK_TAKE), ruleset_ct_bits(t->plan));
 	if (t->family == AF_INET6 && !t->plan->ipv6)
 		rule(t, where, "-j RETURN");
 	if (t->plan->block_dot)
@@ -434,21 +438,34 @@ static void write_turn(const struct iptables *t)
 		hook(t, "nat", "PREROUTING", "GATUN_TURN");
 }
 
+static void write_lan_redirect(const struct iptables *t)
+{
+	chain(t, "mangle", "GATUN_TAKE_LAN");
+	set_ct_mark(t, "mangle GATUN_TAKE_LAN", "", GATE_MARK_TAKE);
+	rule(t, "mangle GATUN_TAKE_LAN", "-j ACCEPT");
+	write_judge(t, "GATUN_JUDGE_LAN", "mangle GATUN_JUDGE_LAN", "GATUN_TAKE_LAN");
+	write_lan(t, "GATUN_JUDGE_LAN", "GATUN_TAKE_LAN");
+}
+
+static void write_lan_tproxy(const struct iptables *t)
+{
+	write_judge(t, "GATUN_JUDGE_LAN", "mangle GATUN_JUDGE_LAN", "GATUN_DELIVER");
+	write_lan(t, "GATUN_JUDGE_LAN", "GATUN_DELIVER");
+}
+
 static void write_ports(const struct iptables *t)
 {
-	bool tproxy = t->plan->mode == GATE_TPROXY;
-
 	write_judge(t, "GATUN_JUDGE", "mangle GATUN_JUDGE", "GATUN_TAKE");
 	write_output(t);
-	if (tproxy)
+	if (t->plan->mode == GATE_TPROXY)
 		write_deliver(t);
-	if (tproxy && t->plan->n_lans)
-		write_judge(t, "GATUN_JUDGE_LAN", "mangle GATUN_JUDGE_LAN", "GATUN_DELIVER");
-	if (t->plan->n_lans)
-		write_lan(t, tproxy ? "GATUN_JUDGE_LAN" : "GATUN_JUDGE", tproxy ? "GATUN_DELIVER" : "GATUN_TAKE");
+	if (t->plan->n_lans && t->plan->mode == GATE_TPROXY)
+		write_lan_tproxy(t);
+	else if (t->plan->n_lans)
+		write_lan_redirect(t);
 	write_prerouting(t);
 	write_refuse(t);
-	if (!tproxy)
+	if (t->plan->mode == GATE_REDIRECT)
 		write_turn(t);
 }
 
