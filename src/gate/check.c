@@ -10,11 +10,12 @@
  */
 #include <errno.h>
 #include <linux/fib_rules.h>
+#include <linux/magic.h>
 #include <linux/rtnetlink.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/vfs.h>
 
 #include "base/err.h"
 #include "gate/parts.h"
@@ -87,10 +88,13 @@ static int check_cgroups(const struct gate_plan *p, struct words *w)
 {
 	for (int i = 0; i < p->n_cgroups; i++) {
 		char path[512];
+		struct statfs fs;
 		snprintf(path, sizeof(path), "/sys/fs/cgroup/%s", p->cgroups[i] + (p->cgroups[i][0] == '/'));
-		if (access(path, F_OK) < 0)
-			return refuse(w, -ENOENT, "there is no cgroup %s (no directory %s; cgroups are those of version 2)",
-				      p->cgroups[i], path);
+		if (statfs(path, &fs) < 0)
+			return refuse(w, -ENOENT, "there is no cgroup %s (no directory %s)", p->cgroups[i], path);
+		if (fs.f_type != CGROUP2_SUPER_MAGIC)
+			return refuse(w, -ENOENT, "%s is no cgroup of version 2, which --cgroup needs; where version 2 is "
+				      "mounted says: findmnt -t cgroup2", path);
 	}
 	return 0;
 }
