@@ -47,12 +47,14 @@ static inline int sh(const char *command)
 static inline void enter_machine(void)
 {
 	unsigned uid = geteuid();
-	char map[32];
+	char map[32], groups[32];
 
 	snprintf(map, sizeof(map), "0 %u 1", uid);
+	snprintf(groups, sizeof(groups), "0 %u 1", getegid());
 	if (unshare(CLONE_NEWNET | CLONE_NEWNS | (uid ? CLONE_NEWUSER : 0)) < 0)
 		_exit(77);
-	if (uid && !put_file("/proc/self/uid_map", map))
+	if (uid && (!put_file("/proc/self/uid_map", map) || !put_file("/proc/self/setgroups", "deny") ||
+		    !put_file("/proc/self/gid_map", groups)))
 		_exit(77);
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 || mount("rig", "/run", "tmpfs", 0, "mode=0755") < 0)
 		_exit(77);
