@@ -155,6 +155,8 @@ static void print_locals(const struct config *c)
 		else if (l->protocol == LOCAL_DNS)
 			printf(", asks %s through the tunnel, and %s about names that an ACL bypasses\n", target_format(&l->remote_dns, to),
 			       addr_format(&l->local_dns, near));
+		else if (l->protocol == LOCAL_FAKE_DNS)
+			printf(", answers names with fake addresses, which the other inbounds know\n");
 		else if (l->protocol == LOCAL_REDIR)
 			printf(", %s: what rules of yours send there, TCP by %s%s\n", carried(l->mode),
 			       l->tcp_redir == REDIR_TPROXY ? "TPROXY" : "redirect", l->mode & MODE_UDP_ONLY ? ", UDP by TPROXY" : "");

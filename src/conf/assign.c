@@ -379,7 +379,7 @@ static bool assign_server(const struct assignment *a, const struct option_row *r
 /* Inbounds of `gatun local`, what `run` has, and what comes later. */
 static const struct { const char *word; enum local_protocol protocol; } protocols[] = {
 	{ "socks", LOCAL_SOCKS }, { "http", LOCAL_HTTP },	 { "mixed", LOCAL_MIXED }, { "tunnel", LOCAL_TUNNEL },
-	{ "tun", LOCAL_OTHER },	  { "redir", LOCAL_REDIR }, { "dns", LOCAL_DNS },   { "fake-dns", LOCAL_OTHER },
+	{ "tun", LOCAL_OTHER },	  { "redir", LOCAL_REDIR }, { "dns", LOCAL_DNS },   { "fake-dns", LOCAL_FAKE_DNS },
 };
 
 static bool assign_protocol(const struct assignment *a, const struct option_row *r, const struct option_value *v)
@@ -394,9 +394,6 @@ static bool assign_protocol(const struct assignment *a, const struct option_row 
 		nearest_offer(&near, protocols[i].word);
 		if (strcmp(v->text, protocols[i].word) != 0)
 			continue;
-		if (protocols[i].protocol == LOCAL_OTHER && strcmp(v->text, "tun") != 0)
-			problem_add(a->problems, PROBLEM_WARNING, v->at,
-				    "inbounds of protocol \"%s\" are not supported yet; this one has no effect", shown);
 		return set_number(a, r, v, protocols[i].protocol);
 	}
 	problem_add(a->problems, PROBLEM_ERROR, v->at, "unknown protocol \"%s\"%s%s%s", shown, near.best ? ", did you mean \"" : "",

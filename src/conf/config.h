@@ -84,7 +84,7 @@ struct config_server {
 /* How a client chooses among several servers. */
 enum balancer_policy { BALANCER_UNSET, BALANCER_FAILCOUNT, BALANCER_LATENCY, BALANCER_ORDER, BALANCER_STICKY };
 
-enum local_protocol { LOCAL_NONE, LOCAL_SOCKS, LOCAL_HTTP, LOCAL_MIXED, LOCAL_TUNNEL, LOCAL_DNS, LOCAL_REDIR, LOCAL_OTHER };
+enum local_protocol { LOCAL_NONE, LOCAL_SOCKS, LOCAL_HTTP, LOCAL_MIXED, LOCAL_TUNNEL, LOCAL_DNS, LOCAL_FAKE_DNS, LOCAL_REDIR, LOCAL_OTHER };
 /* How the rules of others send traffic to LOCAL_REDIR. */
 enum config_redir { REDIR_REDIRECT = 1, REDIR_TPROXY };
 

@@ -175,7 +175,7 @@ static void read_users(struct reader *r, const struct option_row *o, const json_
  * Of a protocol that we do not have only the name is looked at. */
 static bool is_other(const json_t *local)
 {
-	static const char *const ours[] = { "socks", "http", "mixed", "tunnel", "dns", "redir", "tun" };
+	static const char *const ours[] = { "socks", "http", "mixed", "tunnel", "dns", "fake-dns", "redir", "tun" };
 	const json_t *protocol = json_object_get(local, "protocol");
 
 	for (size_t i = 0; i < sizeof(ours) / sizeof(*ours); i++)

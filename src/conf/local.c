@@ -14,7 +14,7 @@
 #define DNS_PORT 53
 #define DEFAULT_ADDRESS "127.0.0.1"
 
-static const char *const names[] = { "none", "socks", "http", "mixed", "tunnel", "dns", "redir", "other" };
+static const char *const names[] = { "none", "socks", "http", "mixed", "tunnel", "dns", "fake-dns", "redir", "other" };
 static_assert(sizeof(names) / sizeof(*names) == LOCAL_OTHER + 1, "every protocol has a name");
 
 const char *local_protocol_name(enum local_protocol p)
@@ -212,6 +212,8 @@ bool local_check(const struct local_spec *s, struct config *c, struct config_loc
 		check_dns(s, c, out, p);
 	else if (s->forward.text)
 		problem_add(p, PROBLEM_WARNING, s->forward.at, "\"forward_address\" is for tunnels: it has no effect");
+	if (out->protocol == LOCAL_FAKE_DNS && c->dns != DNS_FAKE)
+		problem_add(p, PROBLEM_ERROR, s->protocol.at, "a fake-dns inbound has no fake addresses to tell while \"dns_mode\" is not \"fake\"");
 	if (out->protocol == LOCAL_REDIR)
 		check_redir(s, out, p);
 	else

@@ -45,6 +45,9 @@ struct datagram_port *dns_udp_port(struct datagram_port *tun_udp);
 /* The same without port 53, which goes its way: for an inbound whose clients chose it. As it
  * is where there are no fake addresses. */
 struct datagram_port *dns_udp_names(struct datagram_port *);
+/* Takes away what these two put before a port, if they did: the port is as it was. dns_free()
+ * does it for all. */
+void dns_udp_leave(struct datagram_port *);
 
 enum dns_verdict {
 	DNS_PASS,   /* not ours: *out is the target as it is */

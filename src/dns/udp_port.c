@@ -424,6 +424,12 @@ struct datagram_port *dns_udp_names(struct datagram_port *in)
 	return dns_state.fakes && dns_state.mode == DNS_FAKE ? stand_before(in, false) : in;
 }
 
+void dns_udp_leave(struct datagram_port *port)
+{
+	if (port->ops == &port_ops)
+		port_free((struct udp_port *)port);
+}
+
 void dns_udp_free(void)
 {
 	list_for_each_safe(it, &ports)

@@ -164,7 +164,7 @@ static int open_all(struct client *c, int tun_fd, struct tun_features features)
 	c->shadowsocks = engine_outbound_new(c->config);
 	if (c->shadowsocks) /* the command is not to reach this machine's own services past its sandbox */
 		c->route = client_route_new(c->config, c->config->acl, c->shadowsocks, false);
-	err = c->route ? client_names_open(c->config, c->route, c->shadowsocks) : -ENOMEM;
+	err = c->route ? client_names_open(c->config, c->config->dns, c->route, c->shadowsocks) : -ENOMEM;
 	if (!err)
 		err = open_tun(c, tun_fd, features);
 	return err ? err : open_flows(c);

@@ -20,11 +20,13 @@
 #include "resolve/system.h"
 
 #define LOOK_MS 1000
+#define LISTENERS 2 /* IPv4, IPv6 */
 
 static struct client_names {
 	struct outbound *direct;
 	struct dns_near *near;
-	struct dns_listener *listener;
+	struct dns_listener *listeners[LISTENERS];
+	int n_listeners;
 	struct target *own;
 	uint64_t seen_files, looked_ms;
 } names;
@@ -89,17 +91,17 @@ static int open_near(const struct config *c)
 
 /* ---- life ---- */
 
-int client_names_open(const struct config *c, const struct client_route *route, struct outbound *proxy)
+int client_names_open(const struct config *c, enum config_dns mode, const struct client_route *route, struct outbound *proxy)
 {
 	struct dns_options o = {
-		.mode = c->dns,
+		.mode = mode,
 		.upstream = c->dns_upstream,
 		.outbound = proxy,
 		.no_ipv6 = c->captured && c->up.no_ipv6,
 	};
-	int err = c->dns == DNS_FAKE || c->captured ? fake_names_open(c, false) : 0;
+	int err = mode == DNS_FAKE || c->captured ? fake_names_open(c, false) : 0;
 
-	if (!err && c->captured && c->dns != DNS_OFF) {
+	if (!err && c->captured && mode != DNS_OFF) {
 		err = open_near(c);
 		o.own = names.own = client_names_own(c, &o.n_own);
 		o.near = names.near;
@@ -126,10 +128,14 @@ void client_names_change(const struct config *c, const struct client_route *rout
 int client_names_listen(const struct addr *at, const struct inbound_events *events, void *owner)
 {
 	struct dns_listener_options o = { .listen = *at, .listen_udp = *at, .tcp = true, .udp = true, .service = dns_main_service() };
-	int err = 0;
+	struct dns_listener *l;
+	int err = ENOSPC;
 
-	names.listener = dns_listener_new(&o, events, owner, &err);
-	return -err;
+	l = names.n_listeners < LISTENERS ? dns_listener_new(&o, events, owner, &err) : NULL;
+	if (!l)
+		return -err;
+	names.listeners[names.n_listeners++] = l;
+	return 0;
 }
 
 static void free_direct(struct loop_work *w)
@@ -141,9 +147,10 @@ static void free_direct(struct loop_work *w)
 
 void client_names_close(void)
 {
-	if (names.listener)
-		dns_listener_free(names.listener);
+	for (int i = 0; i < names.n_listeners; i++)
+		dns_listener_free(names.listeners[i]);
 	dns_free();
+	fake_names_close();
 	dns_near_free(names.near);
 	free(names.own);
 	ending = names.direct;

@@ -20,8 +20,10 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "engine/client_names.h"
 #include "engine/common.h"
 #include "engine/engine.h"
+#include "engine/fake_names.h"
 #include "engine/local_inbound.h"
 #include "engine/outbounds.h"
 #include "engine/reload.h"
@@ -52,6 +54,14 @@ static int add(struct local *l, struct list *to, const struct config_local *c)
 	return err;
 }
 
+static bool has_fake_dns(const struct config *c)
+{
+	for (int i = 0; i < c->n_locals; i++)
+		if (c->locals[i].protocol == LOCAL_FAKE_DNS)
+			return true;
+	return false;
+}
+
 struct local *local_open(const struct config *config, struct outbound *servers)
 {
 	struct limits_rates rates = engine_limits_rates(&config->limits);
@@ -68,6 +78,10 @@ struct local *local_open(const struct config *config, struct outbound *servers)
 	l->borrowed = servers != NULL;
 	if (!l->common.shadowsocks || !l->common.limits) {
 		log_error("out of memory");
+		local_close(l);
+		return NULL;
+	}
+	if (!servers && has_fake_dns(config) && client_names_open(config, DNS_FAKE, NULL, l->common.shadowsocks) < 0) {
 		local_close(l);
 		return NULL;
 	}
@@ -94,6 +108,9 @@ void local_close(struct local *l)
 	engine_drain();
 	for_all(&l->inbounds, local_inbound_free);
 	for_all(&l->retired, local_inbound_free);
+	if (!l->borrowed)
+		client_names_close();
+	engine_drain();
 	if (l->common.shadowsocks && !l->borrowed)
 		engine_outbound_free(l->common.shadowsocks);
 	engine_drain();
@@ -278,5 +295,7 @@ int engine_local(const struct config *config)
 {
 	static const struct workers_plan plan = { .mode = "local", .run = run_local };
 
+	if (has_fake_dns(config) && fake_names_open(config, false) < 0) /* one map for all workers */
+		return 1;
 	return workers_wanted(config) > 1 ? workers_run(config, &plan) : run_local(config);
 }

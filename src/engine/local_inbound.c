@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "conf/local.h"
+#include "dns/dns.h"
 #include "engine/client_route.h"
 #include "engine/common.h"
 #include "engine/local_dns.h"
@@ -22,6 +23,7 @@
 #include "engine/worker.h"
 #include "flow/assoc.h"
 #include "flow/relay.h"
+#include "inbound/dns_listener.h"
 #include "inbound/mixed.h"
 #include "inbound/redirect.h"
 #include "inbound/tproxy_udp.h"
@@ -42,8 +44,14 @@ static void on_stream(void *owner, struct stream *s, const struct addr *client, 
 {
 	struct local_inbound *i = owner;
 	struct limits_party party = { .client = *client };
+	struct target name;
 
-	relay_start_limited(s, client, target, client_route_outbound(i->route), i->common->limits, &party);
+	if (dns_name_of(target, &name) == DNS_REFUSE) {
+		flow_counters.tcp.ended[END_NAME]++;
+		stream_end(s, END_REFUSED);
+		return;
+	}
+	relay_start_limited(s, client, &name, client_route_outbound(i->route), i->common->limits, &party);
 }
 
 static const struct inbound_events inbound_events = { .admit = on_admit, .stream = on_stream };
@@ -71,7 +79,10 @@ static int open_associations(struct local_inbound *i, struct datagram_port *in)
 {
 	struct assoc_limits limits = assoc_limits(i->common);
 
-	i->associations = assoc_table_new(in, client_route_outbound(i->route), &limits);
+	i->udp_port = dns_udp_names(in);
+	if (!i->udp_port)
+		return ENOMEM;
+	i->associations = assoc_table_new(i->udp_port, client_route_outbound(i->route), &limits);
 	if (!i->associations)
 		return ENOMEM;
 	assoc_table_limit(i->associations, on_association, i);
@@ -161,11 +172,30 @@ static int open_dns(struct local_inbound *i, const struct config_local *c)
 	return i->dns ? 0 : err;
 }
 
+/* Its names are the process's (client_names.h). */
+static int open_fake_dns(struct local_inbound *i, const struct config_local *c)
+{
+	struct dns_listener_options o = {
+		.listen = c->listen,
+		.listen_udp = c->listen_udp,
+		.tcp = c->mode & MODE_TCP_ONLY,
+		.udp = c->mode & MODE_UDP_ONLY,
+		.service = dns_main_service(),
+	};
+	int err = ENOTSUP;
+
+	if (o.service)
+		i->fake_dns = dns_listener_new(&o, &inbound_events, i, &err);
+	return i->fake_dns ? 0 : err;
+}
+
 static int open_protocol(struct local_inbound *i, const struct config_local *c)
 {
 	switch (c->protocol) {
 	case LOCAL_DNS:
 		return open_dns(i, c);
+	case LOCAL_FAKE_DNS:
+		return open_fake_dns(i, c);
 	case LOCAL_TUNNEL:
 		return open_tunnel(i, c);
 	case LOCAL_REDIR:
@@ -179,12 +209,18 @@ static void close_dns(struct local_inbound *i)
 {
 	local_dns_free(i->dns);
 	i->dns = NULL;
+	if (i->fake_dns)
+		dns_listener_free(i->fake_dns);
+	i->fake_dns = NULL;
 }
 
 static void close_udp(struct local_inbound *i)
 {
 	if (i->associations)
 		assoc_table_free(i->associations);
+	if (i->udp_port)
+		dns_udp_leave(i->udp_port);
+	i->udp_port = NULL;
 	if (i->socks_udp)
 		socks_udp_free(i->socks_udp);
 	if (i->tunnel_udp)
@@ -223,6 +259,8 @@ static void log_opened(const struct local_inbound *i)
 		log_at(&own, LOG_LEVEL_INFO, "listening on %s protocol=tunnel to=%s", where, target_format(&c->forward, to));
 	else if (c->protocol == LOCAL_DNS)
 		log_at(&own, LOG_LEVEL_INFO, "listening on %s protocol=dns remote=%s", where, target_format(&c->remote_dns, to));
+	else if (c->protocol == LOCAL_FAKE_DNS)
+		log_at(&own, LOG_LEVEL_INFO, "listening on %s protocol=fake-dns", where);
 	else
 		log_at(&own, LOG_LEVEL_INFO, "listening on %s protocol=%s udp=%s", where, local_protocol_name(c->protocol),
 		       i->associations ? "yes" : "no");
@@ -236,6 +274,7 @@ static void log_refused(const struct config_local *c, int err)
 		  err == EADDRINUSE	 ? "this port is taken"
 		  : err == EACCES	 ? "ports below 1024 need root, and only at the start"
 		  : err == EADDRNOTAVAIL ? "this machine has no such address"
+		  : err == ENOTSUP	 ? "the first fake-dns inbound wants a new start"
 		  : err == EPERM	 ? "TPROXY and marks need CAP_NET_RAW (run as root)"
 					 : "the system said no",
 		  err_name(err));

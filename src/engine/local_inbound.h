@@ -27,6 +27,8 @@ struct local_inbound {
 	struct redirect_tcp *redirect_tcp;
 	struct tproxy_udp *tproxy_udp;
 	struct local_dns *dns;
+	struct dns_listener *fake_dns;
+	struct datagram_port *udp_port; /* that of the associations */
 	struct assoc_table *associations;
 	bool named; /* a reload's mark: the config has it */
 	uint64_t retired_ms;

@@ -41,6 +41,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "engine/common.h"
+#include "engine/fake_names.h"
 #include "engine/engine.h"
 #include "engine/manager.h"
 #include "engine/reload.h"
@@ -76,13 +77,15 @@ static void stop_signals(void)
 static int keep_own_descriptors(const struct worker_life *life)
 {
 	const struct keeper *k = life->keeper;
-	int *keep = calloc((size_t)(k->n + 2 + SESSION_OWNERS_FDS(self->n)), sizeof(*keep)), n, err;
+	int *keep = calloc((size_t)(k->n + 3 + SESSION_OWNERS_FDS(self->n)), sizeof(*keep)), n, err;
 
 	if (!keep)
 		return -ENOMEM;
 	n = session_owners_fds(self->shared->owners, life->index, keep);
 	keep[n++] = life->words;
 	keep[n++] = life->link;
+	if (fakeip_descriptor(fake_names_map()) >= 0)
+		keep[n++] = fakeip_descriptor(fake_names_map());
 	for (int i = 0; i < k->n; i++)
 		keep[n++] = k->items[i].fd;
 	err = sys_fds_close_but(keep, n);

@@ -62,6 +62,9 @@ struct fakeip *fakeip_open(const struct fakeip_options *, const char *path, uint
 /* NULL is nothing. A process that shares a map lets go of it alone. */
 void fakeip_free(struct fakeip *);
 
+/* That of its file, which a process that shares the map keeps open; -1: none, and of no map. */
+int fakeip_descriptor(const struct fakeip *);
+
 /* The index of `name` (lower case, no last dot, 1..255 bytes), made if need
  * be, its age begun anew. 0 or -ENOSPC. */
 int fakeip_assign(struct fakeip *, const char *name, size_t len, uint64_t now_ms, uint32_t *index);

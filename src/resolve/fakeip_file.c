@@ -234,6 +234,11 @@ struct fakeip *fakeip_open(const struct fakeip_options *o, const char *path, uin
 	return NULL;
 }
 
+int fakeip_descriptor(const struct fakeip *f)
+{
+	return f ? f->fd : -1;
+}
+
 void fakeip_free(struct fakeip *f)
 {
 	if (!f)

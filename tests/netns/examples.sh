@@ -129,6 +129,9 @@ cat >"$LAB_LOGS/rust.json" <<J
         { "protocol": "http", "local_address": "127.0.0.1", "local_port": 3128 },
         { "protocol": "dns", "local_address": "127.0.0.1", "local_port": 5300, "mode": "tcp_and_udp",
           "local_dns_address": "$WORLD4", "local_dns_port": 53, "remote_dns_address": "$WORLD4", "remote_dns_port": 53, "client_cache_size": 5 },
+        { "protocol": "fake-dns", "local_address": "127.0.0.1", "local_port": 10053, "mode": "tcp_and_udp",
+          "fake_dns_ipv4_network": "10.255.0.0/16", "fake_dns_ipv6_network": "fdff:1000::/64",
+          "fake_dns_record_expire_duration": 3600, "fake_dns_database_path": "$LAB_LOGS/fakedns.db" },
         { "disabled": true, "protocol": "http", "local_address": "127.0.0.1", "local_port": 3129 }
     ],
     "mode": "tcp_and_udp",
@@ -156,6 +159,9 @@ fetches "rust: HTTP" "http://$WORLD4/3mb" --proxy http://127.0.0.1:3128
 fetches "rust: the tunnel" "http://127.0.0.1:5353/3mb"
 equal "rust: UDP" echo:ok "$(exec_in client "$PYTHON" "$TESTS_DIR/probes/socks.py" 1080 7001 "$WORLD4" many | sed s/many/echo/)"
 equal "rust: the dns inbound" "$WORLD4" "$(exec_in client dig +short +time=5 @127.0.0.1 -p 5300 web.lab A)"
+fake=$(exec_in client dig +short +time=5 @127.0.0.1 -p 10053 web.lab A)
+matches "rust: the fake-dns inbound" '^10\.255\.' <(echo "$fake")
+fetches "rust: its address by SOCKS5 leads to the name" "http://$fake/3mb" --socks5 127.0.0.1:1080
 for key in security log; do
 	matches "rust: check names what has no effect: $key" "warning: \"$key\"" "$LAB_LOGS/rust.json.check"
 done

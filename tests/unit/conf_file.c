@@ -107,7 +107,7 @@ static void keys_of_later_versions_are_named(void **state)
 	       "t:2:31: warning: \"security\" is known but not supported yet: it has no effect (Replay policy: gatun always detects replays.)\n");
 	expect("{ " SERVER ",\n \"locals\": [{ \"local_port\": 1080 }, { \"protocol\": \"fake-dns\" },\n{ \"protocol\": \"tnu\" }, { \"disabled\": true, \"protocol\": \"x\" }, 7] }",
 	       FOR_CHECK,
-	       "t:2:51: warning: inbounds of protocol \"fake-dns\" are not supported yet; this one has no effect\n"
+	       "t:2:37: error: an inbound of protocol \"fake-dns\" wants a \"local_port\"\n"
 	       "t:3:15: error: unknown protocol \"tnu\", did you mean \"tun\"?\n"
 	       "t:3:63: error: an inbound is an object, not a number\n");
 }
