@@ -161,7 +161,8 @@ equal "rust: UDP" echo:ok "$(exec_in client "$PYTHON" "$TESTS_DIR/probes/socks.p
 equal "rust: the dns inbound" "$WORLD4" "$(exec_in client dig +short +time=5 @127.0.0.1 -p 5300 web.lab A)"
 fake=$(exec_in client dig +short +time=5 @127.0.0.1 -p 10053 web.lab A)
 matches "rust: the fake-dns inbound" '^10\.255\.' <(echo "$fake")
-fetches "rust: its address by SOCKS5 leads to the name" "http://$fake/3mb" --socks5 127.0.0.1:1080
+exec_in client curl -s --max-time 10 --noproxy "" --socks5 127.0.0.1:1080 "http://$fake/" >/dev/null 2>&1
+matches "rust: its address by SOCKS5 leads to the name" 'target=web\.lab:80' "$LAB_LOGS/rust.json.server.log"
 for key in security log; do
 	matches "rust: check names what has no effect: $key" "warning: \"$key\"" "$LAB_LOGS/rust.json.check"
 done
