@@ -31,9 +31,10 @@ struct row {
 /* What struct flow_counters has stands in flow/counters.c and comes behind these. */
 static const struct row rows[] = {
 	{ "version", "", CTL_WORD, "gatun's version." },
-	{ "mode", "", CTL_WORD, "run, server or local." },
+	{ "mode", "", CTL_WORD, "run, up, server or local." },
 	{ "pid", "", CTL_WORD, "The process." },
 	{ "uptime_s", "gatun_uptime_seconds", CTL_GAUGE, "Seconds since it started." },
+	{ "uptime", "", CTL_GAUGE, "The same as uptime_s." },
 
 	{ "workers[].pid", "", CTL_WORD, "A process that carries flows." },
 	{ "workers[].uptime_s", "gatun_worker_uptime_seconds", CTL_GAUGE, "Seconds since it started." },
@@ -100,7 +101,17 @@ static const struct row rows[] = {
 	{ "dns.lookup_failures", "gatun_dns_lookup_failures_total", CTL_TOTAL, "Names for which no server answered." },
 	{ "dns.lookups_refused", "gatun_dns_lookups_refused_total", CTL_TOTAL, "Names not asked for: too many at once." },
 
-	{ "tun.offload", "", CTL_WORD, "run: what the device does for us: tso, uso or none." },
+	{ "gate.mode", "", CTL_WORD, "up: how traffic is taken: tun, tproxy or redirect." },
+	{ "gate.mark", "", CTL_WORD, "The first of its packet marks." },
+	{ "gate.table", "", CTL_WORD, "Its routing table." },
+	{ "gate.priority", "", CTL_WORD, "Of its policy rules, the first." },
+	{ "gate.device", "", CTL_WORD, "tun: the device's name." },
+	{ "gate.lans[]", "", CTL_WORD, "Interfaces whose clients are served." },
+	{ "gate.ipv6", "", CTL_WORD, "Whether IPv6 is carried; else it is unreachable." },
+	{ "gate.kill_switch", "", CTL_WORD, "Whether there is a guard." },
+	{ "gate.guard_drops", "gatun_gate_guard_drops_total", CTL_TOTAL, "Packets that the guard has kept in." },
+
+	{ "tun.offload", "", CTL_WORD, "run, up: what the device does for us: tso, uso or none." },
 	{ "tun.mtu", "gatun_tun_mtu", CTL_GAUGE, "The device's MTU." },
 	{ "tun.rx_packets", "gatun_tun_rx_packets_total", CTL_TOTAL, "Packets from the apps, a super-packet is one." },
 	{ "tun.rx_bytes", "gatun_tun_rx_bytes_total", CTL_TOTAL, "Their bytes." },
@@ -109,10 +120,14 @@ static const struct row rows[] = {
 	{ "tun.rx_malformed", "gatun_tun_rx_malformed_total", CTL_TOTAL, "Packets dropped because they are none." },
 	{ "tun.rx_bad_checksum", "gatun_tun_rx_bad_checksum_total", CTL_TOTAL, "Packets dropped because of their checksum." },
 	{ "tun.tx_dropped", "gatun_tun_tx_dropped_total", CTL_TOTAL, "Packets that the device did not take." },
+	{ "tun.rx", "", CTL_TOTAL, "The same as tun.rx_bytes." },
+	{ "tun.tx", "", CTL_TOTAL, "The same as tun.tx_bytes." },
+	{ "tun.drops", "", CTL_TOTAL, "The sum of the three kinds of dropped packets." },
 
 	{ "clock_skew_s", "gatun_clock_skew_seconds", CTL_GAUGE, "run, local: the clock_skew_s of the server that differs most." },
 
 	{ "memory.rss_bytes", "gatun_memory_rss_bytes", CTL_GAUGE, "Resident memory." },
+	{ "memory.rss", "", CTL_GAUGE, "The same as memory.rss_bytes." },
 	{ "memory.pools.used_bytes", "gatun_memory_pool_used_bytes", CTL_GAUGE, "Buffers that hold data now." },
 	{ "memory.pools.kept_bytes", "gatun_memory_pool_kept_bytes", CTL_GAUGE, "Buffers kept for reuse." },
 };

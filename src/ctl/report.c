@@ -213,6 +213,29 @@ static void print_dns(FILE *f, const json_t *d)
 	}
 }
 
+static void print_gate(FILE *f, const json_t *d)
+{
+	const json_t *g = json_object_get(d, "gate");
+	char mode[64], device[64], lan[64], drops[TEXT_SIZE];
+	json_t *l;
+	size_t i;
+
+	if (!g)
+		return;
+	begin_line(f, "gate");
+	fprintf(f, "%s", text_word(g, "mode", mode, sizeof(mode)));
+	if (json_object_get(g, "device"))
+		fprintf(f, " by %s", text_word(g, "device", device, sizeof(device)));
+	fprintf(f, ", mark 0x%llx, table %lld", (unsigned long long)text_number(g, "mark"), (long long)text_number(g, "table"));
+	json_array_foreach (json_object_get(g, "lans"), i, l)
+		fprintf(f, ", LAN %s", log_escape(json_string_value(l), json_string_length(l), lan, sizeof(lan)));
+	if (json_is_false(json_object_get(g, "ipv6")))
+		fprintf(f, ", no IPv6");
+	if (json_is_true(json_object_get(g, "kill_switch")))
+		fprintf(f, ", kill switch: %s packets dropped", text_count(text_number(g, "guard_drops"), drops));
+	fputc('\n', f);
+}
+
 static void print_tun(FILE *f, const json_t *d)
 {
 	const json_t *tun = json_object_get(d, "tun");
@@ -256,6 +279,7 @@ void ctl_report_print(FILE *f, json_t *d)
 	print_socks(f, d);
 	print_trouble(f, d, "limits", "limits");
 	print_dns(f, d);
+	print_gate(f, d);
 	print_tun(f, d);
 	print_rest(f, d);
 }

@@ -212,7 +212,7 @@ static void show_tun(struct page *p)
 		return;
 	begin(p, "tun");
 	put(p, "mtu %lld, offload %s, %s packets dropped", (long long)text_number(t, "mtu"), text_word(t, "offload", offload, sizeof(offload)),
-	    text_count(text_number(t, "tx_dropped") + text_number(t, "rx_malformed") + text_number(t, "rx_bad_checksum"), n));
+	    text_count(text_number(t, "drops"), n));
 	end(p, PLAIN);
 }
 

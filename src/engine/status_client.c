@@ -20,6 +20,9 @@ static json_t *describe_tun(void *owner)
 	json_object_set_new(tun, "rx_malformed", status_number(c->rx_malformed));
 	json_object_set_new(tun, "rx_bad_checksum", status_number(c->rx_bad_checksum));
 	json_object_set_new(tun, "tx_dropped", status_number(c->tx_dropped));
+	json_object_set_new(tun, "rx", status_number(c->rx_bytes));
+	json_object_set_new(tun, "tx", status_number(c->tx_bytes));
+	json_object_set_new(tun, "drops", status_number(c->rx_malformed + c->rx_bad_checksum + c->tx_dropped));
 	return tun;
 }
 

@@ -54,8 +54,10 @@ static json_t *describe_memory(void *owner)
 	json_t *memory = json_object(), *pools = json_object(), *resident = resident_bytes();
 
 	(void)owner;
-	if (resident)
+	if (resident) {
+		json_object_set(memory, "rss", resident);
 		json_object_set_new(memory, "rss_bytes", resident);
+	}
 	json_object_set_new(pools, "used_bytes", status_number(buf_pool_used()));
 	json_object_set_new(pools, "kept_bytes", status_number(buf_pool_kept()));
 	json_object_set_new(memory, "pools", pools);
@@ -146,6 +148,7 @@ void engine_status_add_common(void)
 	engine_status_add("version", describe_version, NULL);
 	engine_status_add("pid", describe_pid, NULL);
 	engine_status_add("uptime_s", describe_uptime, NULL);
+	engine_status_add("uptime", describe_uptime, NULL);
 	engine_status_add("workers", describe_workers, NULL);
 	engine_status_add("flows", describe_flows, NULL);
 	/* A part for each group; that it is added once for each row is no matter. */

@@ -21,7 +21,7 @@ static void add_number(json_t *sum, const char *key, json_t *mine, const json_t 
 
 	if (is_one_of(key, first))
 		return;
-	if (strcmp(key, "uptime_s") == 0)
+	if (strcmp(key, "uptime_s") == 0 || strcmp(key, "uptime") == 0)
 		b = b > a ? b - a : 0;
 	if (json_is_integer(mine) && json_is_integer(more))
 		json_object_set_new(sum, key, json_integer((json_int_t)(a + b)));

@@ -26,7 +26,7 @@ static const char now_text[] =
 	"\"servers\":[{\"tag\":\"a\",\"address\":\"x:1\",\"state\":\"up\",\"rtt_ms\":23,\"up\":0,\"down\":3000100},"
 	"{\"tag\":\"\\u6771\\u4eac\\u001b[2J\\u202e\",\"address\":\"y:2\",\"state\":\"down\",\"failures\":4}],"
 	"\"gate\":{\"mode\":\"tun\",\"mark\":26465,\"table\":26465,\"kill_switch\":true,\"guard_drops\":1234567},"
-	"\"tun\":{\"mtu\":1400,\"offload\":\"tso, uso\",\"tx_dropped\":1},\"dns\":{\"queries\":12,\"fake_map\":3},\"memory\":{\"rss_bytes\":9000000}}";
+	"\"tun\":{\"mtu\":1400,\"offload\":\"tso, uso\",\"drops\":1},\"dns\":{\"queries\":12,\"fake_map\":3},\"memory\":{\"rss_bytes\":9000000}}";
 
 static json_t *load(const char *text)
 {

@@ -16,11 +16,11 @@ import re
 import socket
 import sys
 
-NAMES = ("version mode pid uptime_s workers flows.tcp flows.udp flows.opened flows.ended.done tcp.flows_active tcp.flows_opened "
+NAMES = ("version mode pid uptime uptime_s workers flows.tcp flows.udp flows.opened flows.ended.done tcp.flows_active tcp.flows_opened "
          "udp.sessions_active udp.sessions_opened udp.packets_up udp.packets_down udp.bytes_up udp.bytes_down udp.malformed "
          "udp.fragments udp.fragment_timeouts udp.session_timeouts udp.evicted udp.dropped_queue udp.dropped_rate "
          "udp.dropped_amplification udp.dropped_acl udp.dropped_replay udp.dropped_crypto socks.control_active dns.queries "
-         "dns.cache_hits dns.fake_map memory.rss_bytes memory.pools")
+         "dns.cache_hits dns.fake_map memory.rss memory.rss_bytes memory.pools")
 
 
 def get(expression):
