@@ -12,6 +12,8 @@
 /* lwIP is global state: one stack per process. 0 or -errno. */
 int stack_init(struct tun *, const struct inbound_events *, void *owner);
 void stack_free(void);
+/* The device's MTU has changed: new connections agree on what fits it. */
+void stack_follow_mtu(void);
 /* The tun handler for TCP, and for the end of a batch. */
 void stack_input(const struct packet *);
 void stack_batch_end(void);

@@ -357,6 +357,12 @@ void tcp_timer_needed(void)
 
 /* ---- life ---- */
 
+void stack_follow_mtu(void)
+{
+	if (stack.tun)
+		netif.mtu = (u16_t)tun_mtu(stack.tun);
+}
+
 int stack_port_init(void)
 {
 	struct tcp_pcb *pcb, *listening;

@@ -151,6 +151,7 @@ static void take_whole(struct tun *t, struct slice ip, uint16_t gso_size, bool l
 	}
 	p.gso_size = gso_size;
 	p.l4_csum_ok = l4_csum_ok;
+	p.dont_fragment = false; /* what came in parts may leave in parts */
 	if (!t->owners || !tun_owners_hand_over(t->owners, &p))
 		parsed(t, &p);
 }
@@ -397,6 +398,11 @@ void tun_free(struct tun *t)
 int tun_mtu(const struct tun *t)
 {
 	return t->mtu;
+}
+
+void tun_set_mtu(struct tun *t, int mtu)
+{
+	t->mtu = mtu;
 }
 
 struct tun_features tun_features(const struct tun *t)

@@ -24,7 +24,7 @@ struct packet {
 	uint8_t version;	 /* 4 or 6 */
 	uint8_t proto;		 /* IPPROTO_TCP, UDP, ICMP, ICMPV6 */
 	uint8_t hop_limit;
-	bool dont_fragment;	 /* IPv4 DF; true for IPv6 */
+	bool dont_fragment;	 /* IPv4 DF; true for IPv6, unless it came in parts */
 	struct addr src, dst;	 /* ports filled for TCP and UDP */
 	struct slice ip;	 /* from the IP header to the end of the packet */
 	uint32_t l4;		 /* offset of the transport header within ip */
@@ -53,6 +53,8 @@ struct tun_handlers {
 struct tun *tun_new(int fd, struct tun_features features, int mtu, const struct tun_handlers *);
 void tun_free(struct tun *);
 int tun_mtu(const struct tun *);
+/* The device's MTU is another one now. */
+void tun_set_mtu(struct tun *, int mtu);
 struct tun_features tun_features(const struct tun *);
 
 /* Writes one packet of at most 96 pieces and 65,535 bytes: iov[0] starts with the IP header (and holds IP and L4

@@ -48,6 +48,7 @@ struct tun_udp {
 	struct datagram_port port;
 	struct tun *tun;
 	uint32_t max_payload;
+	uint16_t path4, path6; /* 0: no limit */
 	struct buf *scratch; /* of a struct batch, while n > 0 */
 	int n;
 };
@@ -86,10 +87,21 @@ static uint32_t headers_of(const struct packet *p)
 	return (p->version == 4 ? PACKET_IP4_HEADER : PACKET_IP6_HEADER) + PACKET_UDP_HEADER;
 }
 
+/* The MTU that its sender is to be told of, or 0: it fits. */
+static uint16_t limit_for(const struct tun_udp *u, const struct packet *p, uint32_t size)
+{
+	uint16_t path = p->version == 4 ? u->path4 : u->path6;
+
+	if (size > u->max_payload)
+		return (uint16_t)(u->max_payload + headers_of(p));
+	return path && p->dont_fragment && size + headers_of(p) > path ? path : 0;
+}
+
 /* False: dropped, counted and, where there is an app to tell, told. */
 static bool admit(struct tun_udp *u, const struct packet *p, const struct slice *payload)
 {
 	uint32_t size = p->gso_size && p->gso_size < payload->len ? p->gso_size : payload->len;
+	uint16_t limit = limit_for(u, p, size);
 
 	if (p->dst.port == 0 || (!p->l4_csum_ok && !packet_checksum_ok(p))) {
 		datagram_counters.malformed++;
@@ -99,9 +111,9 @@ static bool admit(struct tun_udp *u, const struct packet *p, const struct slice 
 		datagram_counters.dropped_acl++;
 		return false;
 	}
-	if (size > u->max_payload) {
+	if (limit) {
 		datagram_counters.too_big++;
-		icmp_send_unreachable(u->tun, p, ICMP_TOO_BIG, (uint16_t)(u->max_payload + headers_of(p)));
+		icmp_send_unreachable(u->tun, p, ICMP_TOO_BIG, limit);
 		return false;
 	}
 	return true;
@@ -307,6 +319,12 @@ void tun_udp_free(struct tun_udp *u)
 {
 	release_batch(u);
 	free(u);
+}
+
+void tun_udp_set_path(struct tun_udp *u, uint16_t path4, uint16_t path6)
+{
+	u->path4 = path4;
+	u->path6 = path6;
 }
 
 struct datagram_port *tun_udp_port(struct tun_udp *u)

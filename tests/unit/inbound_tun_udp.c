@@ -326,6 +326,68 @@ static void test_too_large_gets_the_exact_number(void **state)
 	end();
 }
 
+/* As make_udp(), and not to be fragmented; that an IPv6 packet never is. */
+static uint32_t make_whole_udp(const struct addr *from, const struct addr *to, uint32_t len)
+{
+	uint32_t n = make_udp(from, to, len, 0);
+	uint16_t sum;
+
+	if (from->family == AF_INET6)
+		return n;
+	packet_put16(packet + 6, 0x4000);
+	memset(packet + 10, 0, 2);
+	sum = (uint16_t)~packet_fold(packet_sum(packet, 20, 0));
+	memcpy(packet + 10, &sum, 2);
+	return n;
+}
+
+/* Says `number` about a datagram of that many bytes (IP header included) that must not be fragmented, and
+ * takes one that is a byte shorter. */
+static void limits_at(const struct addr *from, const struct addr *to, uint32_t number)
+{
+	uint32_t head = from->family == AF_INET ? 28 : 48;
+	int before = n_up;
+	struct packet p;
+
+	give(packet, make_whole_udp(from, to, number - head));
+	turn_until(n_up == before + 1);
+	assert_false(next_out(&p));
+	give(packet, make_whole_udp(from, to, number - head + 1));
+	turns(5);
+	assert_int_equal(n_up, before + 1);
+	assert_true(next_out(&p));
+	if (from->family == AF_INET)
+		assert_int_equal(packet_get16(packet_l4(&p) + 6), number);
+	else
+		assert_int_equal(packet_get32(packet_l4(&p) + 4), number);
+}
+
+static void test_what_may_not_be_cut_learns_the_path(void **state)
+{
+	static uint8_t frags[64][2000];
+	uint32_t lens[64], n;
+	struct packet p;
+
+	(void)state;
+	begin(false);
+	tun_udp_set_path(udp, 1300, 1308);
+	limits_at(&app, &web, 1300);
+	limits_at(&app6, &web6, 1308);
+	/* Without DF, or in parts, it may travel in parts. */
+	give(packet, make_udp(&app, &web, 1350, 0));
+	turn_until(n_up == 3);
+	n = make_udp(&app6, &web6, 1350, 0);
+	n = (uint32_t)cut_fragments(n, 800, frags, lens);
+	for (uint32_t i = 0; i < n; i++)
+		give(frags[i], lens[i]);
+	turn_until(n_up == 4);
+	assert_false(next_out(&p));
+	tun_udp_set_path(udp, 0, 0);
+	give(packet, make_whole_udp(&app, &web, 1372));
+	turn_until(n_up == 5);
+	end();
+}
+
 static void test_a_refused_datagram_gets_port_unreachable(void **state)
 {
 	struct packet p;
@@ -718,6 +780,7 @@ int main(void)
 		cmocka_unit_test(test_super_packets_keep_their_segments),
 		cmocka_unit_test(test_what_no_one_answers_is_dropped),
 		cmocka_unit_test(test_too_large_gets_the_exact_number),
+		cmocka_unit_test(test_what_may_not_be_cut_learns_the_path),
 		cmocka_unit_test(test_a_refused_datagram_gets_port_unreachable),
 		cmocka_unit_test(test_replies_have_their_true_source),
 		cmocka_unit_test(test_a_run_down_is_one_super_packet_or_many),
