@@ -4,6 +4,7 @@
 #define GATUN_IO_TCP_INTERNAL_H
 
 #include "io/connected.h"
+#include "io/own_sockets.h"
 #include "io/tcp_socket.h"
 #include "loop/loop.h"
 
@@ -13,7 +14,8 @@ struct tcp_socket {
 	struct stream stream;
 	struct loop_io io;
 	struct loop_work work;
-	struct connected connected; /* only of one that connected */
+	struct connected connected; /* only of one that connected, */
+	struct own_socket own;	    /* and so is this */
 	struct slice_queue out, in; /* in: received, not yet taken by the owner */
 	const struct tcp_connect_events *connect_events;
 	struct loop_timer *closing_timer; /* only in CLOSING with bytes left */

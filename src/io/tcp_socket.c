@@ -67,6 +67,7 @@ static void close_fd(struct tcp_socket *t)
 	if (t->io.fd < 0)
 		return;
 	connected_remove(&t->connected);
+	own_socket_remove(&t->own);
 	loop_io_close(&t->io);
 	t->io.fd = -1;
 }
@@ -551,6 +552,7 @@ struct stream *tcp_socket_connect(const struct addr *to, const struct tcp_socket
 		return NULL;
 	}
 	connected_add(&t->connected, fd, o->keepalive, give_up);
+	own_socket_add(&t->own, SOCK_STREAM, fd, to);
 	t->connect_events = events;
 	t->stream.owner = owner;
 	t->connect_err = rc;

@@ -3,6 +3,7 @@
 #ifndef GATUN_IO_UDP_INTERNAL_H
 #define GATUN_IO_UDP_INTERNAL_H
 
+#include "io/own_sockets.h"
 #include "io/udp_socket.h"
 #include "loop/loop.h"
 
@@ -19,6 +20,7 @@ struct udp_socket {
 	struct loop_work work; /* flush, then free */
 	const struct udp_socket_events *events;
 	void *owner;
+	struct own_socket own;
 	struct buf *queue; /* of struct udp_entry, while something waits */
 	int queued;
 	int last_error;

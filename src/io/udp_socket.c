@@ -341,6 +341,8 @@ struct udp_socket *udp_socket_open(const struct udp_socket_options *o, const str
 		free(s);
 		return NULL;
 	}
+	if (!o->listens)
+		own_socket_add(&s->own, SOCK_DGRAM, fd, NULL);
 	return s;
 }
 
@@ -360,6 +362,7 @@ void udp_socket_close(struct udp_socket *s)
 {
 	udp_socket_flush(s);
 	s->closed = true;
+	own_socket_remove(&s->own);
 	loop_io_stop(&s->io);
 	if (s->listens)
 		forget_kept(s);
