@@ -20,12 +20,16 @@
 #include "base/err.h"
 #include "gate/parts.h"
 
-void gate_route_put(struct route_list *l, const struct netlink_route *r)
-{
-	struct netlink_route *more;
+#define METRIC6 1024 /* what the kernel makes of 0 */
 
+void gate_route_put(struct route_list *l, const struct netlink_route *wanted)
+{
+	struct netlink_route r = *wanted, *more;
+
+	if (r.family == AF_INET6 && !r.metric)
+		r.metric = METRIC6;
 	for (int i = 0; i < l->n; i++)
-		if (netlink_same_route(&l->at[i], r))
+		if (netlink_same_route(&l->at[i], &r))
 			return;
 	if (l->n == l->room) {
 		more = reallocarray(l->at, (size_t)l->room * 2 + 32, sizeof(*more));
@@ -36,7 +40,7 @@ void gate_route_put(struct route_list *l, const struct netlink_route *r)
 		l->at = more;
 		l->room = l->room * 2 + 32;
 	}
-	l->at[l->n++] = *r;
+	l->at[l->n++] = r;
 }
 
 static struct netlink_route route_to(const struct gate_prefix *to, uint8_t type, uint32_t table)
@@ -82,7 +86,6 @@ static void take(struct route_list *l, const struct gate_prefix *what, uint32_t 
 	r.scope = way->scope;
 	r.oif = way->oif;
 	r.source = way->source;
-	r.metric = what->at.family == AF_INET6 ? 1024 : 0; /* what the kernel makes of 0 */
 	gate_route_put(l, &r);
 }
 

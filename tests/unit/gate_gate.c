@@ -135,13 +135,15 @@ static void a_tun_fails_closed(void **state)
 static void child_near(void)
 {
 	struct gate_plan p = plan_of(GATE_TUN);
-	const struct gate_prefix excludes[] = { prefix_of("203.0.113.0", 24), prefix_of("100.100.0.0", 16) };
+	const struct gate_prefix excludes[] = {
+		prefix_of("203.0.113.0", 24), prefix_of("100.100.0.0", 16), prefix_of("2001:db8:77::", 48),
+	};
 	int fd, err, up0;
 
 	enter_machine();
 	up0 = (int)if_nametoindex("up0");
 	p.excludes = excludes;
-	p.n_excludes = 2;
+	p.n_excludes = 3;
 	/* What option 121 plants, what a lease's netmask says, and a way inside of what is excluded. */
 	EXPECT(1, sh("ip route add 0.0.0.0/1 via 192.0.2.6 && ip route add 198.51.100.0/24 via 192.0.2.6 && "
 		     "ip -6 route add 2001:db8:9::/48 via 2001:db8:5::6 && "
@@ -157,6 +159,7 @@ static void child_near(void)
 	EXPECT(8, way("203.0.113.200", 0, &err).gateway.ip.bytes[3] == 7);
 	EXPECT(9, way("203.0.113.1", 0, &err).gateway.ip.bytes[3] == 1);
 	EXPECT(10, way("100.100.1.1", 0, &err).oif == 0 && err == -EHOSTUNREACH);
+	EXPECT(20, way("2001:db8:77::1", 0, &err).oif == up0);
 	/* A link that comes is near, and gone when it goes; so is the way of an exclude. */
 	EXPECT(11, sh("ip link add lan0 type veth peer name lan1 && ip link set lan1 up && ip addr add 10.5.0.1/16 dev lan0 && "
 		      "ip link set lan0 up && ip route replace default via 192.0.2.8") == 0);
@@ -218,6 +221,11 @@ static void child_owners(void)
 	EXPECT(4, down(false) == -EBUSY && owner == pid);
 	snapshot("still");
 	EXPECT(5, same_snapshots("while", "still"));
+	/* The same number, but another process: not he. */
+	EXPECT(12, sh("sed -i.kept 's/\"start\": [0-9]*/\"start\": 1/' /run/gatun/up-*.json") == 0);
+	EXPECT(13, gate_check(&q, words, sizeof(words)) == 0);
+	EXPECT(14, sh("mv /run/gatun/*.kept $(ls /run/gatun/up-*.json)") == 0);
+	EXPECT(15, gate_check(&q, words, sizeof(words)) == -EEXIST);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	snapshot("dead");
