@@ -33,7 +33,7 @@ static int run_command(struct config *config, char **argv, struct inherit *inher
 	char why[512];
 	int code;
 
-	config->mtu = options.mtu = engine_tun_mtu(config);
+	config->mtu = options.mtu = engine_tun_mtu(config, true);
 	sandbox_default_addresses(&options);
 	code = sandbox_start(&options, &sandbox, why, sizeof(why));
 	if (code) {

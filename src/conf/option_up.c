@@ -54,6 +54,8 @@ const struct option_row option_rows_up[] = {
 	{ NULL, "print-rules", 0, NULL, OPTION_WISH, FOR_UP, 1, 2, "nft|iptables", IN_UP(print_rules), NULL,
 	  "Change nothing: print the commands that would make the rules, with nft or (--print-rules=iptables) iptables, for those "
 	  "who keep their own. Needs no root." },
+	{ NULL, "keep-guard", 0, NULL, OPTION_FLAG, FOR_DOWN, 0, 0, NULL, NOWHERE, NULL,
+	  "Leave what keeps traffic in: the kill switch, and rules that lead nowhere. For a service's end." },
 	INERT("tun_interface_destination", IN_LOCAL, "A TUN of gatun's has no peer."),
 
 	/* the map of fake addresses */

@@ -1,90 +1,35 @@
 /*
- * The near end: a TUN, names answered here, everything else through one
- * Shadowsocks outbound. Who made the TUN and when all this ends is not known
- * here (run.c, embed.c).
+ * A client: flows from a near end (near.h), names answered here, everything
+ * else by its route: through Shadowsocks, past it or nowhere. Who made the near
+ * end and when all this ends is not known here (run.c, up.c, embed.c).
  *
- *	tun ── tcp ── stack ── on_stream ── relay ──┐
- *	    ── udp ── tun_udp ── dns ── assoc table ┴── shadowsocks
- *	    ── icmp, fragments
+ *	near ── streams ─────────► on_stream ── relay ──┐
+ *	     ── datagrams ── dns ── association table ──┴── route ── shadowsocks, direct
  */
+#include "engine/client.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
-#include "base/err.h"
-#include "base/log.h"
 #include "dns/dns.h"
-#include "engine/client.h"
 #include "engine/client_names.h"
 #include "engine/client_route.h"
 #include "engine/common.h"
+#include "engine/local.h"
 #include "engine/outbounds.h"
-#include "engine/status_client.h"
 #include "flow/assoc.h"
 #include "flow/relay.h"
-#include "inbound/icmp.h"
-#include "inbound/pcap_ring.h"
-#include "inbound/reassembly.h"
-#include "inbound/stack.h"
-#include "inbound/tun.h"
-#include "inbound/tun_udp.h"
 #include "io/tcp_socket.h"
-
-#define UDP_PAYLOAD_MAX 65507u
-#define IPV6_ADDR_EXTRA 12 /* an IPv6 address in the header instead of an IPv4 one */
 
 struct client {
 	const struct config *config;
 	struct outbound *shadowsocks;
 	struct client_route *route;
-	struct tun *tun;
-	struct tun_udp *udp;
-	struct reassembly *reassembly;
-	struct assoc_table *associations;
-	struct pcap_ring *pcap;
-	uint64_t heard; /* packets of the device, when last asked for last words */
-	bool closing; /* the device is still read, its packets are dropped */
+	struct near *near;
+	struct assoc_table *associations; /* NULL: the near end has no datagrams */
+	struct local *inbounds;		  /* those of the config, or NULL */
+	uint64_t heard; /* when last asked for last words */
 };
-
-/* ---- the TUN's handlers ---- */
-
-static void on_tcp(void *owner, const struct packet *p)
-{
-	if (!((struct client *)owner)->closing)
-		stack_input(p);
-}
-
-static void on_udp(void *owner, const struct packet *p)
-{
-	struct client *c = owner;
-
-	if (!c->closing)
-		tun_udp_input(c->udp, p);
-}
-
-static void on_icmp(void *owner, const struct packet *p)
-{
-	struct client *c = owner;
-
-	icmp_input(c->tun, p, c->config->icmp_reply);
-}
-
-static void on_fragment(void *owner, const struct packet *p)
-{
-	struct client *c = owner;
-
-	if (!c->closing)
-		reassembly_input(c->reassembly, p);
-}
-
-static void on_batch_end(void *owner)
-{
-	struct client *c = owner;
-
-	if (c->closing)
-		return;
-	stack_batch_end();
-	tun_udp_batch_end(c->udp);
-}
 
 /* ---- TCP ---- */
 
@@ -112,65 +57,56 @@ static const struct inbound_events inbound_events = { .stream = on_stream };
 
 /* ---- set-up ---- */
 
-static int open_tun(struct client *c, int fd, struct tun_features features)
+static int open_near(struct client *c, const struct near_options *o)
 {
-	struct tun_handlers handlers = {
-		.tcp = on_tcp,
-		.udp = on_udp,
-		.icmp = on_icmp,
-		.fragment = on_fragment,
-		.batch_end = on_batch_end,
-		.owner = c,
-	};
+	int err;
 
-	c->tun = tun_new(fd, features, c->config->mtu, &handlers);
-	if (!c->tun)
-		return -errno;
-	engine_status_add_tun(c->tun);
-	if (!c->config->pcap_file)
-		return 0;
-	c->pcap = pcap_ring_open(c->config->pcap_file, c->config->pcap_limit);
-	if (!c->pcap) {
-		log_error("cannot write the capture %s err=%s", c->config->pcap_file, err_name(errno));
-		return -errno;
-	}
-	tun_set_pcap(c->tun, c->pcap);
-	return 0;
+	c->near = o->kind == NEAR_TUN ? near_open_tun(c->config, o, &inbound_events, c, &err) :
+					near_open_ports(c->config, o, &inbound_events, c, &err);
+	return c->near ? 0 : err;
 }
 
-static int open_flows(struct client *c)
+static int open_datagrams(struct client *c)
 {
 	struct assoc_limits limits = engine_assoc_limits(c->config, engine_outbound_method(c->config));
-	struct datagram_port *names;
-	int err = stack_init(c->tun, &inbound_events, c);
+	struct datagram_port *port = c->near->ops->port(c->near), *names;
 
-	if (err)
-		return err;
-	c->reassembly = reassembly_new(c->tun);
-	c->udp = tun_udp_new(c->tun, UDP_PAYLOAD_MAX - engine_outbound_udp_overhead(c->config) - IPV6_ADDR_EXTRA);
-	if (!c->udp || !c->reassembly)
-		return -ENOMEM;
-	names = dns_udp_port(tun_udp_port(c->udp));
+	if (!port)
+		return 0;
+	names = dns_udp_port(port);
 	if (!names)
 		return -ENOMEM;
 	c->associations = assoc_table_new(names, client_route_outbound(c->route), &limits);
 	return c->associations ? 0 : -ENOMEM;
 }
 
-static int open_all(struct client *c, int tun_fd, struct tun_features features)
+static int open_inbounds(struct client *c)
+{
+	if (!c->config->n_locals)
+		return 0;
+	c->inbounds = local_open(c->config, c->shadowsocks);
+	if (!c->inbounds)
+		return -ECANCELED;
+	engine_set_upkeep(local_upkeep, c->inbounds);
+	return 0;
+}
+
+static int open_all(struct client *c, const struct near_options *o)
 {
 	int err;
 
 	c->shadowsocks = engine_outbound_new(c->config);
-	if (c->shadowsocks) /* the command is not to reach this machine's own services past its sandbox */
+	if (c->shadowsocks) /* who is behind the near end is not to reach this machine's own services past it */
 		c->route = client_route_new(c->config, c->config->acl, c->shadowsocks, false);
 	err = c->route ? client_names_open(c->config, c->config->dns, c->route, c->shadowsocks) : -ENOMEM;
 	if (!err)
-		err = open_tun(c, tun_fd, features);
-	return err ? err : open_flows(c);
+		err = open_near(c, o);
+	if (!err)
+		err = open_datagrams(c);
+	return err ? err : open_inbounds(c);
 }
 
-struct client *client_open(const struct config *config, int tun_fd, struct tun_features features, int *err)
+struct client *client_open(const struct config *config, const struct near_options *o, int *err)
 {
 	struct client *c = calloc(1, sizeof(*c));
 
@@ -178,7 +114,7 @@ struct client *client_open(const struct config *config, int tun_fd, struct tun_f
 	if (!c)
 		return NULL;
 	c->config = config;
-	*err = open_all(c, tun_fd, features);
+	*err = open_all(c, o);
 	if (*err) {
 		client_close(c);
 		return NULL;
@@ -186,60 +122,67 @@ struct client *client_open(const struct config *config, int tun_fd, struct tun_f
 	return c;
 }
 
-struct outbound *client_servers(const struct client *c)
-{
-	return c->shadowsocks;
-}
+/* ---- another config ---- */
 
-int client_prepare(struct client *c)
-{
-	return client_route_prepare(c->route);
-}
-
-void client_withdraw(struct client *c)
-{
-	client_route_withdraw(c->route);
-}
-
-void client_apply(struct client *c, const struct config *fresh)
+static void apply(struct client *c, const struct config *fresh)
 {
 	struct assoc_limits limits = engine_assoc_limits(fresh, engine_outbound_method(fresh));
 	struct relay_limits times = engine_relay_limits(fresh);
 
 	client_route_apply(c->route, fresh);
 	client_names_change(fresh, c->route);
-	assoc_table_set_limits(c->associations, &limits);
+	if (c->associations)
+		assoc_table_set_limits(c->associations, &limits);
 	relay_set_limits(&times);
+	c->near->ops->change(c->near, fresh);
 	c->config = fresh;
 }
 
+int client_update(struct client *c, const struct config *fresh)
+{
+	int err = client_route_prepare(c->route);
+
+	if (!err)
+		err = c->inbounds ? local_update(c->inbounds, fresh) : engine_outbound_update(c->shadowsocks, fresh);
+	if (err)
+		client_route_withdraw(c->route);
+	else
+		apply(c, fresh);
+	return err;
+}
+
+/* ---- the end ---- */
+
 bool client_has_last_words(struct client *c)
 {
-	uint64_t heard = tun_counters(c->tun)->rx_packets;
+	uint64_t heard = c->near->ops->heard(c->near);
 	bool news = heard != c->heard, flows = relay_end_deserted();
 
 	c->heard = heard;
 	return news || flows || tcp_socket_closing();
 }
 
-void client_close(struct client *c)
+static void close_near(struct client *c)
 {
-	c->closing = true;
+	if (c->near)
+		c->near->ops->quiet(c->near);
 	relay_free();
 	if (c->associations)
 		assoc_table_free(c->associations);
 	engine_drain();
-	if (c->udp)
-		tun_udp_free(c->udp);
-	if (c->reassembly)
-		reassembly_free(c->reassembly);
+	if (c->near)
+		c->near->ops->free_port(c->near);
 	client_names_close();
-	stack_free();
-	engine_drain();
-	if (c->tun)
-		tun_free(c->tun);
-	if (c->pcap)
-		pcap_ring_close(c->pcap);
+	if (c->near)
+		c->near->ops->free(c->near);
+}
+
+void client_close(struct client *c)
+{
+	engine_set_upkeep(NULL, NULL);
+	if (c->inbounds)
+		local_close(c->inbounds);
+	close_near(c);
 	client_route_free(c->route);
 	if (c->shadowsocks)
 		engine_outbound_free(c->shadowsocks);

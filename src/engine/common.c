@@ -35,7 +35,7 @@ static struct loop_timer trim_timer;
 static void (*upkeep)(void *owner);
 static void *upkeep_owner;
 static struct loop_signal sigint, sigterm;
-static bool low_ports, answers;
+static bool low_ports, answers, gate;
 
 static void on_trim(struct loop_timer *t)
 {
@@ -116,7 +116,7 @@ void engine_end(void)
 	engine_status_end();
 	engine_set_upkeep(NULL, NULL);
 	plugins_end();
-	low_ports = answers = false;
+	engine_forget_rights();
 	loop_timer_stop(&trim_timer);
 	network_end();
 	loop_signal_stop(&sigint);
@@ -133,6 +133,16 @@ void engine_keep_low_ports(void)
 void engine_keep_answers(void)
 {
 	answers = true;
+}
+
+void engine_keep_gate(void)
+{
+	gate = true;
+}
+
+void engine_forget_rights(void)
+{
+	low_ports = answers = gate = false;
 }
 
 int engine_await_plugins(void)
@@ -184,7 +194,9 @@ int engine_drop_privileges(const struct config *c)
 		return err;
 	for (int i = 0; i < c->n_servers; i++)
 		marks |= c->servers[i].outbound.fwmark != 0;
-	if (may_start_helpers(c))
+	if (gate)
+		sys_caps_drop_but_gate(may_start_helpers(c));
+	else if (may_start_helpers(c))
 		sys_caps_drop_with_helpers(marks, low_ports);
 	else if (answers)
 		sys_caps_drop_but_answers();

@@ -24,6 +24,10 @@ int engine_drop_privileges(const struct config *);
 void engine_keep_low_ports(void);
 /* Nor what answers in the name of others need (inbound/tproxy_udp.h). */
 void engine_keep_answers(void);
+/* Nor what the owner of a gate needs (gate/gate.h). */
+void engine_keep_gate(void);
+/* A child keeps none of it unless it says so itself. */
+void engine_forget_rights(void);
 /* Waits until the plugins are ready; turns the loop. 0, or -errno with the
  * reason logged. */
 int engine_await_plugins(void);

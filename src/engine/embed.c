@@ -68,7 +68,7 @@ static void on_stop(struct loop_watch *w, unsigned events)
 
 static int drive(const struct config *config, int fd, char *why, size_t size)
 {
-	struct tun_features plain = { 0 };
+	struct near_options near = { .kind = NEAR_TUN, .tun_fd = fd, .mtu = config->mtu };
 	struct loop_watch watch = { 0 };
 	struct client *client;
 	int err = engine_start(config);
@@ -77,7 +77,7 @@ static int drive(const struct config *config, int fd, char *why, size_t size)
 		say(why, size, "cannot start", err);
 		return err;
 	}
-	client = client_open(config, fd, plain, &err);
+	client = client_open(config, &near, &err);
 	if (!client)
 		close(fd);
 	else if (!(err = loop_watch_start(&watch, atomic_load(&stop_fd), LOOP_READ, on_stop)))

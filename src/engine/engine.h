@@ -3,6 +3,7 @@
 #ifndef GATUN_ENGINE_ENGINE_H
 #define GATUN_ENGINE_ENGINE_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "conf/config.h"
@@ -30,8 +31,11 @@ int engine_local(const struct config *);
  * exit code of the command (128+N for a signal). 125: the engine failed. */
 int engine_run(const struct config *, const struct sandbox *);
 
+/* `up`: this machine, or a LAN behind it, until SIGTERM or SIGINT. As engine_server. */
+int engine_up(const struct config *);
+
 /* The TUN's MTU for a client config: what fits the path to the server without
- * outer fragmentation (transparency.md, "UDP of any size"). */
-int engine_tun_mtu(const struct config *);
+ * outer fragmentation. may_ask: a server's name may be looked up, which blocks. */
+int engine_tun_mtu(const struct config *, bool may_ask);
 
 #endif

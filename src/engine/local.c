@@ -249,10 +249,9 @@ static int update(void *owner, const struct config *config)
 	return local_update(owner, config);
 }
 
-/* Inbounds that a config took away, once nobody is left who came by them. */
-static void upkeep(void *owner)
+void local_upkeep(void *local)
 {
-	struct local *l = owner;
+	struct local *l = local;
 
 	list_for_each_safe (it, &l->retired) {
 		struct local_inbound *i = container_of(it, struct local_inbound, node);
@@ -278,7 +277,7 @@ static int run_local(const struct config *config)
 	if (!err)
 		err = engine_await_plugins();
 	if (!err) {
-		engine_set_upkeep(upkeep, l);
+		engine_set_upkeep(local_upkeep, l);
 		reload_begin(config, update, l, !worker_is());
 		engine_loop();
 	}

@@ -15,5 +15,8 @@ void local_close(struct local *);
 /* Becomes what another config says, the way included; flows stay. 0 or -errno, logged: then
  * nothing has changed. The config is borrowed in place of the last. */
 int local_update(struct local *, const struct config *);
+/* For engine_set_upkeep(): closes inbounds that a config took away, once nobody is left who
+ * came by them. */
+void local_upkeep(void *local);
 
 #endif

@@ -3,8 +3,6 @@
  * lives.
  */
 #include <errno.h>
-#include <limits.h>
-#include <netdb.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,24 +13,19 @@
 #include "engine/client.h"
 #include "engine/common.h"
 #include "engine/engine.h"
-#include "engine/local.h"
-#include "engine/outbounds.h"
 #include "engine/reload.h"
 #include "engine/status.h"
 #include "inbound/icmp.h"
 #include "loop/loop.h"
-#include "sys/uplink.h"
 
 /* After the command's end: how long its kernel may take to hand over what was
  * written before, as it would without us; and how often that is looked at. */
 #define LAST_WORDS_MS 5000
 #define LOOK_MS 1
-#define TUN_MTU_MIN 1280 /* below it IPv6 vanishes from the device */
 
 struct run {
 	const struct sandbox *sandbox;
 	struct client *client;
-	struct local *inbounds; /* those that options asked for, or NULL */
 	struct loop_watch child_watch;
 	struct loop_timer last_words;
 	uint64_t ended_ms;
@@ -95,26 +88,11 @@ static int begin(struct run *r, const struct config *config)
 	return err ? err : let_go(r);
 }
 
-static int open_inbounds(struct run *r, const struct config *config)
-{
-	if (!config->n_locals)
-		return 0;
-	r->inbounds = local_open(config, client_servers(r->client));
-	return r->inbounds ? 0 : -ECANCELED;
-}
-
 static int update(void *owner, const struct config *fresh)
 {
 	struct run *r = owner;
-	int err = client_prepare(r->client);
 
-	if (!err)
-		err = r->inbounds ? local_update(r->inbounds, fresh) : engine_outbound_update(client_servers(r->client), fresh);
-	if (err)
-		client_withdraw(r->client);
-	else
-		client_apply(r->client, fresh);
-	return err;
+	return client_update(r->client, fresh);
 }
 
 static void finish(struct run *r)
@@ -128,15 +106,14 @@ static void finish(struct run *r)
 int engine_run(const struct config *config, const struct sandbox *sandbox)
 {
 	struct run r = { .sandbox = sandbox, .child_fd = -1, .exit_code = 125 };
+	struct near_options near = { .kind = NEAR_TUN, .tun_fd = sandbox->tun_fd, .features = sandbox->features, .mtu = config->mtu };
 	int err;
 
 	if (engine_start(config) < 0)
 		return 125;
 	engine_status_set_mode("run");
-	r.client = client_open(config, sandbox->tun_fd, sandbox->features, &err);
+	r.client = client_open(config, &near, &err);
 	if (r.client)
-		err = open_inbounds(&r, config);
-	if (r.client && !err)
 		err = begin(&r, config);
 	if (err && err != -ECHILD && err != -ECANCELED) /* of a plugin, and of inbounds, all has been said */
 		log_error("the engine cannot start err=%s", err_name(err));
@@ -145,8 +122,6 @@ int engine_run(const struct config *config, const struct sandbox *sandbox)
 		engine_loop();
 	}
 	finish(&r);
-	if (r.inbounds)
-		local_close(r.inbounds);
 	if (r.client)
 		client_close(r.client);
 	reload_end();
@@ -154,55 +129,4 @@ int engine_run(const struct config *config, const struct sandbox *sandbox)
 		engine_log_summary();
 	engine_end();
 	return err ? 125 : r.exit_code;
-}
-
-/* ---- MTU ---- */
-
-/* Blocking: it is asked once, before anything runs. */
-static int server_addr(const struct target *t, struct addr *out)
-{
-	struct addrinfo hints = { .ai_socktype = SOCK_DGRAM }, *found;
-
-	if (!target_is_name(t)) {
-		*out = t->ip;
-		return 0;
-	}
-	if (getaddrinfo(t->name, NULL, &hints, &found) != 0)
-		return -ENOENT;
-	*out = addr_from_sockaddr(found->ai_addr);
-	out->port = target_port(t);
-	freeaddrinfo(found);
-	return 0;
-}
-
-/* What fits the path to one server, or to its first hop. */
-static int server_mtu(const struct config_server *s, bool may_ask)
-{
-	const struct target *first = engine_outbound_first(s);
-	struct addr at = { 0 };
-	int mtu = 1500;
-
-	if ((may_ask || !target_is_name(first)) && server_addr(first, &at) == 0) {
-		int path = sys_uplink_mtu(&at, &s->outbound);
-		if (path > 0)
-			mtu = path;
-	}
-	mtu -= (int)engine_outbound_udp_overhead_of(s);
-	/* An IPv4 packet inside grows into an IPv6 one outside. */
-	return at.family == AF_INET6 ? mtu - 20 : mtu;
-}
-
-int engine_tun_mtu(const struct config *config)
-{
-	int least = INT_MAX;
-
-	if (config->mtu)
-		return config->mtu;
-	/* Of several servers only the first is asked for by name: each might take seconds. */
-	for (int i = 0; i < config->n_servers; i++) {
-		int mtu = server_mtu(&config->servers[i], i == 0);
-
-		least = mtu < least ? mtu : least;
-	}
-	return least < TUN_MTU_MIN ? TUN_MTU_MIN : least;
 }

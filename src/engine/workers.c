@@ -63,6 +63,7 @@
 static struct supervisor *self; /* one per process: signals and timers have no owner */
 
 static void start(struct slot *s);
+static void stop_all(void);
 
 /* ---- in the child ---- */
 
@@ -77,11 +78,15 @@ static void stop_signals(void)
 static int keep_own_descriptors(const struct worker_life *life)
 {
 	const struct keeper *k = life->keeper;
-	int *keep = calloc((size_t)(k->n + 3 + SESSION_OWNERS_FDS(self->n)), sizeof(*keep)), n, err;
+	const struct workers_hooks *hooks = self->plan->hooks;
+	int most = k->n + 3 + SESSION_OWNERS_FDS(self->n) + (hooks ? hooks->fds_max : 0), n, err;
+	int *keep = calloc((size_t)most, sizeof(*keep));
 
 	if (!keep)
 		return -ENOMEM;
 	n = session_owners_fds(self->shared->owners, life->index, keep);
+	if (hooks)
+		n += hooks->descriptors(life->index, keep + n);
 	keep[n++] = life->words;
 	keep[n++] = life->link;
 	if (fakeip_descriptor(fake_names_map()) >= 0)
@@ -108,6 +113,7 @@ _Noreturn static void be_worker(struct worker_life *life, pid_t supervisor, cons
 	stop_signals();
 	reload_forget();
 	manager_forget();
+	engine_forget_rights();
 	loop_free();
 	engine_status_end();
 	engine_set_hooks(NULL);
@@ -125,6 +131,23 @@ _Noreturn static void be_worker(struct worker_life *life, pid_t supervisor, cons
 
 /* ---- words ---- */
 
+static void say_all_ready(void)
+{
+	if (!self->plan->hooks)
+		log_info("%d workers serve the same ports", self->n);
+}
+
+/* Everything that only we can open, and then no rights that are not needed again. */
+static int open_the_rest(void)
+{
+	const struct workers_hooks *hooks = self->plan->hooks;
+	int err = manager_open(&self->config->manager);
+
+	if (!err && hooks)
+		err = hooks->ready();
+	return err ? err : engine_drop_privileges(self->config);
+}
+
 static void start_next(void)
 {
 	for (int i = 0; i < self->n; i++) {
@@ -136,12 +159,12 @@ static void start_next(void)
 		}
 	}
 	self->started = true;
-	if (manager_open(&self->config->manager) != 0 || engine_drop_privileges(self->config) != 0) {
+	if (open_the_rest() != 0) {
 		self->exit_code = 1;
-		loop_stop();
+		stop_all();
 		return;
 	}
-	log_info("%d workers serve the same ports", self->n);
+	say_all_ready();
 }
 
 static void on_worker_ready(struct slot *s)
@@ -397,6 +420,11 @@ static void on_stop(struct loop_signal *g)
 
 static int open_all(struct supervisor *u)
 {
+	const struct workers_hooks *hooks = u->plan->hooks;
+	int err = hooks ? hooks->begin(u->config, &u->n) : 0;
+
+	if (err)
+		return err;
 	u->shared = worker_shared_new(u->n);
 	u->sum = worker_sum_new();
 	u->slots = calloc((size_t)u->n, sizeof(*u->slots));
@@ -418,6 +446,8 @@ static void close_all(struct supervisor *u)
 	free(u->slots);
 	worker_sum_free(u->sum);
 	worker_shared_free(u->shared);
+	if (u->plan->hooks)
+		u->plan->hooks->end();
 }
 
 static int supervise(struct supervisor *u)
@@ -438,6 +468,8 @@ static int supervise(struct supervisor *u)
 	engine_loop();
 	manager_close();
 	loop_timer_stop(&u->kill_timer);
+	if (u->plan->hooks)
+		u->plan->hooks->end();
 	if (!u->exit_code) {
 		engine_log_summary();
 		worker_sum_log_users(u->sum);

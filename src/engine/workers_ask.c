@@ -136,6 +136,8 @@ static void take(const struct config *fresh)
 		if (self->slots[i].state == SLOT_READY)
 			self->slots[i].config_number = self->config_number;
 	worker_orders_reloaded(fresh);
+	if (self->plan->hooks)
+		self->plan->hooks->reloaded(fresh);
 }
 
 /* Each worker reads the file for itself; the config here is that of lives to come. */

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <linux/securebits.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
 
@@ -44,18 +45,18 @@ bool sys_caps_has_net_admin(void)
 	return has == CAP_SET;
 }
 
-/* The permitted, effective and inheritable sets, but for `keep` and `keep_too` in the first
+/* The permitted, effective and inheritable sets, but for the n of `keep` in the first
  * two and `pass_on` in all, where we have them (or -1); the ambient set, but for
  * what is left in both permitted and inheritable. */
-static int clear_sets_but(cap_value_t keep, cap_value_t keep_too, cap_value_t pass_on)
+static int clear_sets_but(const cap_value_t *keep, int n, cap_value_t pass_on)
 {
 	cap_t none = cap_init();
 	int err = 0;
 
 	if (!none)
 		return -ENOMEM;
-	keep_in(none, keep);
-	keep_in(none, keep_too);
+	for (int i = 0; i < n; i++)
+		keep_in(none, keep[i]);
 	keep_in(none, pass_on);
 	if (pass_on >= 0 && is_ours(pass_on))
 		cap_set_flag(none, CAP_INHERITABLE, 1, &pass_on, CAP_SET);
@@ -76,29 +77,42 @@ static void clear_bounding(void)
 		prctl(PR_CAPBSET_DROP, c, 0, 0, 0);
 }
 
-static int drop_but(cap_value_t keep, cap_value_t keep_too, cap_value_t pass_on)
+static int drop_but(const cap_value_t *keep, int n, cap_value_t pass_on)
 {
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -errno;
-	return clear_sets_but(keep, keep_too, pass_on);
+	return clear_sets_but(keep, n, pass_on);
 }
 
 int sys_caps_drop_all(void)
 {
 	clear_bounding();
-	return drop_but(-1, -1, -1);
+	return drop_but(NULL, 0, -1);
 }
 
 int sys_caps_drop_but_marks(void)
 {
+	static const cap_value_t keep[] = { CAP_NET_RAW };
+
 	clear_bounding();
-	return drop_but(CAP_NET_RAW, -1, -1);
+	return drop_but(keep, 1, -1);
 }
 
 int sys_caps_drop_but_answers(void)
 {
+	static const cap_value_t keep[] = { CAP_NET_RAW, CAP_NET_BIND_SERVICE };
+
 	clear_bounding();
-	return drop_but(CAP_NET_RAW, CAP_NET_BIND_SERVICE, -1);
+	return drop_but(keep, 2, -1);
+}
+
+int sys_caps_drop_but_gate(bool helpers)
+{
+	static const cap_value_t keep[] = { CAP_NET_ADMIN, CAP_NET_RAW, CAP_NET_BIND_SERVICE };
+
+	if (!helpers)
+		clear_bounding();
+	return drop_but(keep, 3, -1);
 }
 
 /* Into the inheritable and the ambient set: the only way past an exec under
@@ -119,9 +133,10 @@ static int raise_ambient(cap_value_t c)
 
 int sys_caps_drop_with_helpers(bool marks, bool low_ports)
 {
+	static const cap_value_t keep[] = { CAP_NET_RAW };
 	int err = low_ports && is_ours(CAP_NET_BIND_SERVICE) ? raise_ambient(CAP_NET_BIND_SERVICE) : 0;
 
-	return err ? err : drop_but(marks ? CAP_NET_RAW : -1, -1, low_ports ? CAP_NET_BIND_SERVICE : -1);
+	return err ? err : drop_but(keep, marks, low_ports ? CAP_NET_BIND_SERVICE : -1);
 }
 
 int sys_caps_drop_for_command(void)
@@ -131,5 +146,5 @@ int sys_caps_drop_for_command(void)
 
 	if (prctl(PR_SET_SECUREBITS, bits, 0, 0, 0) < 0)
 		return -errno;
-	return clear_sets_but(-1, -1, -1);
+	return clear_sets_but(NULL, 0, -1);
 }

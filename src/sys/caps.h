@@ -26,6 +26,10 @@ int sys_caps_drop_but_marks(void);
  * any port, and those below 1024 need it. */
 int sys_caps_drop_but_answers(void);
 
+/* For the supervisor of `up`: as above, and CAP_NET_ADMIN, by which the gate is followed and
+ * taken down; its workers begin with these and drop the last. helpers: as in the next. */
+int sys_caps_drop_but_gate(bool helpers);
+
 /*
  * For a process that starts helpers, and for a helper just before its exec: the
  * bounding set stays, because a program with file capabilities, as Debian's

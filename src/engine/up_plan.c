@@ -1,0 +1,122 @@
+/* The plan of a gate, field by field; see up_plan.h. It decides nothing that the config has not. */
+#include "engine/up_plan.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "sys/sandbox.h"
+
+#define SELF4_LEN 30 /* of the usual addresses */
+#define SELF6_LEN 64
+
+static_assert((int)UP_TUN == GATE_TUN && (int)UP_TPROXY == GATE_TPROXY && (int)UP_REDIRECT == GATE_REDIRECT, "a mode is a mode");
+static_assert((int)PICK_EVERYBODY == GATE_EVERYBODY && (int)PICK_ONLY == GATE_ONLY && (int)PICK_EXCEPT == GATE_EXCEPT, "a pick is a pick");
+
+void up_plan_own_addresses(struct addr own[2])
+{
+	struct sandbox_options usual = { 0 };
+
+	sandbox_default_addresses(&usual);
+	own[0] = usual.gateway4;
+	own[1] = usual.gateway6;
+}
+
+static struct gate_prefix *copy_prefixes(const struct config_prefixes *from)
+{
+	struct gate_prefix *to = calloc((size_t)from->n + 1, sizeof(*to));
+
+	for (int i = 0; to && i < from->n; i++)
+		to[i] = (struct gate_prefix){ .at = from->items[i].at, .len = from->items[i].len };
+	return to;
+}
+
+static struct gate_range *copy_uids(const struct config_up *up)
+{
+	struct gate_range *to = calloc((size_t)up->n_uids + 1, sizeof(*to));
+
+	for (int i = 0; to && i < up->n_uids; i++)
+		to[i] = (struct gate_range){ .from = up->uids[i].from, .to = up->uids[i].to };
+	return to;
+}
+
+static int count(const char *const *texts)
+{
+	int n = 0;
+
+	while (texts && texts[n])
+		n++;
+	return n;
+}
+
+static void take_addresses(struct gate_plan *g, const struct config_up *up)
+{
+	struct sandbox_options usual = { 0 };
+
+	sandbox_default_addresses(&usual);
+	g->self4 = up->self4.at.family ? up->self4.at : usual.self4;
+	g->self4_len = up->self4.at.family ? up->self4.len : SELF4_LEN;
+	g->self6 = up->self6.at.family ? up->self6.at : usual.self6;
+	g->self6_len = up->self6.at.family ? up->self6.len : SELF6_LEN;
+}
+
+static void take_lists(struct up_plan *p, const struct config_up *up)
+{
+	struct gate_plan *g = &p->gate;
+
+	g->routes = p->routes;
+	g->n_routes = up->routes.n;
+	g->excludes = p->excludes;
+	g->n_excludes = up->excludes.n;
+	g->lans = up->lans;
+	g->n_lans = count(up->lans);
+	g->pick = (enum gate_pick)up->pick;
+	g->uids = p->uids;
+	g->n_uids = up->n_uids;
+	g->cgroups = up->cgroups;
+	g->n_cgroups = count(up->cgroups);
+}
+
+int up_plan_make(struct up_plan *p, const struct config *c)
+{
+	const struct config_up *up = &c->up;
+
+	*p = (struct up_plan){
+		.routes = copy_prefixes(&up->routes),
+		.excludes = copy_prefixes(&up->excludes),
+		.uids = copy_uids(up),
+		.gate = {
+			.mode = (enum gate_mode)up->mode,
+			.mark = up->mark,
+			.table = up->table,
+			.priority = up->priority,
+			.port = (uint16_t)up->port,
+			.dns_port = (uint16_t)up->dns_port,
+			.ipv6 = !up->no_ipv6,
+			.dns = c->dns != DNS_OFF,
+			.block_dot = up->block_dot,
+			.block_quic = up->block_quic,
+			.kill_switch = up->kill_switch,
+			.dhcp = !up->no_dhcp,
+		},
+	};
+	if (!p->routes || !p->excludes || !p->uids) {
+		log_error("out of memory");
+		up_plan_free(p);
+		return -ENOMEM;
+	}
+	memcpy(p->gate.device, up->device, sizeof(p->gate.device));
+	take_addresses(&p->gate, up);
+	take_lists(p, up);
+	return 0;
+}
+
+void up_plan_free(struct up_plan *p)
+{
+	free(p->routes);
+	free(p->excludes);
+	free(p->uids);
+	*p = (struct up_plan){ 0 };
+}
