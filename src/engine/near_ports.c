@@ -55,7 +55,7 @@ static int open_dns(const struct near_options *o, const struct inbound_events *e
 {
 	int err = client_names_listen(&o->listen_dns[i], events, owner);
 
-	return err ? complain("redirected queries", &o->listen_dns[i], -err) : 0;
+	return err ? complain("redirected queries", &o->listen_dns[i], err) : 0;
 }
 
 static int open_redirect(struct near_ports *p, const struct config *c, const struct near_options *o, const struct inbound_events *events,
