@@ -179,7 +179,7 @@ static void on_timer(struct loop_timer *t)
 {
 	struct dns_near_ask *a = container_of(t, struct dns_near_ask, timer);
 
-	if (a->tries < 2 || a->tries < (unsigned)a->near->n_servers)
+	if (a->port && (a->tries < 2 || a->tries < (unsigned)a->near->n_servers))
 		send_query(a);
 	else
 		ask_tcp(a);

@@ -125,6 +125,7 @@ static struct dns_upstream *far_up;
 static struct dns_service *chooser;
 static struct acl *acl;
 static struct target own;
+static struct dns_seen *seen;
 
 static int begin(void **state)
 {
@@ -143,6 +144,7 @@ static int begin(void **state)
 	assert_int_equal(target_parse("my-server.example:8388", &own), 0);
 	o.near = near = dns_near_new(&past, &a, 1);
 	o.far = far_up = dns_upstream_new(&fake_outbound, &t);
+	o.seen = seen = dns_seen_new(false);
 	o.acl = acl = acl_parse(text, sizeof(text) - 1, &p);
 	assert_non_null(acl);
 	chooser = dns_chooser_new(&o);
@@ -156,6 +158,7 @@ static int end(void **state)
 	dns_upstream_free(far_up);
 	dns_near_free(near);
 	acl_unref(acl);
+	dns_seen_free(seen);
 	loop_turn();
 	loop_free();
 	assert_int_equal(buf_pool_used(), 0);
@@ -259,7 +262,123 @@ static void cancelled_and_freed(void **state)
 	assert_int_equal(done, 0);
 }
 
+static void set_servers(const char *a, const char *b)
+{
+	struct addr servers[2];
+
+	assert_int_equal(addr_parse_ip(a, 53, &servers[0]), 0);
+	assert_int_equal(addr_parse_ip(b, 53, &servers[1]), 0);
+	dns_near_set(near, servers, 2);
+}
+
+static void where_one_is_silent_the_next_is_asked(void **state)
+{
+	uint8_t m[512];
+	size_t len;
+
+	(void)state;
+	set_servers("192.168.1.1", "192.168.1.2");
+	ask_near("a.lab");
+	len = make_reply(m, ports[0].sent, ports[0].len, other);
+	deliver(&ports[0], "192.168.1.2:53", m, len); /* who was not asked yet */
+	assert_int_equal(done, 0);
+	wait_until(&ports[0].sends, 2, 3000);
+	deliver(&ports[0], "192.168.1.1:53", m, len); /* too late: one at a time */
+	assert_int_equal(done, 0);
+	deliver(&ports[0], "192.168.1.2:53", m, len);
+	assert_int_equal(done, 1);
+	got_address(other);
+}
+
+static void other_servers_take_over(void **state)
+{
+	uint8_t m[512];
+	size_t len;
+
+	(void)state;
+	ask_near("a.lab"); /* stays with the one that it was sent to */
+	ask_near("b.lab"); /* waits for TCP, and is asked again */
+	len = make_reply(m, ports[1].sent, ports[1].len, other);
+	m[2] |= 0x02;
+	deliver(&ports[1], "192.168.1.1:53", m, len);
+	assert_int_equal(dials, 1);
+	set_servers("192.168.7.1", "192.168.7.2");
+	assert_int_equal(cancels, 1);
+	near_says(0, other);
+	assert_int_equal(done, 1);
+	wait_until(&dials, 2, 2000);
+	assert_string_equal(target_format(&dialed, (char[TARGET_STRLEN]){ 0 }), "192.168.7.1:53");
+	dial_opens();
+	far_says(0, bypassed);
+	assert_int_equal(done, 2);
+	got_address(bypassed);
+}
+
+static int looks;
+
+static void look(void *owner)
+{
+	assert_ptr_equal(owner, near);
+	looks++;
+	set_servers("192.168.7.1", "192.168.7.2");
+}
+
+static void who_knows_better_is_asked_first(void **state)
+{
+	(void)state;
+	looks = 0;
+	dns_near_before_ask(near, look, near);
+	ask_near("a.lab");
+	assert_int_equal(looks, 1);
+	near_says(0, other); /* by the old one: it was never asked */
+	assert_int_equal(done, 0);
+}
+
 /* ---- the choice ---- */
+
+static enum config_dns mode_of(const char *name, uint16_t type)
+{
+	uint8_t q[512];
+	size_t len = make_query(q, 77, name, type);
+	struct dns_question parsed;
+
+	assert_int_equal(dns_message_parse_query(q, len, &parsed), 0);
+	return chooser->ops->mode(chooser, &parsed);
+}
+
+static void with_fake_addresses_only_the_rest_is_asked(void **state)
+{
+	(void)state;
+	chooser->mode = DNS_FAKE;
+	assert_int_equal(mode_of("far.lab", DNS_TYPE_A), DNS_FAKE);
+	assert_int_equal(mode_of("unknown.lab", DNS_TYPE_AAAA), DNS_FAKE); /* its addresses are asked for when it is dialled */
+	assert_int_equal(mode_of("near.lab", DNS_TYPE_A), DNS_UPSTREAM);
+	assert_int_equal(mode_of("www.near.lab", DNS_TYPE_HTTPS), DNS_UPSTREAM);
+	assert_int_equal(mode_of("bad.lab", DNS_TYPE_A), DNS_UPSTREAM); /* to be refused */
+	assert_int_equal(mode_of("my-server.example", DNS_TYPE_A), DNS_UPSTREAM);
+	assert_int_equal(mode_of("7.2.0.192.in-addr.arpa", DNS_TYPE_PTR), DNS_FAKE); /* which knows its own, and forwards others */
+	chooser->mode = DNS_UPSTREAM;
+	assert_int_equal(mode_of("far.lab", DNS_TYPE_A), DNS_UPSTREAM);
+}
+
+static void what_was_answered_is_noted(void **state)
+{
+	struct addr a = addr_v4(other, 443), b = addr_v4(bypassed, 443);
+	struct target t;
+
+	(void)state;
+	ask("Near.lab", DNS_TYPE_A);
+	assert_false(dns_seen_find(seen, &a, loop_now(), &t));
+	near_says(0, other);
+	assert_true(dns_seen_find(seen, &a, loop_now(), &t));
+	assert_string_equal(t.name, "near.lab");
+	assert_int_equal(t.ip.port, 443);
+	ask("far.lab", DNS_TYPE_A);
+	dial_opens();
+	far_says(0, bypassed);
+	assert_true(dns_seen_find(seen, &b, loop_now(), &t));
+	assert_string_equal(t.name, "far.lab");
+}
 
 static void by_name(void **state)
 {
@@ -325,6 +444,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(truncated_goes_to_tcp, begin, end),
 		cmocka_unit_test_setup_teardown(silence_goes_to_tcp, begin, end),
 		cmocka_unit_test_setup_teardown(cancelled_and_freed, begin, end),
+		cmocka_unit_test_setup_teardown(where_one_is_silent_the_next_is_asked, begin, end),
+		cmocka_unit_test_setup_teardown(other_servers_take_over, begin, end),
+		cmocka_unit_test_setup_teardown(who_knows_better_is_asked_first, begin, end),
+		cmocka_unit_test_setup_teardown(with_fake_addresses_only_the_rest_is_asked, begin, end),
+		cmocka_unit_test_setup_teardown(what_was_answered_is_noted, begin, end),
 		cmocka_unit_test_setup_teardown(by_name, begin, end),
 		cmocka_unit_test_setup_teardown(by_address, begin, end),
 	};
