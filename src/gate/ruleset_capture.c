@@ -318,6 +318,19 @@ static void write_unturned(FILE *f, const char *hook, const char *turned)
 		hook, hook, turned);
 }
 
+/* For a LAN we listen on every address, and UDP does not tell us where a query was meant to go:
+ * who was not turned round to us is a stranger. */
+static void write_strangers(FILE *f, const struct gate_plan *plan)
+{
+	fputs("\tchain strangers {\n\t\ttype filter hook input priority filter; policy accept;\n"
+	      "\t\tiifname \"lo\" accept\n\t\tct status dnat accept\n",
+	      f);
+	fprintf(f, "\t\tmeta pkttype host tcp dport %u counter name unheard drop\n", plan->port);
+	if (ruleset_takes_dns(plan))
+		fprintf(f, "\t\tmeta pkttype host meta l4proto { tcp, udp } th dport %u counter name unheard drop\n", plan->dns_port);
+	fputs("\t}\n", f);
+}
+
 void ruleset_write_redirect(FILE *f, const struct gate_plan *plan)
 {
 	write_common(f, plan);
@@ -335,5 +348,6 @@ void ruleset_write_redirect(FILE *f, const struct gate_plan *plan)
 	if (plan->n_lans) {
 		write_turn(f, plan, "prerouting", "dstnat");
 		write_unturned(f, "prerouting", "meta mark set 0x0 accept");
+		write_strangers(f, plan);
 	}
 }

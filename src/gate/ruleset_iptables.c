@@ -438,6 +438,19 @@ static void write_turn(const struct iptables *t)
 		hook(t, "nat", "PREROUTING", "GATUN_TURN");
 }
 
+static void write_strangers(const struct iptables *t)
+{
+	const char *where = "filter GATUN_STRANGERS", *from = "! -i lo -m conntrack ! --ctstate DNAT -m pkttype --pkt-type unicast";
+
+	chain(t, "filter", "GATUN_STRANGERS");
+	rule(t, where, "%s -p tcp --dport %u -j DROP", from, t->plan->port);
+	if (ruleset_takes_dns(t->plan)) {
+		rule(t, where, "%s -p tcp --dport %u -j DROP", from, t->plan->dns_port);
+		rule(t, where, "%s -p udp --dport %u -j DROP", from, t->plan->dns_port);
+	}
+	hook(t, "filter", "INPUT", "GATUN_STRANGERS");
+}
+
 static void write_lan_redirect(const struct iptables *t)
 {
 	chain(t, "mangle", "GATUN_TAKE_LAN");
@@ -445,6 +458,7 @@ static void write_lan_redirect(const struct iptables *t)
 	rule(t, "mangle GATUN_TAKE_LAN", "-j ACCEPT");
 	write_judge(t, "GATUN_JUDGE_LAN", "mangle GATUN_JUDGE_LAN", "GATUN_TAKE_LAN");
 	write_lan(t, "GATUN_JUDGE_LAN", "GATUN_TAKE_LAN");
+	write_strangers(t);
 }
 
 static void write_lan_tproxy(const struct iptables *t)

@@ -196,6 +196,23 @@ static void names_are_left_alone_when_asked(void **state)
 	free(text);
 }
 
+static void strangers_do_not_reach_a_redirected_lans_resolver(void **state)
+{
+	const char *lans[] = { "lan0" };
+	struct gate_plan plan = plan_for(GATE_REDIRECT);
+	char *text = text_of(&plan, &nothing_near), *chain;
+
+	(void)state;
+	says_not(text, "hook input"); /* it listens on loopback */
+	free(text);
+	plan.lans = lans, plan.n_lans = 1;
+	text = text_of(&plan, &nothing_near);
+	chain = part_of(text, "chain strangers {");
+	says_before(chain, "ct status dnat accept", "meta l4proto { tcp, udp } th dport 5353 counter name unheard drop");
+	free(chain);
+	free(text);
+}
+
 static void without_ipv6_it_is_refused_at_once(void **state)
 {
 	struct gate_plan plan = plan_for(GATE_TPROXY);
@@ -539,6 +556,7 @@ int main(void)
 		cmocka_unit_test(decides_in_the_right_order),
 		cmocka_unit_test(nobody_listening_is_a_drop),
 		cmocka_unit_test(names_are_left_alone_when_asked),
+		cmocka_unit_test(strangers_do_not_reach_a_redirected_lans_resolver),
 		cmocka_unit_test(without_ipv6_it_is_refused_at_once),
 		cmocka_unit_test(the_guard_passes_its_list_and_no_more),
 		cmocka_unit_test(names_that_nft_cannot_hold_are_refused),
