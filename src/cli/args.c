@@ -27,6 +27,7 @@
 #include "engine/acls.h"
 #include "engine/online.h"
 #include "engine/reload.h"
+#include "engine/service.h"
 #include "sys/secrets.h"
 
 /* What it takes to load the same config again: a file that can be read again, the options
@@ -415,10 +416,13 @@ int args_run_engine(const struct command *command, int argc, char **argv, int (*
 		die(1, "cannot protect the process err=%s", err_name(code));
 	if (!args_load_config(command, argc, argv, &config, &rest, &code))
 		return code;
-	code = command->option_bit & (FOR_LOCAL | FOR_UP) && !config.up.print_rules && engine_online_load(&config) != 0;
-	ctl_enable();
-	if (!code)
-		code = engine(&config);
+	if (service_begin(&config, &code)) {
+		code = command->option_bit & (FOR_LOCAL | FOR_UP) && !config.up.print_rules && engine_online_load(&config) != 0;
+		ctl_enable();
+		if (!code)
+			code = engine(&config);
+		service_end();
+	}
 	config_free(&config);
 	args_forget();
 	return code;

@@ -162,6 +162,7 @@ struct config {
 
 	/* how it runs */
 	const char *user;	  /* whom to become, or NULL */
+	const char *plugin_user;  /* `up` as root: whom plugins run as, or NULL: gatun-plugin */
 	const char *pid_file;	  /* or NULL */
 	uint32_t ready_fd;	  /* gets a line when all is open; 0 = none */
 

@@ -71,13 +71,15 @@ const struct option_row option_rows_up[] = {
 	  "$STATE_DIRECTORY or /var/lib/gatun, and the others in memory." },
 
 	/* how it runs */
-	{ NULL, "detach", 0, NULL, OPTION_FLAG, FOR_UP, 0, 0, NULL, IN_UP(detach), NULL,
-	  "Go on in the background; the command returns when everything is up." },
+	{ NULL, "detach", 0, NULL, OPTION_FLAG, FOR_UP | FOR_SERVER | FOR_LOCAL, 0, 0, NULL, IN_UP(detach), NULL,
+	  "Go on in the background; the command returns when everything is open, or with the reason why not." },
 	{ NULL, "ready-fd", 0, "N", OPTION_NUMBER, FOR_UP | FOR_SERVER | FOR_LOCAL, 1, 65535, NULL, IN_CONFIG(ready_fd), NULL,
-	  "Write a line to this descriptor when everything is open, and close it." },
+	  "Write the line \"ready\" to this descriptor when everything is open, and close it." },
 	{ NULL, "pid-file", 0, "FILE", OPTION_TEXT, FOR_UP | FOR_SERVER | FOR_LOCAL, 0, 0, NULL, IN_CONFIG(pid_file), NULL,
-	  "Write the process's number there when everything is open." },
+	  "Write the process's number there when everything is open; the file goes when it ends." },
 	{ "user", "user", 0, "NAME", OPTION_TEXT, IN_TOP | FOR_UP | FOR_SERVER | FOR_LOCAL, 0, 0, NULL, IN_CONFIG(user), NULL,
-	  "Whom to become once everything is open." },
+	  "Whom to be, instead of root: a name or a number." },
+	{ "plugin_user", "plugin-user", 0, "NAME", OPTION_TEXT, IN_TOP | FOR_UP, 0, 0, NULL, IN_CONFIG(plugin_user), "gatun-plugin",
+	  "As root: whom plugins run as, with the workers that start them. What this user sends goes past gatun, so nobody else may be it." },
 	{ 0 },
 };

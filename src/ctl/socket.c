@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define BACKLOG 64
+#define RUN_DIR "/run/gatun"
 #define PLACES 4
 #define PLACE_TMP 3 /* the one that nobody cleans */
 #define NAMES_MAX 16 /* tries for a free name: other PID namespaces may use our number */
@@ -78,8 +79,8 @@ static const char *place_at(int i, char *buf, size_t size)
 	unsigned uid = geteuid();
 	int n = -1;
 
-	if (i == 0 && uid == 0)
-		n = snprintf(buf, size, "/run/gatun");
+	if (i == 0)
+		n = snprintf(buf, size, RUN_DIR);
 	else if (i == 1 && runtime && *runtime == '/')
 		n = snprintf(buf, size, "%s/gatun", runtime);
 	else if (i == 2)
@@ -89,12 +90,25 @@ static const char *place_at(int i, char *buf, size_t size)
 	return n > 0 && (size_t)n < size ? buf : NULL;
 }
 
-/* A directory of our own in which nobody else can change anything. */
-static bool is_private(const char *dir)
+/* A directory in which nobody but its owner can change anything; whose: uid, or anybody's. */
+static bool is_private(const char *dir, bool anybody, uid_t uid)
 {
 	struct stat st;
 
-	return lstat(dir, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & 022);
+	return lstat(dir, &st) == 0 && S_ISDIR(st.st_mode) && (anybody || st.st_uid == uid) && !(st.st_mode & 022);
+}
+
+/* In root's we may listen as well: who may not write there finds out. */
+static bool may_listen_in(const char *dir)
+{
+	return is_private(dir, false, geteuid()) || is_private(dir, false, 0);
+}
+
+/* May what stands there be believed? Root believes the service to which somebody who may
+ * write to /run has given RUN_DIR. */
+static bool is_trusted(const char *dir)
+{
+	return is_private(dir, geteuid() == 0 && strcmp(dir, RUN_DIR) == 0, geteuid());
 }
 
 /* ---- listening ---- */
@@ -187,7 +201,7 @@ static int open_once(struct ctl_socket *s, const char *dir)
 
 	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
 		return -errno;
-	if (!is_private(dir))
+	if (!may_listen_in(dir))
 		return -EPERM;
 	for (int i = 0; i < NAMES_MAX && err == -EEXIST; i++) {
 		int n = i ? snprintf(path, sizeof(path), "%s/%ld-%d.sock", dir, (long)getpid(), i) :
@@ -278,7 +292,7 @@ static bool offer(const char *dir, const char *name, void (*found)(void *owner, 
 static int find_in(const char *dir, void (*found)(void *owner, const char *path), void *owner)
 {
 	struct dirent **names;
-	int n = is_private(dir) ? scandir(dir, &names, is_name, by_number) : 0, count = 0;
+	int n = is_trusted(dir) ? scandir(dir, &names, is_name, by_number) : 0, count = 0;
 
 	if (n <= 0)
 		return 0;

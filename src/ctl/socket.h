@@ -25,7 +25,7 @@ struct ctl_socket {
 
 /*
  * Listens at `path`, or with NULL under this process's number in the first
- * directory that can be used: /run/gatun (root), $XDG_RUNTIME_DIR/gatun,
+ * directory that can be used: /run/gatun (root, and whose it is), $XDG_RUNTIME_DIR/gatun,
  * /run/user/UID/gatun, /tmp/gatun-UID. 0 or -errno; -EADDRINUSE: another instance
  * listens at `path`, or something that is no socket stands there; -ENAMETOOLONG.
  */

@@ -14,6 +14,7 @@
 #include "crypto/aead.h"
 #include "engine/engine.h"
 #include "engine/network.h"
+#include "engine/service.h"
 #include "engine/status.h"
 #include "engine/worker.h"
 #include "flow/counters.h"
@@ -106,6 +107,7 @@ void engine_loop(void)
 {
 	if (worker_ready() == 0)
 		loop_run();
+	service_stopping();
 	worker_ending();
 	tell_ending();
 }
@@ -177,7 +179,7 @@ static int try_rules(const struct socket_rules *r)
 	return 0;
 }
 
-static bool may_start_helpers(const struct config *c)
+bool engine_has_plugins(const struct config *c)
 {
 	for (int i = 0; i < c->n_servers; i++)
 		if (c->servers[i].plugin.name)
@@ -190,13 +192,15 @@ int engine_drop_privileges(const struct config *c)
 	bool marks = answers || c->outbound.fwmark != 0;
 	int err = hooks ? hooks->started(c) : 0;
 
+	if (!err)
+		err = service_opened();
 	if (err)
 		return err;
 	for (int i = 0; i < c->n_servers; i++)
 		marks |= c->servers[i].outbound.fwmark != 0;
 	if (gate)
-		sys_caps_drop_but_gate(may_start_helpers(c));
-	else if (may_start_helpers(c))
+		sys_caps_drop_but_gate(engine_has_plugins(c));
+	else if (engine_has_plugins(c))
 		sys_caps_drop_with_helpers(marks, low_ports);
 	else if (answers)
 		sys_caps_drop_but_answers();

@@ -19,6 +19,8 @@ void engine_drain(void);
  * later sockets do not need. Fails, the reason logged, where a mark, device or
  * source address that is wanted cannot be set: traffic never leaves by another way. */
 int engine_drop_privileges(const struct config *);
+/* Has it plugins, or may it get some from the network? */
+bool engine_has_plugins(const struct config *);
 /* Before that: a plugin of ours listens on a port below 1024, also when it is
  * started again. */
 void engine_keep_low_ports(void);

@@ -27,6 +27,7 @@
 #include "engine/local_inbound.h"
 #include "engine/outbounds.h"
 #include "engine/reload.h"
+#include "engine/service.h"
 #include "engine/status.h"
 #include "engine/status_client.h"
 #include "engine/worker.h"
@@ -279,6 +280,7 @@ static int run_local(const struct config *config)
 	if (!err) {
 		engine_set_upkeep(local_upkeep, l);
 		reload_begin(config, update, l, !worker_is());
+		service_ready("serving");
 		engine_loop();
 	}
 	if (l)

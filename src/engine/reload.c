@@ -17,6 +17,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "engine/service.h"
 #include "engine/status.h"
 #include "loop/loop.h"
 
@@ -59,6 +60,8 @@ static void warn_of_the_rest(const struct config *a, const struct config *b)
 		{ a->dns == b->dns, "dns_mode" },
 		{ a->mtu == b->mtu, "tun_mtu" },
 		{ same_text(a->control, b->control), "control" },
+		{ same_text(a->user, b->user), "user" },
+		{ same_text(a->plugin_user, b->plugin_user), "plugin_user" },
 		{ same_text(a->manager.address, b->manager.address) && a->manager.port == b->manager.port, "manager_address, manager_port" },
 		{ same_way(&a->outbound, &b->outbound), "outbound_fwmark, outbound_bind_addr, outbound_bind_interface" },
 	};
@@ -101,7 +104,7 @@ static int refuse(struct config *fresh, int err)
 }
 
 /* 0 or -errno, logged, and in `why` as a sentence. */
-static int run(char *why, size_t size)
+static int read_and_update(char *why, size_t size)
 {
 	struct config *fresh = calloc(1, sizeof(*fresh));
 	int err;
@@ -119,6 +122,16 @@ static int run(char *why, size_t size)
 	take(fresh);
 	say(LOG_LEVEL_INFO, "the config has been reloaded");
 	return 0;
+}
+
+static int run(char *why, size_t size)
+{
+	int err;
+
+	service_reloading();
+	err = read_and_update(why, size);
+	service_reloaded();
+	return err;
 }
 
 static void on_hangup(struct loop_signal *s)

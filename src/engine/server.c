@@ -12,6 +12,7 @@
 #include "engine/managed.h"
 #include "engine/manager.h"
 #include "engine/reload.h"
+#include "engine/service.h"
 #include "engine/status.h"
 #include "engine/worker.h"
 #include "engine/workers.h"
@@ -140,6 +141,7 @@ static int run_server(const struct config *config)
 	if (!err) {
 		engine_set_upkeep(upkeep, &server);
 		reload_begin(config, update, &server, !worker_is());
+		service_ready("serving");
 		engine_loop();
 	}
 	close_all(&server);

@@ -45,6 +45,7 @@
 #include "engine/engine.h"
 #include "engine/manager.h"
 #include "engine/reload.h"
+#include "engine/service.h"
 #include "engine/status.h"
 #include "engine/worker.h"
 #include "engine/worker_sum.h"
@@ -150,6 +151,8 @@ static int open_the_rest(void)
 
 static void start_next(void)
 {
+	char what[64];
+
 	for (int i = 0; i < self->n; i++) {
 		if (self->slots[i].state == SLOT_STARTING)
 			return;
@@ -165,6 +168,8 @@ static void start_next(void)
 		return;
 	}
 	say_all_ready();
+	snprintf(what, sizeof(what), "%d workers serve", self->n);
+	service_ready(what);
 }
 
 static void on_worker_ready(struct slot *s)
@@ -367,6 +372,7 @@ static void stop_all(void)
 	if (self->stopping)
 		return;
 	self->stopping = true;
+	service_stopping();
 	for (int i = 0; i < self->n; i++)
 		loop_timer_stop(&self->slots[i].again);
 	signal_all(SIGTERM);
