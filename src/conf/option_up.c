@@ -79,7 +79,7 @@ const struct option_row option_rows_up[] = {
 	  "Write the process's number there when everything is open; the file goes when it ends." },
 	{ "user", "user", 0, "NAME", OPTION_TEXT, IN_TOP | FOR_UP | FOR_SERVER | FOR_LOCAL, 0, 0, NULL, IN_CONFIG(user), NULL,
 	  "Whom to be, instead of root: a name or a number." },
-	{ "plugin_user", "plugin-user", 0, "NAME", OPTION_TEXT, IN_TOP | FOR_UP, 0, 0, NULL, IN_CONFIG(plugin_user), "gatun-plugin",
-	  "As root: whom plugins run as, with the workers that start them. What this user sends goes past gatun, so nobody else may be it." },
+	{ "plugin_user", "plugin-user", 0, "NAME", OPTION_TEXT, IN_TOP | FOR_UP, 0, 0, NULL, IN_CONFIG(plugin_user), NULL,
+	  "As root: whom plugins run as, with the workers that start them; the user gatun-plugin, if none is given. What this user sends goes past gatun, so nobody else may be it." },
 	{ 0 },
 };
