@@ -79,20 +79,29 @@ static int check(const struct config *c)
 	return err || !c->pid_file ? err : check_pid_file(c->pid_file);
 }
 
+static int go_on_in_background(bool *typed, int *exit_code)
+{
+	int err;
+
+	*typed = !sys_detach(&detach, exit_code, &err);
+	if (err)
+		log_error("cannot go on in the background err=%s", err_name(err));
+	return err;
+}
+
 bool service_begin(const struct config *c, int *exit_code)
 {
-	int err = c->up.print_rules ? 0 : check(c);
+	bool typed = false;
+	int err;
 
-	if (c->up.print_rules) /* that is no service */
-		return true;
+	if (c->up.print_rules)
+		return true; /* that is no service */
 	sys_notify_begin();
-	if (!err && c->up.detach && !sys_detach(&detach, exit_code, &err)) {
-		if (c->ready_fd)
-			close((int)c->ready_fd);
+	err = check(c);
+	if (!err && c->up.detach)
+		err = go_on_in_background(&typed, exit_code);
+	if (typed)
 		return false;
-	}
-	if (err && c->up.detach && err != -EBADF && err != -EEXIST)
-		log_error("cannot go on in the background err=%s", err_name(err));
 	if (!err && c->user)
 		err = become_user(c->user);
 	*exit_code = err ? 1 : 0;
