@@ -64,6 +64,10 @@ static const char ciphers_text[] =
 	"Lists the methods and the library that computes each on this machine, chosen by\n"
 	"CPU and a self-test. With --bench, how fast one core does it.\n";
 
+static const char help_text[] =
+	"With --completion bash, zsh or fish it prints what that shell completes gatun's\n"
+	"command lines with; an installed gatun has brought it along.\n";
+
 static const struct command table[] = {
 	{ "run", FOR_RUN, cmd_run, "[SERVER] [options] -- COMMAND [ARG...]", "One command whose only way out is the tunnel; no root needed",
 	  run_text, "  gatun run -c config.json -- curl https://example.org/\n" },
@@ -87,7 +91,7 @@ static const struct command table[] = {
 	  "  gatun genkey 2022-blake3-aes-256-gcm\n" },
 	{ "ciphers", FOR_CIPHERS, cmd_ciphers, "[--bench]", "List the methods", ciphers_text, "  gatun ciphers --bench\n" },
 	{ "version", 0, cmd_version, "", "Print the version", NULL, NULL },
-	{ "help", 0, cmd_help, "[COMMAND]", "Explain a command", NULL, "  gatun help check\n" },
+	{ "help", 0, cmd_help, "[COMMAND | --completion SHELL]", "Explain a command", help_text, "  gatun help check\n" },
 	{ 0 },
 };
 
