@@ -24,6 +24,8 @@ struct command {
 };
 
 int cmd_run(const struct command *, int argc, char **argv);
+int cmd_up(const struct command *, int argc, char **argv);
+int cmd_down(const struct command *, int argc, char **argv);
 int cmd_server(const struct command *, int argc, char **argv);
 int cmd_local(const struct command *, int argc, char **argv);
 int cmd_reload(const struct command *, int argc, char **argv);

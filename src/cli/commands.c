@@ -15,6 +15,22 @@ static const char run_text[] =
 	"The exit code is COMMAND's own (128+N for a signal), 125 if gatun failed, 126 if\n"
 	"COMMAND cannot be executed, 127 if it is not found.\n";
 
+static const char up_text[] =
+	"Everything that this machine sends, and with --lan everything that a LAN sends\n"
+	"through it, goes through the tunnel to SERVER: TCP, UDP and names, over IPv4 and\n"
+	"IPv6. Until SIGTERM or SIGINT, or `gatun down`: then all is as it was before.\n"
+	"Should gatun be killed, nothing leaves beside the tunnel until `gatun up` or\n"
+	"`gatun down` comes. Needs root. docs/gateway.md shows set-ups.\n"
+	"\n"
+	"SERVER is an ss:// URL, or -c FILE, or -s HOST:PORT -m METHOD -k PASSWORD.\n";
+
+static const char down_text[] =
+	"Ends the `gatun up` of this network namespace, and takes back what one that was\n"
+	"killed has left: policy rules, routes, nft tables, sysctls, the kill switch. Safe\n"
+	"to run twice. --keep-guard leaves what keeps traffic in.\n"
+	"\n"
+	"Exit code 0: nothing is up any more, also where nothing was; 1: something stays.\n";
+
 static const char server_text[] =
 	"Listens for Shadowsocks clients, TCP and UDP, until SIGTERM or SIGINT. What it\n"
 	"reaches for them is everything but its own loopback, link-local and metadata\n"
@@ -71,6 +87,10 @@ static const char help_text[] =
 static const struct command table[] = {
 	{ "run", FOR_RUN, cmd_run, "[SERVER] [options] -- COMMAND [ARG...]", "One command whose only way out is the tunnel; no root needed",
 	  run_text, "  gatun run -c config.json -- curl https://example.org/\n" },
+	{ "up", FOR_UP, cmd_up, "[SERVER] [options]", "This whole machine, or a LAN behind it", up_text,
+	  "  gatun up -c config.json\n"
+	  "  gatun up -c config.json --mode tproxy --lan lan0 --kill-switch\n" },
+	{ "down", FOR_DOWN, cmd_down, "[--keep-guard]", "Take back what `gatun up` made", down_text, "  gatun down\n" },
 	{ "server", FOR_SERVER, cmd_server, "[SERVER] [options]", "Be the remote end", server_text,
 	  "  gatun server -s 0.0.0.0:8388 -m 2022-blake3-aes-256-gcm -k @/etc/gatun.key\n" },
 	{ "local", FOR_LOCAL, cmd_local, "[SERVER] [options]", "Be a SOCKS5 or HTTP proxy, or a tunnel", local_text,

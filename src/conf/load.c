@@ -219,6 +219,8 @@ bool load_finish(struct loading *l, uint32_t command)
 	c->inbound.keepalive_s = c->outbound.keepalive_s;
 	c->inbound.mptcp = c->outbound.mptcp;
 	take_tun_acl(l, command);
+	if (command == FOR_UP)
+		up_take_marks(c, &l->problems);
 	online_check(l->config, command, &l->problems);
 	if (!l->problems.n_errors || l->specs.n)
 		check_count(l, command, n);

@@ -331,12 +331,18 @@ static void check_mark_of(uint32_t theirs, uint32_t ours, const char *whose, str
 			    theirs, ours, theirs);
 }
 
-static void check_marks(const struct config *c, struct problems *p)
+void up_take_marks(struct config *c, struct problems *p)
 {
 	check_mark_of(c->outbound.fwmark, c->up.mark, "the config", p);
+	c->outbound.fwmark = c->up.mark;
+	c->captured = true;
+}
+
+/* A server's own; the config's is ours by now. */
+static void check_marks(const struct config *c, struct problems *p)
+{
 	for (int i = 0; i < c->n_servers; i++)
-		if (c->servers[i].outbound.fwmark != c->outbound.fwmark)
-			check_mark_of(c->servers[i].outbound.fwmark, c->up.mark, c->servers[i].tag, p);
+		check_mark_of(c->servers[i].outbound.fwmark, c->up.mark, c->servers[i].tag, p);
 }
 
 static void check_lans(const struct config_up *up, bool strict, struct problems *p)

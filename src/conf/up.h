@@ -15,6 +15,8 @@ void up_clear_list(struct config *, const struct option_row *);
 /* A row of OPTION_PREFIX. */
 bool up_assign_prefix(const struct assignment *, const struct option_row *, const struct option_value *);
 
+/* Before the servers are checked: own sockets have our mark, names are past any stub. */
+void up_take_marks(struct config *, struct problems *);
 /* After all options: sorts the lists and says what does not go together. `strict`: the command
  * is `up` itself, and not one that only reads the file. */
 void up_check(struct config *, bool strict, struct problems *);

@@ -1,4 +1,4 @@
-/* What up.c (the supervisor of `up`), up_ports.c and up_status.c share. Nobody else includes it. */
+/* What up.c (the supervisor of `up`) and up_ports.c share. Nobody else includes it. */
 #ifndef GATUN_ENGINE_UP_IMPL_H
 #define GATUN_ENGINE_UP_IMPL_H
 
@@ -8,7 +8,5 @@
 /* Of modes TPROXY and REDIRECT: fills in the plan's ports that are to be any with free ones, and where
  * the workers listen. 0 or -errno, logged. */
 int up_ports_choose(struct gate_plan *, struct near_options *);
-/* The part "gate" of the status. Borrowed until the engine's end. */
-void up_status_add(const struct gate_plan *);
 
 #endif

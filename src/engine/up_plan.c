@@ -7,10 +7,13 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "conf/prefix.h"
+#include "engine/fake_names.h"
 #include "sys/sandbox.h"
 
 #define SELF4_LEN 30 /* of the usual addresses */
 #define SELF6_LEN 64
+#define FAKES 2
 
 static_assert((int)UP_TUN == GATE_TUN && (int)UP_TPROXY == GATE_TPROXY && (int)UP_REDIRECT == GATE_REDIRECT, "a mode is a mode");
 static_assert((int)PICK_EVERYBODY == GATE_EVERYBODY && (int)PICK_ONLY == GATE_ONLY && (int)PICK_EXCEPT == GATE_EXCEPT, "a pick is a pick");
@@ -24,9 +27,9 @@ void up_plan_own_addresses(struct addr own[2])
 	own[1] = usual.gateway6;
 }
 
-static struct gate_prefix *copy_prefixes(const struct config_prefixes *from)
+static struct gate_prefix *copy_prefixes(const struct config_prefixes *from, int room)
 {
-	struct gate_prefix *to = calloc((size_t)from->n + 1, sizeof(*to));
+	struct gate_prefix *to = calloc((size_t)from->n + (size_t)room + 1, sizeof(*to));
 
 	for (int i = 0; to && i < from->n; i++)
 		to[i] = (struct gate_prefix){ .at = from->items[i].at, .len = from->items[i].len };
@@ -62,12 +65,42 @@ static void take_addresses(struct gate_plan *g, const struct config_up *up)
 	g->self6_len = up->self6.at.family ? up->self6.len : SELF6_LEN;
 }
 
+static bool is_routed(const struct gate_plan *g, const struct gate_prefix *fake)
+{
+	struct config_prefix inner = { .at = fake->at, .len = fake->len };
+
+	for (int i = 0; i < g->n_routes; i++) {
+		struct config_prefix outer = { .at = g->routes[i].at, .len = g->routes[i].len };
+
+		if (prefix_covers(&outer, &inner))
+			return true;
+	}
+	return false;
+}
+
+/* Where only some routes are taken, names behind them are fake addresses still. */
+static void add_fakes(struct up_plan *p)
+{
+	const struct fakeip *map = fake_names_map();
+	struct gate_prefix fakes[FAKES];
+
+	if (!map)
+		return;
+	fakes[0].at = fakeip_net4(map, &fakes[0].len);
+	fakes[1].at = fakeip_net6(map, &fakes[1].len);
+	for (int i = 0; i < FAKES; i++)
+		if (!is_routed(&p->gate, &fakes[i]))
+			p->routes[p->gate.n_routes++] = fakes[i];
+}
+
 static void take_lists(struct up_plan *p, const struct config_up *up)
 {
 	struct gate_plan *g = &p->gate;
 
 	g->routes = p->routes;
 	g->n_routes = up->routes.n;
+	if (g->n_routes)
+		add_fakes(p);
 	g->excludes = p->excludes;
 	g->n_excludes = up->excludes.n;
 	g->lans = up->lans;
@@ -84,8 +117,8 @@ int up_plan_make(struct up_plan *p, const struct config *c)
 	const struct config_up *up = &c->up;
 
 	*p = (struct up_plan){
-		.routes = copy_prefixes(&up->routes),
-		.excludes = copy_prefixes(&up->excludes),
+		.routes = copy_prefixes(&up->routes, FAKES),
+		.excludes = copy_prefixes(&up->excludes, 0),
 		.uids = copy_uids(up),
 		.gate = {
 			.mode = (enum gate_mode)up->mode,
@@ -107,8 +140,10 @@ int up_plan_make(struct up_plan *p, const struct config *c)
 		up_plan_free(p);
 		return -ENOMEM;
 	}
-	memcpy(p->gate.device, up->device, sizeof(p->gate.device));
-	take_addresses(&p->gate, up);
+	if (up->mode == UP_TUN) {
+		memcpy(p->gate.device, up->device, sizeof(p->gate.device));
+		take_addresses(&p->gate, up);
+	}
 	take_lists(p, up);
 	return 0;
 }
