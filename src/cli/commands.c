@@ -26,8 +26,8 @@ static const char up_text[] =
 
 static const char down_text[] =
 	"Ends the `gatun up` of this network namespace, and takes back what one that was\n"
-	"killed has left: policy rules, routes, nft tables, sysctls, the kill switch. Safe\n"
-	"to run twice. --keep-guard leaves what keeps traffic in.\n"
+	"killed has left: policy rules, routes, nft tables, sysctls, the kill switch.\n"
+	"Safe to run twice. --keep-guard leaves what keeps traffic in.\n"
 	"\n"
 	"Exit code 0: nothing is up any more, also where nothing was; 1: something stays.\n";
 

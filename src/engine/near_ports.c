@@ -62,16 +62,17 @@ static int open_redirect(struct near_ports *p, const struct config *c, const str
 			 void *owner)
 {
 	enum redirect_how how = o->kind == NEAR_TPROXY ? REDIRECT_TPROXY : REDIRECT_NAT;
-	int err = 0;
+	int err;
 
-	for (int i = 0; i < o->n_listen && !err; i++) {
+	for (int i = 0; i < o->n_listen; i++) {
 		p->tcp[i] = redirect_tcp_new(&o->listen[i], how, c->outbound.fwmark, events, owner, &err);
 		if (!p->tcp[i])
 			return complain("redirected connections", &o->listen[i], err);
-		if (o->kind == NEAR_REDIRECT && o->listen_dns[i].family)
-			err = open_dns(o, events, owner, i);
+		err = o->kind == NEAR_REDIRECT && o->listen_dns[i].family ? open_dns(o, events, owner, i) : 0;
+		if (err)
+			return err;
 	}
-	return err;
+	return 0;
 }
 
 static int open_tproxy_udp(struct near_ports *p, const struct config *c, const struct near_options *o)

@@ -80,6 +80,7 @@ int up_ports_choose(struct gate_plan *g, struct near_options *o)
 	bool dns = g->mode == GATE_REDIRECT && g->dns;
 	int err = 0;
 
+	o->kind = g->mode == GATE_TPROXY ? NEAR_TPROXY : NEAR_REDIRECT;
 	o->n_listen = hosts_of(g, hosts);
 	if (!g->port)
 		err = choose(hosts, o->n_listen, g->dns_port, &g->port);

@@ -148,7 +148,7 @@ ok "workers out of range: exit code 2" fails 2 "--workers wants auto, or a numbe
 run server --workers many -s 127.0.0.1:1 -m aes-256-gcm -k x
 ok "workers that are no number: exit code 2" fails 2 'wants auto, or a number from 1 to 64, not "many"'
 run run --workers 2 -- true
-ok "gatun run has one worker: exit code 125" fails 125 '--workers is an option of `gatun server`'
+ok "gatun run has one worker: exit code 125" fails 125 '--workers is an option of `gatun up`'
 printf '{"server":"127.0.0.1","server_port":1,"method":"aes-256-gcm","password":"xxxxxxxxxxxxxxxxxxxxxxx","runtime":{"mode":"multi_thread","worker_count":0}}' >c.json
 run server -c c.json
 ok "shadowsocks-rust's worker_count is the same option: exit code 3" fails 3 '"worker_count" wants auto, or a number from 1 to 64, not 0'
