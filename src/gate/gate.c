@@ -39,10 +39,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "gate/parts.h"
-#include "sys/listening.h"
 #include "sys/nft.h"
-
-#define LISTENING_MAX 1024
 
 struct work {
 	const struct gate_plan *plan;
@@ -217,11 +214,8 @@ static void remember_told(struct near_list *l)
 
 static int set_nft(struct work *w)
 {
-	uint16_t ports[LISTENING_MAX];
-	int listening = sys_listening_ports(ports, LISTENING_MAX);
-	struct gate_near near = {
-		.prefixes = w->near.prefixes, .n = w->near.n, .listening = ports, .n_listening = listening < 0 ? 0 : listening,
-	};
+	uint16_t ports[GATE_LISTENING_MAX];
+	struct gate_near near = gate_near_of(&w->near, ports);
 	char *text = NULL;
 	int result = gate_ruleset_up(w->plan, &near, &text);
 

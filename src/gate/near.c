@@ -21,6 +21,7 @@
 #include <string.h>
 
 #include "gate/parts.h"
+#include "sys/listening.h"
 
 static const struct gate_prefix private_space[] = {
 	{ { AF_INET, 0, { { 10 } } }, 8 },
@@ -227,6 +228,13 @@ int gate_near_read(struct netlink *n, const struct gate_plan *p, struct near_lis
 		return err;
 	copy_multicast(n, p, l);
 	return l->routes.no_memory ? -ENOMEM : 0;
+}
+
+struct gate_near gate_near_of(const struct near_list *l, uint16_t ports[GATE_LISTENING_MAX])
+{
+	int n = sys_listening_ports(ports, GATE_LISTENING_MAX);
+
+	return (struct gate_near){ .prefixes = l->prefixes, .n = l->n, .listening = ports, .n_listening = n < 0 ? 0 : n };
 }
 
 void gate_near_free(struct near_list *l)

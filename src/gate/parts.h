@@ -32,6 +32,12 @@ void gate_near_free(struct near_list *);
 /* Is this a prefix that a link may have? What DHCP says of its netmask is not believed blindly. */
 bool gate_near_is_credible(const struct gate_prefix *);
 
+#define GATE_LISTENING_MAX 1024
+/* All of the machine that the nft rules depend on; borrows the list and the ports. */
+struct gate_near gate_near_of(const struct near_list *, uint16_t ports[GATE_LISTENING_MAX]);
+
+/* The address that the main table would send from; family 0: none now. */
+struct addr gate_usual_source(struct netlink *, const struct gate_plan *, uint8_t family);
 /* Everything of the plan's two tables. near: from above. */
 int gate_routes_want(struct netlink *, const struct gate_plan *, const struct near_list *, struct route_list *);
 /* Adds what is missing; *put_back: how many. */

@@ -27,7 +27,7 @@ static void print_device(const struct gate_plan *p, FILE *out)
 }
 
 /* The last resort of what is taken; the way that is taken stands before it. */
-static void print_way_in(const struct gate_plan *p, const struct netlink_route *last, FILE *out)
+static void print_way_in(struct netlink *n, const struct gate_plan *p, const struct netlink_route *last, FILE *out)
 {
 	struct netlink_route way = *last;
 	char text[GATE_WORDS];
@@ -36,10 +36,11 @@ static void print_way_in(const struct gate_plan *p, const struct netlink_route *
 		return;
 	way.type = RTN_UNICAST;
 	way.metric = 0;
+	way.source = gate_usual_source(n, p, way.family);
 	fprintf(out, "%s route add %s dev %s\n", ip_of(way.family), gate_route_words(&way, text), p->device);
 }
 
-static void print_routes(const struct gate_plan *p, const struct route_list *l, FILE *out)
+static void print_routes(struct netlink *n, const struct gate_plan *p, const struct route_list *l, FILE *out)
 {
 	char text[GATE_WORDS];
 
@@ -47,7 +48,7 @@ static void print_routes(const struct gate_plan *p, const struct route_list *l, 
 	for (int i = 0; i < l->n; i++) {
 		fprintf(out, "%s route append %s\n", ip_of(l->at[i].family), gate_route_words(&l->at[i], text));
 		if (l->at[i].metric == GATE_LAST_METRIC)
-			print_way_in(p, &l->at[i], out);
+			print_way_in(n, p, &l->at[i], out);
 	}
 }
 
@@ -71,7 +72,8 @@ static void print_sysctls(const struct sysctl_list *l, FILE *out)
 
 static int print_filter(const struct gate_plan *p, const struct near_list *l, enum gate_form form, FILE *out)
 {
-	struct gate_near near = { .prefixes = l->prefixes, .n = l->n };
+	uint16_t ports[GATE_LISTENING_MAX];
+	struct gate_near near = gate_near_of(l, ports);
 	char *text = NULL;
 	int result;
 
@@ -105,7 +107,7 @@ int gate_print(const struct gate_plan *p, enum gate_form form, FILE *out)
 	if (!result) {
 		print_sysctls(&sysctls, out);
 		print_device(p, out);
-		print_routes(p, &routes, out);
+		print_routes(&n, p, &routes, out);
 		result = print_filter(p, &near, form, out);
 		print_rules(&rules, out);
 	}

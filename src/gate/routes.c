@@ -51,27 +51,33 @@ static struct netlink_route route_to(const struct gate_prefix *to, uint8_t type,
 	};
 }
 
-/* The way into the tunnel; false: there is none for this family now. */
-static bool way_in(struct netlink *n, const struct gate_plan *p, uint8_t family, struct netlink_route *way)
+struct addr gate_usual_source(struct netlink *n, const struct gate_plan *p, uint8_t family)
 {
 	struct netlink_route by_main;
 	struct addr anywhere;
 
+	addr_parse_ip(family == AF_INET ? "1.1.1.1" : "2606:4700:4700::1111", 0, &anywhere);
+	if (netlink_find_way(n, &anywhere, p->mark + GATE_MARK_OWN, &by_main) ||
+	    (p->mode == GATE_TUN && by_main.oif == (int)if_nametoindex(p->device)))
+		return (struct addr){ 0 };
+	return by_main.source;
+}
+
+/* The way into the tunnel; false: there is none for this family now. */
+static bool way_in(struct netlink *n, const struct gate_plan *p, uint8_t family, struct netlink_route *way)
+{
 	if (family == AF_INET6 && !p->ipv6)
 		return false;
 	*way = (struct netlink_route){ .type = RTN_UNICAST, .scope = RT_SCOPE_LINK };
+	way->source = gate_usual_source(n, p, family);
 	if (p->mode == GATE_TUN) {
 		way->oif = (int)if_nametoindex(p->device);
 		return way->oif;
 	}
-	addr_parse_ip(family == AF_INET ? "1.1.1.1" : "2606:4700:4700::1111", 0, &anywhere);
-	if (netlink_find_way(n, &anywhere, p->mark + GATE_MARK_OWN, &by_main) || !by_main.source.family)
-		return false;
 	way->type = RTN_LOCAL;
 	way->scope = RT_SCOPE_HOST;
 	way->oif = (int)if_nametoindex("lo");
-	way->source = by_main.source;
-	return true;
+	return way->source.family;
 }
 
 static void take(struct route_list *l, const struct gate_prefix *what, uint32_t table, const struct netlink_route *way)

@@ -106,8 +106,9 @@ static void take_names(struct rule_list *l, const struct gate_plan *p, struct ne
 	say(l, p, who, place, p->table + 1);
 }
 
-/* TPROXY and REDIRECT: what they carry goes by lo, where our listeners are; of the rest only
- * what is near has a way, because an ICMP echo by lo would be answered by the kernel itself. */
+/* TPROXY and REDIRECT: what they carry goes by lo, where our listeners are, and so does UDP under
+ * REDIRECT, which nft refuses there: without any way, answers to outside would not come so far. Of
+ * the rest only what is near has a way, because an ICMP echo by lo would be answered by the kernel. */
 static void take_flows(struct rule_list *l, const struct gate_plan *p, struct netlink_rule who, unsigned place)
 {
 	struct netlink_rule one = who;
@@ -115,8 +116,7 @@ static void take_flows(struct rule_list *l, const struct gate_plan *p, struct ne
 	one.ip_protocol = IPPROTO_TCP;
 	say(l, p, one, place + FLOWS, p->table);
 	one.ip_protocol = IPPROTO_UDP;
-	if (p->mode == GATE_TPROXY)
-		say(l, p, one, place + FLOWS, p->table);
+	say(l, p, one, place + FLOWS, p->table);
 	one = who;
 	one.not_default = true;
 	if (!p->n_routes)

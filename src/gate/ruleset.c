@@ -250,13 +250,16 @@ static void write_answers(FILE *f, const struct gate_plan *plan)
 }
 
 /* What comes from outside to this machine (or to what it publishes: before any DNAT). The mark makes
- * rp_filter (with src_valid_mark) ask for the way that the answer will take. */
+ * rp_filter (with src_valid_mark) ask for the way that the answer will take. What goes on without a
+ * SYN, and to no port that anybody listens on, is a download of ours from before the gate: taken. */
 static void write_inbound(FILE *f, const struct gate_plan *plan)
 {
 	fputs("\tchain inbound {\n\t\tct direction reply ", f);
 	ruleset_write_ct_is(f, plan, "==", GATE_MARK_OWN);
 	fputs("meta mark set $own accept\n\t\tct state new ", f);
 	ruleset_write_ct_set(f, plan, GATE_MARK_REPLY);
+	fputs("\n\t\tct state new tcp flags & (syn | ack) != syn tcp dport != @listening ", f);
+	ruleset_write_ct_set(f, plan, GATE_MARK_TAKE);
 	fputs("\n\t\tmeta mark set $reply accept\n\t}\n", f);
 }
 

@@ -53,10 +53,12 @@ static void write_own(FILE *f, const struct gate_plan *plan)
 	fputs("\n\t\tmeta mark { $own, $leave } accept\n", f);
 }
 
-static void write_answers_out(FILE *f)
+/* A connection from before the gate that we are the first to speak on looks like one of ours. */
+static void write_answers_out(FILE *f, const struct gate_plan *plan)
 {
-	fputs("\t\tjump answers\n"
-	      "\t\tct state { new, invalid, untracked } tcp flags & (syn | ack) != syn tcp sport @listening meta mark set $reply accept\n",
+	fputs("\t\tjump answers\n\t\tct state new tcp flags & (syn | ack) != syn tcp sport @listening ", f);
+	ruleset_write_ct_set(f, plan, GATE_MARK_REPLY);
+	fputs("\n\t\tct state { new, invalid, untracked } tcp flags & (syn | ack) != syn tcp sport @listening meta mark set $reply accept\n",
 	      f);
 }
 
@@ -119,7 +121,7 @@ static void write_tun_output(FILE *f, const struct gate_plan *plan)
 		ruleset_write_cgroups(f, plan, "meta mark set $leave accept");
 	/* The TUN's own addresses never answer anybody outside, whatever a connection's mark says. */
 	ruleset_write_self(f, plan, "", "accept");
-	write_answers_out(f);
+	write_answers_out(f, plan);
 	if (picks_cgroups(plan, GATE_ONLY)) {
 		write_taken_before(f, plan, "take");
 		fputs("\t\tfib daddr type local accept\n", f);
@@ -229,13 +231,13 @@ static void write_not_carried(FILE *f, const struct gate_plan *plan, const char 
 
 static void write_output(FILE *f, const struct gate_plan *plan)
 {
-	fprintf(f, "\tchain output {\n\t\ttype %s hook output priority mangle; policy accept;\n",
-		plan->mode == GATE_TPROXY ? "route" : "filter");
+	/* Also for REDIRECT: answers to outside are on their way to lo before they get their mark. */
+	fputs("\tchain output {\n\t\ttype route hook output priority mangle; policy accept;\n", f);
 	write_own(f, plan);
 	fputs("\t\tct direction reply ", f);
 	ruleset_write_ct_is(f, plan, "==", GATE_MARK_TAKE);
 	fputs("accept\n", f); /* our own answers to those who were captured */
-	write_answers_out(f);
+	write_answers_out(f, plan);
 	write_taken_before(f, plan, "take");
 	write_not_carried(f, plan, "unmarked");
 	write_local6(f, "oifname \"lo\" ", "unmarked");

@@ -182,10 +182,15 @@ static void write_own(const struct iptables *t)
 static void write_answers_out(const struct iptables *t)
 {
 	rule(t, "mangle GATUN_OUTPUT", "-j GATUN_ANSWERS");
-	for (int i = 0; i < t->machine->n_listening; i++)
+	for (int i = 0; i < t->machine->n_listening; i++) {
+		char match[96];
+		snprintf(match, sizeof(match), "-p tcp --sport %u ! --tcp-flags SYN,ACK SYN",
+			 t->machine->listening[i]);
+		set_ct_mark(t, "mangle GATUN_OUTPUT", match, GATE_MARK_REPLY);
 		rule(t, "mangle GATUN_OUTPUT",
 		     "-p tcp --sport %u ! --tcp-flags SYN,ACK SYN -m conntrack --ctstate NEW,INVALID,UNTRACKED -g GATUN_REPLY",
 		     t->machine->listening[i]);
+	}
 }
 
 static void write_taken_before(const struct iptables *t, const char *where, const char *target)

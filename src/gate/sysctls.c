@@ -269,11 +269,13 @@ void gate_sysctls_device(const struct gate_plan *p)
 	static const char *const knobs[][3] = {
 		{ "ipv6", "disable_ipv6", "0" }, { "ipv4", "rp_filter", "2" }, { "ipv6", "addr_gen_mode", "1" },
 		{ "ipv6", "accept_ra", "0" }, { "ipv6", "router_solicitations", "0" }, { "ipv4", "src_valid_mark", "1" },
+		/* for a LAN alone: else it is as all others are, and on a laptop forwards nothing */
 		{ "ipv4", "forwarding", "1" }, { "ipv6", "force_forwarding", "1" },
 	};
+	const size_t n = sizeof(knobs) / sizeof(knobs[0]) - (p->n_lans ? 0 : 2);
 	char path[sizeof(((struct sysctl *)0)->path)], now[32];
 
-	for (size_t i = 0; i < sizeof(knobs) / sizeof(knobs[0]); i++) {
+	for (size_t i = 0; i < n; i++) {
 		int err;
 		if (strcmp(knobs[i][1], "disable_ipv6") == 0 && !p->ipv6)
 			continue;

@@ -257,7 +257,7 @@ static void child_keeps(void)
 	p.kill_switch = true;
 	EXPECT(1, down(true) == 0 && words[0] == 0);
 	EXPECT(2, up(&p) == 0 && down(true) == 0);
-	EXPECT(3, way("198.51.100.9", 0, &err).oif == 0 && err == -ENETUNREACH); /* only TCP has a way, to nobody */
+	EXPECT(3, way("198.51.100.9", 0, &err).type == RTN_LOCAL); /* to lo, where nobody listens */
 	EXPECT(4, sh("nft list table inet gatun_guard >/dev/null") == 0);
 	EXPECT(5, down(true) == 0 && down(false) == 0);
 	EXPECT(6, sh("rmdir /run/gatun") == 0);
