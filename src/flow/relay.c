@@ -27,6 +27,9 @@
  * A flow with limits takes no more of what is offered than they let pass, and
  * wants no data on that side until its turn comes (limits.c).
  *
+ * Where both sides are kernel sockets they are joined (io/tcp_splice.h): bulk
+ * goes past data(), and only its amount is told.
+ *
  * The relay does not know which inbound or outbound it serves.
  */
 #include "flow/relay.h"
@@ -35,6 +38,7 @@
 
 #include "base/list.h"
 #include "base/log.h"
+#include "io/tcp_splice.h"
 #include "flow/flow_card.h"
 #include "loop/loop.h"
 
@@ -138,6 +142,15 @@ static void want_room(struct side *s)
 	stream_want(s->stream, s->want_data, s->want_room);
 }
 
+static void count(struct relay *r, enum side_name from, size_t n)
+{
+	if (from == IN)
+		r->card.meter.up += n, flow_counters.tcp.bytes_up += n;
+	else
+		r->card.meter.down += n, flow_counters.tcp.bytes_down += n;
+	touch(r);
+}
+
 static size_t on_data(struct relay *r, enum side_name from, const struct slice *v, int n)
 {
 	struct side *a = &r->side[from], *b = &r->side[!from];
@@ -145,11 +158,7 @@ static size_t on_data(struct relay *r, enum side_name from, const struct slice *
 
 	if (taken < 0)
 		taken = 0; /* b has ended; its event is on the way and ends the flow */
-	if (from == IN)
-		r->card.meter.up += (size_t)taken, flow_counters.tcp.bytes_up += (size_t)taken;
-	else
-		r->card.meter.down += (size_t)taken, flow_counters.tcp.bytes_down += (size_t)taken;
-	touch(r);
+	count(r, from, (size_t)taken);
 	if ((size_t)taken < slices_len(v, n)) {
 		a->want_data = false;
 		want_room(b);
@@ -226,6 +235,8 @@ static size_t data_of(struct relay *r, enum side_name from, const struct slice *
 
 static size_t in_data(void *owner, const struct slice *v, int n) { return data_of(owner, IN, v, n); }
 static size_t out_data(void *owner, const struct slice *v, int n) { return data_of(owner, OUT, v, n); }
+static void in_moved(void *owner, size_t n) { count(owner, IN, n); }
+static void out_moved(void *owner, size_t n) { count(owner, OUT, n); }
 static void in_room(void *owner) { on_room(owner, IN); }
 static void out_room(void *owner) { on_room(owner, OUT); }
 static void in_fin(void *owner) { on_fin(owner, IN); }
@@ -252,6 +263,8 @@ static void on_opened(void *owner, struct stream *out)
 	stream_bind(out, &out_events, r);
 	flow_card_set_way(&r->card, outbound_way(r->outbound));
 	stream_accept(r->side[IN].stream);
+	if (!r->limit) /* which wants to see the bytes */
+		tcp_splice_join(r->side[IN].stream, in_moved, out, out_moved);
 	want_data(&r->side[IN]);
 	want_data(&r->side[OUT]);
 }

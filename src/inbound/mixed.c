@@ -204,6 +204,12 @@ static void guest_end(struct stream *s, enum flow_end why)
 	guest_turn_away(g);
 }
 
+/* What came with the request is the socket's still, and goes first. */
+static struct stream *guest_bare(struct stream *s)
+{
+	return of(s)->state == GUEST_JOINED ? stream_bare(of(s)->under) : NULL;
+}
+
 static const struct stream_ops guest_ops = {
 	.accept = guest_accept,
 	.write = guest_write,
@@ -211,6 +217,7 @@ static const struct stream_ops guest_ops = {
 	.want = guest_want,
 	.shut = guest_shut,
 	.end = guest_end,
+	.bare = guest_bare,
 };
 
 static size_t held_data(void *owner, const struct slice *v, int n)

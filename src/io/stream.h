@@ -51,6 +51,9 @@ struct stream_ops {
 	 * worse than lost, and space() shrinks accordingly; a way that is gone is
 	 * noticed in seconds. NULL: cannot. */
 	void (*be_prompt)(struct stream *);
+	/* The kernel's socket (io/tcp_socket.h) that carries this stream's bytes and no others
+	 * from now on, or NULL. NULL: never. */
+	struct stream *(*bare)(struct stream *);
 };
 
 struct stream_events {
@@ -82,6 +85,7 @@ static inline void stream_be_prompt(struct stream *s)
 	if (s->ops->be_prompt)
 		s->ops->be_prompt(s);
 }
+static inline struct stream *stream_bare(struct stream *s) { return s->ops->bare ? s->ops->bare(s) : NULL; }
 static inline ssize_t stream_write(struct stream *s, const struct slice *v, int n) { return s->ops->write(s, v, n); }
 static inline size_t stream_space(const struct stream *s) { return s->ops->space(s); }
 static inline void stream_want(struct stream *s, bool data, bool room) { s->ops->want(s, data, room); }

@@ -8,6 +8,8 @@
 #include "io/tcp_socket.h"
 #include "loop/loop.h"
 
+#define TCP_READ_BUDGET (512u * 1024) /* bytes per socket and turn */
+
 enum tcp_state { CONNECTING, OPEN, CLOSING, DEAD };
 
 struct tcp_socket {
@@ -29,11 +31,27 @@ struct tcp_socket {
 	bool kick : 1; /* deliver from the deferred pass */
 	bool prompt : 1;
 	int connect_err;
+	struct tcp_socket *feeds, *fed_by; /* tcp_splice.c: what it says goes there; whose words come here; or NULL */
+	void (*moved)(void *owner, size_t n);
+	struct tcp_pipe *pipe;		   /* between it and `feeds`, while bytes are in it */
 };
 
 static inline struct tcp_socket *tcp_of(const struct stream *s)
 {
 	return (struct tcp_socket *)(uintptr_t)s;
 }
+
+/* What tcp_splice.c asks of the socket it works for. */
+void tcp_flush(struct tcp_socket *);
+void tcp_tell_errno(struct tcp_socket *, int err);
+
+/* What this socket says, moved on in the kernel; only while its owner wants data and all that
+ * was received before is gone. Bytes moved off the socket (0: no more for now), or -1: by the
+ * usual way, please. Events may have ended either socket. */
+ssize_t tcp_splice(struct tcp_socket *);
+/* There is room again where it feeds. */
+void tcp_splice_wake(struct tcp_socket *fed);
+/* It ends: those it is joined to are on their own. */
+void tcp_splice_part(struct tcp_socket *);
 
 #endif

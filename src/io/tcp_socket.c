@@ -28,7 +28,6 @@
 #define PROMPT_BOUND (72u * 1024)
 #define PROMPT_UNSENT (32 * 1024) /* bytes in the kernel that it could not send yet */
 #define PROMPT_STALL_MS 15000u	  /* nothing acknowledged for so long: the way is gone, another stream finds a new one */
-#define READ_BUDGET (512u * 1024) /* bytes per socket and turn */
 #define IOV_BATCH 64
 #define KEEPALIVE_S 60
 #define CLOSING_MS 60000 /* after end(): how long without a byte that leaves */
@@ -83,6 +82,7 @@ static void die_later(struct tcp_socket *t)
 	if (t->state == CLOSING)
 		closing_count--;
 	t->state = DEAD;
+	tcp_splice_part(t);
 	close_fd(t);
 	release_queues(t);
 	defer(t);
@@ -94,6 +94,16 @@ static void tell_ended(struct tcp_socket *t, enum flow_end why)
 		return;
 	t->told = true;
 	t->stream.events->ended(t->stream.owner, why);
+}
+
+static enum flow_end end_of_errno(int err)
+{
+	return err == ETIMEDOUT ? END_CONNECT_TIMEOUT : END_REMOTE_RESET;
+}
+
+void tcp_tell_errno(struct tcp_socket *t, int err)
+{
+	tell_ended(t, end_of_errno(err));
 }
 
 /* ---- reading ---- */
@@ -121,11 +131,6 @@ static bool offer(struct tcp_socket *t)
 	return true;
 }
 
-static enum flow_end end_of_errno(int err)
-{
-	return err == ETIMEDOUT ? END_CONNECT_TIMEOUT : END_REMOTE_RESET;
-}
-
 /* One receive into the arena, offered at once. Returns bytes, 0 when nothing
  * more can be read now. */
 static size_t receive(struct tcp_socket *t)
@@ -147,7 +152,7 @@ static size_t receive(struct tcp_socket *t)
 		else if (errno == EINTR)
 			t->readable = true;
 		else if (errno != EAGAIN)
-			tell_ended(t, end_of_errno(errno));
+			tcp_tell_errno(t, errno);
 		return 0;
 	}
 
@@ -172,7 +177,7 @@ static size_t receive(struct tcp_socket *t)
 /* The end of the stream, once all before it was taken. */
 static void tell_fin(struct tcp_socket *t)
 {
-	if (t->state != OPEN || t->told || !t->fin_seen || t->fin_told || !t->want_data || t->in.bytes)
+	if (t->state != OPEN || t->told || !t->fin_seen || t->fin_told || !t->want_data || t->in.bytes || t->pipe)
 		return;
 	t->fin_told = true;
 	t->stream.events->fin(t->stream.owner);
@@ -180,12 +185,13 @@ static void tell_fin(struct tcp_socket *t)
 
 static void read_turn(struct tcp_socket *t)
 {
-	size_t budget = READ_BUDGET;
+	size_t budget = TCP_READ_BUDGET;
 
 	if (!t->want_data || t->state != OPEN || t->told || !offer(t))
 		return;
-	while (t->state == OPEN && !t->told && t->want_data && t->readable) {
-		size_t got = receive(t);
+	while (t->state == OPEN && !t->told && t->want_data && (t->readable || t->pipe)) {
+		ssize_t moved = t->pipe || (t->feeds && t->bulk) ? tcp_splice(t) : -1;
+		size_t got = moved < 0 ? receive(t) : (size_t)moved;
 
 		if (!got)
 			break;
@@ -206,7 +212,7 @@ static void resume_reading(struct tcp_socket *t)
 {
 	if (!t->want_data || t->told || !offer(t))
 		return;
-	if (t->readable)
+	if (t->readable || t->pipe)
 		loop_again(&t->io, LOOP_READ);
 	tell_fin(t);
 }
@@ -215,7 +221,7 @@ static void resume_reading(struct tcp_socket *t)
 
 static void on_closing_timeout(struct loop_timer *);
 
-static void flush(struct tcp_socket *t)
+void tcp_flush(struct tcp_socket *t)
 {
 	while (t->out.bytes && t->writable && !t->told) {
 		struct slice v[IOV_BATCH];
@@ -238,7 +244,7 @@ static void flush(struct tcp_socket *t)
 			if (t->state == CLOSING)
 				die_later(t);
 			else
-				tell_ended(t, end_of_errno(errno));
+				tcp_tell_errno(t, errno);
 			return;
 		}
 		slice_queue_drop(&t->out, (size_t)sent);
@@ -308,9 +314,11 @@ static void on_ready(struct loop_io *io, unsigned events)
 	if (t->state == OPEN && (events & LOOP_READ) && t->stream.events)
 		read_turn(t);
 	if (t->state == OPEN && (events & LOOP_ERROR) && !t->want_data && t->stream.events && !t->told)
-		tell_ended(t, end_of_errno(socket_error(t)));
+		tcp_tell_errno(t, socket_error(t));
 	if ((events & LOOP_WRITE) && (t->out.bytes || t->want_room || t->state == CLOSING))
 		defer(t);
+	if ((events & LOOP_WRITE) && t->fed_by)
+		tcp_splice_wake(t);
 }
 
 /* The deferred pass: flush, deliver what was asked for, free. */
@@ -323,7 +331,7 @@ static void pass(struct loop_work *w)
 		return;
 	}
 	if (t->state == OPEN || t->state == CLOSING)
-		flush(t);
+		tcp_flush(t);
 	if (t->state == CLOSING && (!t->out.bytes || t->told)) {
 		if (t->linger_reset)
 			set_linger_reset(t->io.fd, false);
@@ -423,6 +431,7 @@ static void on_closing_timeout(struct loop_timer *timer)
 /* Accepted bytes are still here: let them leave, as long as some do. */
 static void close_slowly(struct tcp_socket *t)
 {
+	tcp_splice_part(t);
 	t->state = CLOSING;
 	closing_count++;
 	t->closing_timer = calloc(1, sizeof(*t->closing_timer) + sizeof(t));
@@ -455,6 +464,11 @@ static void socket_end(struct stream *s, enum flow_end why)
 	die_later(t);
 }
 
+static struct stream *socket_bare(struct stream *s)
+{
+	return tcp_of(s)->state == OPEN ? s : NULL;
+}
+
 static const struct stream_ops socket_ops = {
 	.write = socket_write,
 	.space = socket_space,
@@ -462,6 +476,7 @@ static const struct stream_ops socket_ops = {
 	.shut = socket_shut,
 	.end = socket_end,
 	.be_prompt = socket_be_prompt,
+	.bare = socket_bare,
 };
 
 /* ---- making one ---- */
