@@ -8,6 +8,7 @@ import os
 import select
 import socket
 import sys
+import threading
 import time
 
 
@@ -37,6 +38,49 @@ def hold(address, count, begun, go):
         s.settimeout(5)
     alive = sum(echoes(s, b"%d after" % i) for i, s in enumerate(socks))
     print(f"before:{working} after:{alive}")
+
+
+def echo_on(address, index, begun, go):
+    """Sends a stream of its own and compares what comes back, until `go` is there."""
+    block, at = bytes((i * 7 + index) % 251 for i in range(251 * 64)), 0
+    try:
+        with socket.create_connection((address, 7001), 20) as sock:
+            sock.settimeout(20)
+            while not (at and os.path.exists(go)):
+                sock.sendall(block)
+                data = b""
+                while len(data) < len(block):
+                    part = sock.recv(len(block) - len(data))
+                    if not part:
+                        return "ended"
+                    data += part
+                if data != block:
+                    return "wrong"
+                begun.add(index)
+                at += len(block)
+            sock.shutdown(socket.SHUT_WR)
+            return "right" if sock.recv(1) == b"" else "wrong"
+    except OSError:
+        return "ended"
+
+
+def streams(address, count, begun, go):
+    """`count` streams at once; makes the file `begun` when all have had an answer, waits for `go`."""
+    outcomes, under_way = {}, set()
+
+    def one(index):
+        outcomes[index] = echo_on(address, index, under_way, go)
+
+    threads = [threading.Thread(target=one, args=(i,)) for i in range(int(count))]
+    for t in threads:
+        t.start()
+    while len(under_way) < len(threads) and not outcomes:
+        time.sleep(0.02)
+    open(begun, "w").close()
+    for t in threads:
+        t.join()
+    words = list(outcomes.values())
+    print(f"right:{words.count('right')} ended:{words.count('ended')} wrong:{words.count('wrong')}")
 
 
 def fresh(address, count, patience):
