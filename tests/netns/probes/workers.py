@@ -45,7 +45,7 @@ def echo_on(address, index, begun, go):
     block, at = bytes((i * 7 + index) % 251 for i in range(251 * 64)), 0
     try:
         with socket.create_connection((address, 7001), 20) as sock:
-            sock.settimeout(20)
+            sock.settimeout(8)
             while not (at and os.path.exists(go)):
                 sock.sendall(block)
                 data = b""
