@@ -1,6 +1,7 @@
 /*
  * What the files of the sandbox share: the talk between gatun outside and init
- * inside, and the steps that init takes. Nobody else includes it.
+ * inside, and the steps that init takes. Besides them doctor/ includes it, which
+ * takes the same steps to see whether they can be taken.
  *
  * The talk, over one SOCK_SEQPACKET pair (a message is never split):
  *   outside → init  enum sandbox_map, once, after clone

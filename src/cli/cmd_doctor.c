@@ -1,0 +1,58 @@
+/*
+ * `gatun doctor`: what this machine can do, and what to fix, the worst first.
+ * With a server and the options of `up` it looks at those too.
+ *
+ * Exit codes: 0: `up` would work; 1: it would fail.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "cli/args.h"
+#include "doctor/doctor.h"
+
+static void print_finding(const struct doctor_finding *f)
+{
+	static const char *const words[] = { [DOCTOR_OK] = "ok", [DOCTOR_NOTE] = "note", [DOCTOR_BAD] = "BAD" };
+	char shown[2 * DOCTOR_TEXT];
+
+	printf("%-5s %s\n", words[f->word], log_escape(f->text, strlen(f->text), shown, sizeof(shown)));
+	if (f->mend[0])
+		printf("          %s\n", log_escape(f->mend, strlen(f->mend), shown, sizeof(shown)));
+}
+
+static void print_verdict(const struct doctor_report *r)
+{
+	printf("\n`gatun up` would %s here; `gatun run` would %s.\n", doctor_stops(r, DOCTOR_OF_UP) ? "FAIL" : "work",
+	       doctor_stops(r, DOCTOR_OF_RUN) ? "FAIL" : "work");
+}
+
+static int examine(const struct config *config, bool with_servers)
+{
+	static struct doctor_report report;
+
+	doctor_examine(config, with_servers, &report);
+	for (int i = 0; i < report.n; i++)
+		print_finding(&report.items[i]);
+	print_verdict(&report);
+	return doctor_stops(&report, DOCTOR_OF_UP) ? 1 : 0;
+}
+
+int cmd_doctor(const struct command *command, int argc, char **argv)
+{
+	struct config config;
+	char **rest;
+	int code;
+
+	if (argc == 1) {
+		config_init(&config);
+		code = examine(&config, false);
+	} else if (!args_load_config(command, argc, argv, &config, &rest, &code)) {
+		return code;
+	} else {
+		code = examine(&config, true);
+	}
+	config_free(&config);
+	args_forget();
+	return code;
+}

@@ -1,0 +1,25 @@
+/* The trials and looks of doctor.c, and how a trial is kept apart. Nobody else includes it. */
+#ifndef GATUN_DOCTOR_TRIALS_H
+#define GATUN_DOCTOR_TRIALS_H
+
+#include "doctor/doctor.h"
+
+struct doctor_patient {
+	const struct config *config;
+	bool with_servers;
+	bool root; /* may change this network: then trials need no user namespace */
+};
+
+typedef void doctor_trial(const struct doctor_patient *, struct doctor_report *);
+
+/* Runs the trial in a process with a network and a mount namespace of its own, its findings being
+ * added to the report; ends it after 10 s. -errno: it could not be begun, nothing was added. */
+int doctor_try_apart(const struct doctor_patient *, doctor_trial *, struct doctor_report *);
+
+/* trials: what is made, and gone again */
+doctor_trial doctor_try_namespaces, doctor_try_device, doctor_try_gate;
+/* looks: what is read */
+doctor_trial doctor_look_rights, doctor_look_descriptors, doctor_look_clock, doctor_look_names, doctor_look_forwarding;
+doctor_trial doctor_look_rules, doctor_look_servers;
+
+#endif

@@ -1,0 +1,88 @@
+/*
+ * Trials of what `up` tells the kernel: the gate itself, in each of its modes,
+ * is built and taken back in a network of the trial's own, and through TPROXY
+ * one connection is made. What the kernel or nft lacks shows here and not in a
+ * list of modules.
+ */
+#include <errno.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "doctor/trials.h"
+#include "engine/up_plan.h"
+#include "gate/gate.h"
+#include "sys/netlink.h"
+#include "sys/tundev.h"
+
+#define PORT 6761
+#define MTU 1400
+#define REPLY_MS 2000
+
+/* What the config asks for, but in a network where there is nothing else. */
+static void make_plan(const struct doctor_patient *p, enum gate_mode mode, struct gate_plan *plan)
+{
+	up_plan_make(p->config, plan);
+	plan->mode = mode;
+	plan->n_lans = plan->n_excludes = 0;
+	plan->mtu = MTU;
+	plan->port = PORT;
+	plan->dns_port = PORT + 1;
+}
+
+static int raise_loopback(void)
+{
+	struct netlink nl;
+	struct netlink_link up = { .up = true };
+	int err = netlink_open(&nl);
+
+	if (err)
+		return err;
+	err = netlink_set_link(&nl, (int)if_nametoindex("lo"), &up);
+	netlink_close(&nl);
+	return err;
+}
+
+static const char *mode_name(enum gate_mode mode)
+{
+	return mode == GATE_TUN ? "tun" : mode == GATE_TPROXY ? "tproxy" : "redirect";
+}
+
+static void try_mode(const struct doctor_patient *p, enum gate_mode mode, struct doctor_report *r)
+{
+	struct tun_features features;
+	struct gate_plan plan;
+	char why[DOCTOR_TEXT] = "";
+	bool wanted = mode == (enum gate_mode)p->config->up.mode;
+	int fd = -1, owner, err = 0;
+
+	make_plan(p, mode, &plan);
+	if (mode == GATE_TUN) {
+		fd = tundev_open(plan.device, MTU, &features, why, sizeof(why));
+		err = fd < 0 ? fd : 0;
+	}
+	if (!err)
+		err = gate_up(&plan, why, sizeof(why));
+	if (!err)
+		err = gate_down(false, &owner, why, sizeof(why));
+	if (fd >= 0)
+		close(fd);
+	if (err)
+		doctor_say(r, wanted ? DOCTOR_BAD : DOCTOR_NOTE, DOCTOR_OF_UP, NULL, "--mode %s does not work here: %s", mode_name(mode), why);
+	else
+		doctor_say(r, DOCTOR_OK, 0, NULL, "--mode %s: routes, rules and nft tables can be made and taken back", mode_name(mode));
+}
+
+void doctor_try_gate(const struct doctor_patient *p, struct doctor_report *r)
+{
+	if (!p->root) /* said by doctor_look_rights */
+		return;
+	raise_loopback();
+	for (int mode = GATE_TUN; mode <= GATE_REDIRECT; mode++)
+		try_mode(p, mode, r);
+}

@@ -1,0 +1,62 @@
+#!/bin/bash
+# `gatun doctor`: it finds what stands in the way of `gatun up`, says what mends it, and changes nothing.
+. "$(dirname "$0")/up_lib.sh"
+begin_up "$0" "$@"
+lab_need setpriv
+
+# doctor NAME COMMAND...: what doctor says under COMMAND; its exit code in CODE
+doctor()
+{
+	local name=$1
+	shift
+	inside client "$@" "$GATUN" doctor ${DOCTOR_ARGS:-} >"$LAB_LOGS/$name.txt" 2>&1
+	CODE=$?
+}
+
+# finds TEXT PATTERN NAME: a bad finding comes first
+finds()
+{
+	matches "$1" "^BAD .*$2" "$LAB_LOGS/$3.txt"
+	check "$1: the worst is said first" grep -q "^BAD" <(head -n 1 "$LAB_LOGS/$3.txt")
+}
+
+not_in() { ! grep -Eq -- "$1" "$2"; }
+
+snapshot "$LAB_LOGS/before"
+doctor sound env
+equal "on a machine that has everything \`up\` would work" 0 "$CODE"
+for word in "TUN devices" "several TUN queues" "--mode tun" "--mode tproxy" "--mode redirect" "namespaces" "rights"; do
+	matches "tried, and found: $word" "^ok .*$word" "$LAB_LOGS/sound.txt"
+done
+check "nothing bad is said" not_in "^BAD" "$LAB_LOGS/sound.txt"
+
+DOCTOR_ARGS="-s $SERVER -m $METHOD -k $KEY" doctor server env
+matches "a server that listens answers" "^ok .*answers, after" "$LAB_LOGS/server.txt"
+check "the key is not shown" not_in "$KEY" "$LAB_LOGS/server.txt"
+DOCTOR_ARGS="-s $SERVER4:1 -m $METHOD -k $KEY" doctor nobody env
+matches "a server that does not listen is said" "does not answer err=ECONNREFUSED" "$LAB_LOGS/nobody.txt"
+DOCTOR_ARGS="-s $SERVER -m $METHOD -k $KEY --lan nowhere0" doctor nowhere env
+equal "a LAN that is not there: \`up\` would fail" 1 "$CODE"
+finds "a LAN that is not there" "nowhere0" nowhere
+
+doctor descriptors prlimit --nofile=64:64
+equal "64 descriptors: \`up\` would fail" 1 "$CODE"
+finds "64 descriptors" "descriptors" descriptors
+doctor rights setpriv --bounding-set -net_admin --inh-caps -net_admin
+equal "without CAP_NET_ADMIN \`up\` would fail" 1 "$CODE"
+finds "without CAP_NET_ADMIN" "network" rights
+
+ip -n client rule add priority 6761 from all lookup main
+doctor priority env
+equal "somebody's rule where ours go: \`up\` would fail" 1 "$CODE"
+finds "somebody's rule where ours go" "6761" priority
+ip -n client rule del priority 6761
+ip -n client rule add priority 5000 not fwmark 51820 lookup 51820
+doctor wireguard env
+matches "another VPN's rule before ours is named" "^(BAD|note) .*51820" "$LAB_LOGS/wireguard.txt"
+ip -n client rule del priority 5000
+
+snapshot "$LAB_LOGS/after"
+same_snapshot "the doctor has changed nothing" "$LAB_LOGS/before" "$LAB_LOGS/after"
+UPLINK_CHECKED=no # connections to the server that carry nothing
+finish_up
