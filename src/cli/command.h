@@ -31,6 +31,7 @@ int cmd_local(const struct command *, int argc, char **argv);
 int cmd_reload(const struct command *, int argc, char **argv);
 int cmd_status(const struct command *, int argc, char **argv);
 int cmd_check(const struct command *, int argc, char **argv);
+int cmd_doctor(const struct command *, int argc, char **argv);
 int cmd_url(const struct command *, int argc, char **argv);
 int cmd_genkey(const struct command *, int argc, char **argv);
 int cmd_ciphers(const struct command *, int argc, char **argv);

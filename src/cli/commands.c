@@ -68,6 +68,15 @@ static const char check_text[] =
 	"3: not. With HOSTs (names or addresses): also what the ACLs of the config say of\n"
 	"each of them.\n";
 
+static const char doctor_text[] =
+	"Tries for real what gatun needs: TUN devices and their offloads, namespaces, routes,\n"
+	"rules and nft tables of each mode, and looks at limits, rights, other VPNs' rules,\n"
+	"names and the clock. What stands in the way comes first, with the command that\n"
+	"mends it. With SERVER and the options of `gatun up` it looks at those, too. It\n"
+	"changes nothing: what it makes, it makes in namespaces of its own.\n"
+	"\n"
+	"Exit code 0: `gatun up` would work here; 1: it would not.\n";
+
 static const char url_text[] =
 	"A config FILE becomes ss:// URLs, one line for each server; an ss:// URL becomes\n"
 	"a config. Mind that the output holds the password.\n";
@@ -104,6 +113,8 @@ static const struct command table[] = {
 	{ "check", FOR_CHECK, cmd_check, "FILE|URL [HOST...]", "Say what is wrong with a config, and what it would do", check_text,
 	  "  gatun check config.json\n"
 	  "  gatun check config.json example.org 192.0.2.1\n" },
+	{ "doctor", FOR_UP, cmd_doctor, "[SERVER] [options]", "Say what this machine can do, and what to fix", doctor_text,
+	  "  sudo gatun doctor\n" },
 	{ "url", FOR_URL, cmd_url, "FILE|URL", "Turn a config into an ss:// URL, and back", url_text,
 	  "  gatun url config.json\n"
 	  "  gatun url ss://YWVzLTI1Ni1nY206c2VjcmV0@192.0.2.1:8388 > config.json\n" },

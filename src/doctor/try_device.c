@@ -52,7 +52,7 @@ static void try_queues(struct doctor_report *r)
 	int fds[QUEUES], err = tundev_open_queues("doctor1", MTU, QUEUES, fds, &features, why, sizeof(why));
 
 	if (!err) {
-		err = steering_attach(fds[0], QUEUES, why, sizeof(why));
+		err = steering_attach(fds[0], why, sizeof(why));
 		for (int i = 0; i < QUEUES; i++)
 			close(fds[i]);
 	}

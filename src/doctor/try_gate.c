@@ -25,11 +25,10 @@
 #define REPLY_MS 2000
 
 /* What the config asks for, but in a network where there is nothing else. */
-static void make_plan(const struct doctor_patient *p, enum gate_mode mode, struct gate_plan *plan)
+static void fit_plan(struct gate_plan *plan, enum gate_mode mode)
 {
-	up_plan_make(p->config, plan);
 	plan->mode = mode;
-	plan->n_lans = plan->n_excludes = 0;
+	plan->n_lans = plan->n_excludes = plan->n_cgroups = 0;
 	plan->mtu = MTU;
 	plan->port = PORT;
 	plan->dns_port = PORT + 1;
@@ -53,25 +52,37 @@ static const char *mode_name(enum gate_mode mode)
 	return mode == GATE_TUN ? "tun" : mode == GATE_TPROXY ? "tproxy" : "redirect";
 }
 
-static void try_mode(const struct doctor_patient *p, enum gate_mode mode, struct doctor_report *r)
+/* Builds it and takes it back: 0, or -errno with a sentence. */
+static int build(const struct gate_plan *plan, char *why, size_t size)
 {
 	struct tun_features features;
-	struct gate_plan plan;
-	char why[DOCTOR_TEXT] = "";
-	bool wanted = mode == (enum gate_mode)p->config->up.mode;
 	int fd = -1, owner, err = 0;
 
-	make_plan(p, mode, &plan);
-	if (mode == GATE_TUN) {
-		fd = tundev_open(plan.device, MTU, &features, why, sizeof(why));
+	if (plan->mode == GATE_TUN) {
+		fd = tundev_open(plan->device, MTU, &features, why, size);
 		err = fd < 0 ? fd : 0;
 	}
 	if (!err)
-		err = gate_up(&plan, why, sizeof(why));
+		err = gate_up(plan, why, size);
 	if (!err)
-		err = gate_down(false, &owner, why, sizeof(why));
+		err = gate_down(false, &owner, why, size);
 	if (fd >= 0)
 		close(fd);
+	return err;
+}
+
+static void try_mode(const struct doctor_patient *p, enum gate_mode mode, struct doctor_report *r)
+{
+	bool wanted = mode == (enum gate_mode)p->config->up.mode;
+	struct up_plan plan;
+	char why[DOCTOR_TEXT] = "";
+	int err;
+
+	if (up_plan_make(&plan, p->config) != 0)
+		return;
+	fit_plan(&plan.gate, mode);
+	err = build(&plan.gate, why, sizeof(why));
+	up_plan_free(&plan);
 	if (err)
 		doctor_say(r, wanted ? DOCTOR_BAD : DOCTOR_NOTE, DOCTOR_OF_UP, NULL, "--mode %s does not work here: %s", mode_name(mode), why);
 	else
