@@ -102,7 +102,7 @@ static void look_at(const struct doctor_patient *p, const struct config_server *
 
 static void look_at_mtu(const struct doctor_patient *p, struct doctor_report *r)
 {
-	int mtu = engine_tun_mtu(p->config);
+	int mtu = engine_tun_mtu(p->config, true);
 
 	if (mtu <= TUN_MTU_MIN)
 		doctor_say(r, DOCTOR_NOTE, 0, NULL,
