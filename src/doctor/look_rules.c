@@ -71,6 +71,7 @@ static void check_gate(const struct doctor_patient *p, struct doctor_report *r)
 		return;
 	plan.gate.mode = GATE_TPROXY; /* all but the device, which `up` makes first */
 	plan.gate.device[0] = 0;
+	plan.gate.port = DOCTOR_PORT;
 	err = gate_check(&plan.gate, why, sizeof(why));
 	if (err == -EEXIST)
 		doctor_say(r, DOCTOR_NOTE, 0, NULL, "%s", why);

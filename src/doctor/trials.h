@@ -4,6 +4,8 @@
 
 #include "doctor/doctor.h"
 
+#define DOCTOR_PORT 6761 /* stands for the one that `up` would listen on */
+
 struct doctor_patient {
 	const struct config *config;
 	bool with_servers;

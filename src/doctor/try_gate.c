@@ -20,7 +20,6 @@
 #include "sys/netlink.h"
 #include "sys/tundev.h"
 
-#define PORT 6761
 #define MTU 1400
 #define REPLY_MS 2000
 
@@ -30,8 +29,8 @@ static void fit_plan(struct gate_plan *plan, enum gate_mode mode)
 	plan->mode = mode;
 	plan->n_lans = plan->n_excludes = plan->n_cgroups = 0;
 	plan->mtu = MTU;
-	plan->port = PORT;
-	plan->dns_port = PORT + 1;
+	plan->port = DOCTOR_PORT;
+	plan->dns_port = DOCTOR_PORT + 1;
 }
 
 static int raise_loopback(void)
