@@ -69,11 +69,11 @@ static const char check_text[] =
 	"each of them.\n";
 
 static const char doctor_text[] =
-	"Tries for real what gatun needs: TUN devices and their offloads, namespaces, routes,\n"
-	"rules and nft tables of each mode, and looks at limits, rights, other VPNs' rules,\n"
-	"names and the clock. What stands in the way comes first, with the command that\n"
-	"mends it. With SERVER and the options of `gatun up` it looks at those, too. It\n"
-	"changes nothing: what it makes, it makes in namespaces of its own.\n"
+	"Tries for real what gatun needs: TUN devices and their offloads, namespaces,\n"
+	"routes, rules and nft tables of each mode; and looks at limits, rights, rules of\n"
+	"other VPNs, names and the clock. What stands in the way comes first, with the\n"
+	"command that mends it. With SERVER and the options of `gatun up` it looks at\n"
+	"those, too. It changes nothing: what it makes is in namespaces of its own.\n"
 	"\n"
 	"Exit code 0: `gatun up` would work here; 1: it would not.\n";
 
