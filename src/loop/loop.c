@@ -25,13 +25,15 @@
 #include "base/clock.h"
 
 #define EPOLL_BATCH 256
+#define STOPPED_MS 20000 /* the slow timer of an engine alone makes more turns than that */
+#define RESUMED_MS 5000
 
 static struct ev_loop *ev;
 static int epoll_fd = -1;
 static struct ev_io epoll_watch;
 static struct ev_check woke;
 static struct list ready_list, work_list;
-static uint64_t now_ms;
+static uint64_t now_ms, resumed_ms;
 static bool running;
 
 /* The batch being dispatched: loop_io_stop() blanks what it still holds. */
@@ -64,8 +66,17 @@ static void on_epoll(struct ev_loop *l, struct ev_io *w, int revents)
 /* First of all watchers after the sleep, so that every event sees this turn's time. */
 static void on_wake(struct ev_loop *l, struct ev_check *w, int revents)
 {
+	uint64_t before = now_ms;
+
 	(void)l, (void)w, (void)revents;
 	now_ms = clock_ms();
+	if (now_ms - before > STOPPED_MS)
+		resumed_ms = now_ms;
+}
+
+bool loop_was_stopped(void)
+{
+	return resumed_ms && now_ms - resumed_ms < RESUMED_MS;
 }
 
 int loop_init(void)

@@ -31,6 +31,9 @@ void loop_turn(void);
 void loop_free(void);
 /* Milliseconds of CLOCK_BOOTTIME, read once per turn: the flows' clock. */
 uint64_t loop_now(void);
+/* Has this process, or the whole machine, stood still for longer than any turn takes, and gone on
+ * within the last seconds? What is read now may have waited all that time. */
+bool loop_was_stopped(void);
 
 /* ---- readiness ---- */
 /* LOOP_HUP: the peer has sent its FIN (or all is over), or urgent data, at which

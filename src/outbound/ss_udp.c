@@ -179,7 +179,7 @@ static void take(struct rx *rx, struct ss_udp_port *p, struct buf *buf)
 static void refuse_packet(const struct ss_packet *k, int err)
 {
 	ss_port_count_bad(err);
-	if (err == -ETIME)
+	if (err == -ETIME && !loop_was_stopped())
 		log_warn("the server's clock differs from ours by more than 30 s: its datagrams are refused offset=%lld",
 			 (long long)(k->timestamp - clock_unix()));
 }

@@ -2,13 +2,13 @@
 # The network changes under gatun: addresses, links, routes, the server itself.
 . "$(dirname "$0")/lib.sh"
 
-STEADY="$PYTHON $TESTS_DIR/probes/steady.py"
 MOVED4=10.77.2.3	# where the server goes
 SECOND4=10.77.5.2	# the client's other uplink
 # What gatun asks of its resolver, and where the server goes, is no stray.
 LAB_TUNNEL="$LAB_TUNNEL or (host $MOVED4 and port $SERVER_PORT) or (host $SERVER4 and udp port 53) or (icmp and host $SERVER4)"
 
 begin "$0" "$@"
+. "$TESTS_DIR/steady_lib.sh"
 ip -n server addr add "$MOVED4/24" dev eth0 || lab_die "no second address for the server"
 echo "$SERVER4" >"$LAB_LOGS/server.address"
 lab_start names server "$PYTHON" "$TESTS_DIR/probes/moving_name.py" "$SERVER4" "$LAB_LOGS/server.address"
@@ -18,63 +18,6 @@ mount --bind "$LAB_LOGS/resolv.conf" "$(realpath /etc/resolv.conf)" || lab_skip 
 use_server gatun 0.0.0.0
 SERVER=server.lab:$SERVER_PORT
 RUN_OPTIONS="--dns off"
-
-# app_start: an application that never rests
-app_start()
-{
-	LOG=$LAB_LOGS/app.$1
-	: >"$LOG"
-	rm -f "$LAB_LOGS/app.in"
-	mkfifo "$LAB_LOGS/app.in"
-	EXEC=exec through $STEADY run "$LOG" "$WORLD4" <"$LAB_LOGS/app.in" &
-	APP_PID=$!
-	exec 7>"$LAB_LOGS/app.in"
-	lab_wait "the application" all_well 0
-}
-
-app_end()
-{
-	exec 7>&-
-	wait "$APP_PID"
-}
-
-all_well()
-{
-	local kind
-	for kind in tcp udp old held; do
-		grep -q " $kind ok" "$LOG" || return 1
-	done
-}
-
-# event COMMAND...: it happens at $WHEN, which is when the last of it is done
-event()
-{
-	"$@" || lab_die "cannot: $*"
-	WHEN=$($STEADY now)
-}
-
-# recovers KIND TEXT: within two seconds; a sanitized build may take four
-recovers()
-{
-	local took limit=2
-	! sanitized || limit=4
-	took=$($STEADY recovered "$LOG" "$1" "$WHEN")
-	check "$2 (after $took s)" within "$took" "$limit"
-}
-
-within() { awk -v took="$1" -v limit="$2" 'BEGIN { exit !(took != "never" && took <= limit) }'; }
-
-all_recover()
-{
-	recovers tcp "$1: new connections work within 2 s"
-	recovers udp "$1: new datagrams are answered within 2 s"
-	recovers old "$1: and so are those of a socket that was there before"
-}
-
-# held_words: how the connection that was there before ended, since $BEFORE
-held_words() { $STEADY words "$LOG" held "$BEFORE"; }
-
-held_goes_on() { recovers held "$1: a connection that was there goes on"; equal "$1: and was never broken" "" "$(held_words)"; }
 
 # --- the events -----------------------------------------------------------------
 
@@ -136,15 +79,6 @@ all_events()
 	all_recover "the server's name has another address"
 	matches "which a line says" "another address now, udp follows address=$MOVED4" "$GATUN_LOG"
 }
-
-# The connection that is held stands again, and what comes is counted from now.
-app_settled()
-{
-	BEFORE=$($STEADY now)
-	lab_wait "the held connection" held_since "$BEFORE"
-	BEFORE=$($STEADY now)
-}
-held_since() { [ "$($STEADY recovered "$LOG" held "$1")" != never ]; }
 
 GATUN_LOG=$LAB_LOGS/run.log
 app_start run
