@@ -16,6 +16,7 @@
 #include "engine/client_route.h"
 #include "engine/common.h"
 #include "engine/local.h"
+#include "engine/loop_guard.h"
 #include "engine/outbounds.h"
 #include "flow/assoc.h"
 #include "flow/relay.h"
@@ -38,6 +39,11 @@ static void on_stream(void *owner, struct stream *s, const struct addr *client, 
 	struct client *c = owner;
 	struct target mapped;
 
+	if (loop_guard_is_own(client, target)) {
+		flow_counters.tcp.ended[END_LOOP]++;
+		stream_end(s, END_LOOP);
+		return;
+	}
 	switch (dns_target(target, &mapped)) {
 	case DNS_SERVE:
 		dns_serve_stream(s);
@@ -77,7 +83,10 @@ static int open_datagrams(struct client *c)
 	if (!names)
 		return -ENOMEM;
 	c->associations = assoc_table_new(names, client_route_outbound(c->route), &limits);
-	return c->associations ? 0 : -ENOMEM;
+	if (!c->associations)
+		return -ENOMEM;
+	assoc_table_limit(c->associations, loop_guard_admit, NULL);
+	return 0;
 }
 
 static int open_inbounds(struct client *c)
@@ -95,6 +104,9 @@ static int open_all(struct client *c, const struct near_options *o)
 {
 	int err;
 
+	/* Where there are marks there is somebody who routes by them. */
+	if (c->config->outbound.fwmark && loop_guard_begin() != 0)
+		return -ENOMEM;
 	c->shadowsocks = engine_outbound_new(c->config);
 	if (c->shadowsocks) /* who is behind the near end is not to reach this machine's own services past it */
 		c->route = client_route_new(c->config, c->config->acl, c->shadowsocks, false);

@@ -6,6 +6,7 @@
 #ifndef GATUN_ENGINE_NEAR_H
 #define GATUN_ENGINE_NEAR_H
 
+#include <net/if.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -27,6 +28,8 @@ struct near_options {
 	int tun_fd; /* taken on success */
 	struct tun_features features;
 	int mtu;
+	bool follow;  /* the path to the servers is asked for now and then, and who sends too much is told */
+	char device[IFNAMSIZ]; /* where it is in our namespace: its MTU may change; else "" */
 	struct tun_owners *owners; /* of several workers, or NULL; borrowed */
 	int worker;
 

@@ -9,15 +9,21 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "engine/common.h"
 #include "engine/near.h"
+#include "engine/network.h"
 #include "engine/outbounds.h"
 #include "engine/status.h"
 #include "engine/status_client.h"
+#include "engine/tun_mtu.h"
 #include "inbound/icmp.h"
 #include "inbound/pcap_ring.h"
 #include "inbound/reassembly.h"
@@ -27,6 +33,8 @@
 #include "inbound/tun_udp.h"
 
 #define UDP_PAYLOAD_MAX 65507u
+#define PATH4_MIN 576
+#define PATH6_MIN 1280 /* IPv6 knows no less */
 #define IPV6_ADDR_EXTRA 12 /* an IPv6 address in the header instead of an IPv4 one */
 
 struct near_tun {
@@ -37,6 +45,7 @@ struct near_tun {
 	struct reassembly *reassembly;
 	struct pcap_ring *pcap;
 	struct tun_owners *owners; /* joined, or NULL */
+	char device[IFNAMSIZ];	   /* or "" */
 	bool quiet, stacked;
 };
 
@@ -86,6 +95,55 @@ static void on_batch_end(void *owner)
 	tun_udp_batch_end(t->udp);
 }
 
+/* ---- the path ---- */
+
+static int device_mtu(const char *name)
+{
+	struct ifreq r = { 0 };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), rc;
+
+	if (fd < 0)
+		return -errno;
+	memcpy(r.ifr_name, name, IFNAMSIZ);
+	rc = ioctl(fd, SIOCGIFMTU, &r) < 0 ? -errno : r.ifr_mtu;
+	close(fd);
+	return rc;
+}
+
+/* Who owns the device has given it another MTU. */
+static void follow_device(struct near_tun *t)
+{
+	int mtu = t->device[0] ? device_mtu(t->device) : 0;
+
+	if (mtu < PATH6_MIN || mtu == tun_mtu(t->tun))
+		return;
+	tun_set_mtu(t->tun, mtu);
+	stack_follow_mtu();
+}
+
+/* A device that keeps its MTU (it is in a sandbox, or has one by order) may be wider than
+ * the path: its users are told as by a router. */
+static void follow_path(struct near_tun *t)
+{
+	int path = engine_path_mtu(t->config), path6;
+
+	if (path >= UINT16_MAX - TUN_MTU_IPV6_EXTRA) {
+		tun_udp_set_path(t->udp, 0, 0);
+		return;
+	}
+	path6 = path + TUN_MTU_IPV6_EXTRA;
+	tun_udp_set_path(t->udp, (uint16_t)(path < PATH4_MIN ? PATH4_MIN : path), (uint16_t)(path6 < PATH6_MIN ? PATH6_MIN : path6));
+}
+
+static void on_network(void *owner, const struct netwatch_change *c)
+{
+	struct near_tun *t = owner;
+
+	(void)c;
+	follow_device(t);
+	follow_path(t);
+}
+
 /* ---- set-up ---- */
 
 static int open_tun(struct near_tun *t, const struct near_options *o)
@@ -125,6 +183,12 @@ static int open_layers(struct near_tun *t, const struct near_options *o, const s
 	t->udp = tun_udp_new(t->tun, UDP_PAYLOAD_MAX - engine_outbound_udp_overhead(t->config) - IPV6_ADDR_EXTRA);
 	if (!t->udp || !t->reassembly)
 		return -ENOMEM;
+	if (o->follow) {
+		memcpy(t->device, o->device, sizeof(t->device));
+		network_set_listener(on_network, t);
+		follow_device(t);
+		follow_path(t);
+	}
 	if (!o->owners)
 		return 0;
 	err = tun_owners_join(o->owners, o->worker, t->tun);
@@ -154,6 +218,7 @@ static void free_port(struct near *n)
 {
 	struct near_tun *t = of(n);
 
+	network_set_listener(NULL, NULL);
 	if (t->udp)
 		tun_udp_free(t->udp);
 	if (t->reassembly)

@@ -23,7 +23,7 @@
 #include "resolve/resolve.h"
 
 #define DEAF_MS 120000 /* sent, and nothing heard */
-#define LOOK_MS 30000
+#define LOOK_MS 10000
 
 static struct netwatch *watch;
 static struct loop_timer look;
@@ -36,6 +36,8 @@ static void on_look(struct loop_timer *t)
 
 	if (n)
 		log_info("connections that nothing was heard of for two minutes were ended count=%zu", n);
+	if (listener) /* a path that was learnt is told by nobody */
+		listener(listener_owner, &(struct netwatch_change){ 0 });
 	loop_timer_start(t, LOOK_MS, on_look);
 }
 

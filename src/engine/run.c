@@ -106,7 +106,7 @@ static void finish(struct run *r)
 int engine_run(const struct config *config, const struct sandbox *sandbox)
 {
 	struct run r = { .sandbox = sandbox, .child_fd = -1, .exit_code = 125 };
-	struct near_options near = { .kind = NEAR_TUN, .tun_fd = sandbox->tun_fd, .features = sandbox->features, .mtu = config->mtu };
+	struct near_options near = { .kind = NEAR_TUN, .tun_fd = sandbox->tun_fd, .features = sandbox->features, .mtu = config->mtu, .follow = true };
 	int err;
 
 	if (engine_start(config) < 0)

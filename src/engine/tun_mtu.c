@@ -12,6 +12,8 @@
 
 #include "engine/engine.h"
 #include "engine/outbounds.h"
+#include "engine/tun_mtu.h"
+#include "resolve/resolve.h"
 #include "sys/uplink.h"
 
 #define TUN_MTU_MIN 1280 /* below it IPv6 vanishes from the device */
@@ -57,12 +59,24 @@ static bool look_up(const struct target *t, struct addr *out)
 	return true;
 }
 
-/* What fits the path to one server, or to its first hop. */
-static int server_mtu(const struct config_server *s, bool may_ask)
+/* As connections of this process have found it. */
+static bool remember(const struct target *t, struct addr *out)
+{
+	struct resolved r;
+
+	if (!resolve_cached(t->name, t->name_len, &r) || !r.n)
+		return false;
+	*out = r.addrs[0];
+	out->port = target_port(t);
+	return true;
+}
+
+/* What fits the path to one server, or to its first hop; find: of a name, or NULL. */
+static int server_mtu(const struct config_server *s, bool (*find)(const struct target *, struct addr *))
 {
 	const struct target *first = engine_outbound_first(s);
 	struct addr at = first->ip;
-	bool known = !target_is_name(first) || (may_ask && look_up(first, &at));
+	bool known = !target_is_name(first) || (find && find(first, &at));
 	int mtu = known ? path_mtu(&at, &s->outbound) : any_mtu(&s->outbound);
 
 	return (mtu > 0 ? mtu : MTU_USUAL) - (int)engine_outbound_udp_overhead_of(s);
@@ -76,9 +90,22 @@ int engine_tun_mtu(const struct config *config, bool may_ask)
 		return config->mtu;
 	/* Of several servers only the first is asked for by name: each might take seconds. */
 	for (int i = 0; i < config->n_servers; i++) {
-		int mtu = server_mtu(&config->servers[i], may_ask && i == 0);
+		int mtu = server_mtu(&config->servers[i], may_ask && i == 0 ? look_up : NULL);
 
 		least = mtu < least ? mtu : least;
 	}
 	return least < TUN_MTU_MIN ? TUN_MTU_MIN : least;
+}
+
+int engine_path_mtu(const struct config *config)
+{
+	int least = INT_MAX;
+
+	for (int i = 0; i < config->n_servers; i++) {
+		const struct config_server *s = &config->servers[i];
+		int mtu = s->udp_over_tcp == UDP_OVER_TCP_YES ? INT_MAX : server_mtu(s, remember);
+
+		least = mtu < least ? mtu : least;
+	}
+	return least;
 }
