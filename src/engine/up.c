@@ -28,6 +28,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -40,6 +41,7 @@
 #include "engine/reload.h"
 #include "engine/status.h"
 #include "engine/status_gate.h"
+#include "engine/up_follow.h"
 #include "engine/up_impl.h"
 #include "engine/worker.h"
 #include "engine/workers.h"
@@ -48,6 +50,7 @@
 #include "sys/steering.h"
 
 static struct {
+	const struct config *config; /* of now */
 	struct up_plan plan;
 	struct near_options near; /* of every worker, but for its queue */
 	int queues[TUNDEV_QUEUES_MAX];
@@ -98,6 +101,8 @@ static int open_device(const struct config *config, int *n)
 		*n = TUNDEV_QUEUES_MAX;
 	up.near.kind = NEAR_TUN;
 	up.near.mtu = up.plan.gate.mtu = engine_tun_mtu(config, false);
+	up.near.follow = true;
+	memcpy(up.near.device, up.plan.gate.device, sizeof(up.near.device));
 	err = open_queues(*n);
 	if (!err)
 		err = steer(n);
@@ -119,6 +124,7 @@ static int begin(const struct config *config, int *n)
 	char why[512];
 	int err = fake_names_open(config, true);
 
+	up.config = config;
 	if (!err)
 		err = up_plan_make(&up.plan, config);
 	if (err)
@@ -160,6 +166,7 @@ static int ready(void)
 		return err;
 	}
 	up.stands = true;
+	up_follow_begin(g, up.config);
 	engine_status_add_gate(&up.plan.gate);
 	engine_keep_gate();
 	if (g->mode == GATE_REDIRECT)
@@ -172,7 +179,8 @@ static int ready(void)
 
 static void reloaded(const struct config *fresh)
 {
-	(void)fresh; /* reload.c names what waits for the next start */
+	up.config = fresh; /* reload.c names what waits for the next start */
+	up_follow_change(fresh);
 }
 
 static void take_down(void)
@@ -192,6 +200,7 @@ static void take_down(void)
 
 static void end(void)
 {
+	up_follow_end();
 	if (up.stands)
 		take_down();
 	close_queues(up.n_queues);
