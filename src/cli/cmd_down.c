@@ -16,6 +16,7 @@
 
 #include "base/err.h"
 #include "cli/args.h"
+#include "ctl/socket.h"
 #include "gate/gate.h"
 
 #define PATIENCE_MS 15000
@@ -46,6 +47,11 @@ static int complain(const char *what, const char *why)
 	return 1;
 }
 
+static void nothing_to_do(void *owner, const char *path)
+{
+	(void)owner, (void)path;
+}
+
 static int take_down(bool keep_guard)
 {
 	char why[512] = "", what[128];
@@ -63,8 +69,9 @@ static int take_down(bool keep_guard)
 	}
 	if (err)
 		return complain("not everything could be taken back", why);
+	ctl_socket_find(nothing_to_do, NULL); /* those of the dead go */
 	if (*why)
-		printf("taken back: %s\n", why);
+		printf("%s%s\n", keep_guard ? "" : "taken back: ", why);
 	else if (!first)
 		printf("nothing is up\n");
 	return 0;
