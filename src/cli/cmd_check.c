@@ -12,9 +12,13 @@
 #include "conf/hop.h"
 #include "conf/load.h"
 #include "conf/local.h"
+#include "conf/prefix.h"
+#include "conf/up.h"
 #include "conf/url.h"
 #include "crypto/method.h"
 #include "sys/secrets.h"
+
+#define PREFIXES_SHOWN 8
 
 static const char *carried(enum config_mode mode)
 {
@@ -117,6 +121,31 @@ static void print_run(const struct config *c)
 		printf("; MTU as the path allows\n");
 }
 
+static void print_prefixes(const char *before, const struct config_prefixes *list)
+{
+	char text[PREFIX_STRLEN];
+
+	for (int i = 0; i < list->n && i < PREFIXES_SHOWN; i++)
+		printf("%s%s", i ? ", " : before, prefix_format(&list->items[i], text));
+	if (list->n > PREFIXES_SHOWN)
+		printf(" and %d more", list->n - PREFIXES_SHOWN);
+}
+
+static void print_up(const struct config *c)
+{
+	const struct config_up *up = &c->up;
+
+	if (!is_for_clients(c))
+		return;
+	printf("gatun up: takes %s of this machine by %s", up->pick == PICK_ONLY ? "some users" : up->pick == PICK_EXCEPT ? "all but some users" : "everything",
+	       up_mode_name((enum config_up_mode)up->mode));
+	print_prefixes(" to ", &up->routes);
+	print_prefixes(", but for ", &up->excludes);
+	for (const char *const *lan = up->lans; lan && *lan; lan++)
+		printf("%s%s", lan == up->lans ? ", and of the LAN behind " : ", ", *lan);
+	printf("%s%s\n", up->no_ipv6 ? "; IPv6 is unreachable" : "", up->kill_switch ? "; the kill switch is on" : "");
+}
+
 static void print_listen(const struct config *c)
 {
 	for (int i = 0; i < c->n_servers; i++) {
@@ -215,6 +244,7 @@ int cmd_check(const struct command *self, int argc, char **argv)
 		print_servers(&config);
 		print_choice(&config);
 		print_run(&config);
+		print_up(&config);
 		print_locals(&config);
 		print_listen(&config);
 		print_manager(&config);

@@ -273,6 +273,45 @@ void up_free(struct config_up *up)
 	free(up->uids);
 }
 
+/* ---- two of them ---- */
+
+static bool same_prefixes(const struct config_prefixes *a, const struct config_prefixes *b)
+{
+	if (a->n != b->n)
+		return false;
+	for (int i = 0; i < a->n; i++)
+		if (a->items[i].len != b->items[i].len || !addr_equal(&a->items[i].at, &b->items[i].at))
+			return false;
+	return true;
+}
+
+static bool same_texts(const char *const *a, const char *const *b)
+{
+	for (; a && b && *a && *b; a++, b++)
+		if (strcmp(*a, *b) != 0)
+			return false;
+	return (!a || !*a) && (!b || !*b);
+}
+
+static bool same_uids(const struct config_up *a, const struct config_up *b)
+{
+	return a->n_uids == b->n_uids && (!a->n_uids || memcmp(a->uids, b->uids, sizeof(*a->uids) * (size_t)a->n_uids) == 0);
+}
+
+static bool same_self(const struct config_prefix *a, const struct config_prefix *b)
+{
+	return a->len == b->len && addr_equal(&a->at, &b->at);
+}
+
+bool up_same(const struct config_up *a, const struct config_up *b)
+{
+	return a->mode == b->mode && strcmp(a->device, b->device) == 0 && same_self(&a->self4, &b->self4) && same_self(&a->self6, &b->self6) &&
+	       a->mark == b->mark && a->table == b->table && a->priority == b->priority && same_prefixes(&a->routes, &b->routes) &&
+	       same_prefixes(&a->excludes, &b->excludes) && same_texts(a->lans, b->lans) && a->pick == b->pick && same_uids(a, b) &&
+	       same_texts(a->cgroups, b->cgroups) && a->no_ipv6 == b->no_ipv6 && a->kill_switch == b->kill_switch && a->no_dhcp == b->no_dhcp &&
+	       a->block_dot == b->block_dot && a->block_quic == b->block_quic && a->port == b->port && a->dns_port == b->dns_port;
+}
+
 /* ---- the check ---- */
 
 static void say(struct problems *p, bool strict, const char *text)

@@ -20,6 +20,8 @@ void up_take_marks(struct config *, struct problems *);
 /* After all options: sorts the lists and says what does not go together. `strict`: the command
  * is `up` itself, and not one that only reads the file. */
 void up_check(struct config *, bool strict, struct problems *);
+/* Do both take the same, in the same way? */
+bool up_same(const struct config_up *, const struct config_up *);
 void up_free(struct config_up *);
 
 /* "tun", "tproxy", "redirect". */

@@ -17,6 +17,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "conf/up.h"
 #include "engine/service.h"
 #include "engine/status.h"
 #include "loop/loop.h"
@@ -59,6 +60,7 @@ static void warn_of_the_rest(const struct config *a, const struct config *b)
 		{ a->workers == b->workers, "workers" },
 		{ a->dns == b->dns, "dns_mode" },
 		{ a->mtu == b->mtu, "tun_mtu" },
+		{ up_same(&a->up, &b->up), "what `gatun up` takes: mode, routes, excludes, lan, users, kill switch, ..." },
 		{ same_text(a->control, b->control), "control" },
 		{ same_text(a->user, b->user), "user" },
 		{ same_text(a->plugin_user, b->plugin_user), "plugin_user" },

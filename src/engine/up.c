@@ -39,6 +39,7 @@
 #include "engine/engine.h"
 #include "engine/fake_names.h"
 #include "engine/reload.h"
+#include "engine/service.h"
 #include "engine/status.h"
 #include "engine/status_gate.h"
 #include "engine/up_follow.h"
@@ -119,6 +120,17 @@ static int open_device(const struct config *config, int *n)
 
 static struct workers_hooks hooks;
 
+/* Plugins cannot mark their sockets: the gate passes those of their user. */
+static int find_plugin_user(const struct config *config)
+{
+	char why[512];
+	int err = service_plugin_uid(config, &up.plan.gate.plugin_uid, why, sizeof(why));
+
+	if (err)
+		log_error("%s", why);
+	return err;
+}
+
 static int begin(const struct config *config, int *n)
 {
 	char why[512];
@@ -127,6 +139,8 @@ static int begin(const struct config *config, int *n)
 	up.config = config;
 	if (!err)
 		err = up_plan_make(&up.plan, config);
+	if (!err)
+		err = find_plugin_user(config);
 	if (err)
 		return err;
 	if (up.plan.gate.mode == GATE_TUN)
@@ -157,9 +171,8 @@ static int descriptors(int index, int *fds)
 
 static int ready(void)
 {
-	const struct gate_plan *g = &up.plan.gate;
 	char why[512];
-	int err = gate_up(g, why, sizeof(why));
+	int err = gate_up(&up.plan.gate, why, sizeof(why));
 
 	if (err) {
 		log_error("%s", why);
@@ -169,12 +182,17 @@ static int ready(void)
 	up_follow_begin(g, up.config);
 	engine_status_add_gate(&up.plan.gate);
 	engine_keep_gate();
+	return 0;
+}
+
+static void say_it_stands(void)
+{
+	const struct gate_plan *g = &up.plan.gate;
+
 	if (g->mode == GATE_REDIRECT)
 		log_warn("mode redirect carries TCP and names: UDP is refused at once");
 	log_info("everything is up mode=%s workers=%d%s%s mark=0x%x table=%u%s", up_mode_name((enum config_up_mode)g->mode), up.n_workers,
-		 g->mode == GATE_TUN ? " device=" : "", g->mode == GATE_TUN ? g->device : "", g->mark, g->table,
-		 g->kill_switch ? " kill_switch=on" : "");
-	return 0;
+		 g->mode == GATE_TUN ? " device=" : "", g->device, g->mark, g->table, g->kill_switch ? " kill_switch=on" : "");
 }
 
 static void reloaded(const struct config *fresh)
@@ -215,6 +233,7 @@ static struct workers_hooks hooks = {
 	.begin = begin,
 	.descriptors = descriptors,
 	.ready = ready,
+	.stands = say_it_stands,
 	.reloaded = reloaded,
 	.end = end,
 };
@@ -232,6 +251,10 @@ static void own_addresses(void)
 
 static int update(void *owner, const struct config *fresh)
 {
+	if (engine_has_plugins(fresh) && !up.plan.gate.plugin_uid) {
+		log_error("a first plugin wants a user of its own, which only a new start can give it");
+		return -EINVAL;
+	}
 	return client_update(owner, fresh);
 }
 
@@ -253,8 +276,10 @@ static struct client *open_client(const struct config *config)
 static int run_worker(const struct config *config)
 {
 	struct client *c;
-	int err = engine_start(config);
+	int err = service_become_plugin_user(config);
 
+	if (!err)
+		err = engine_start(config);
 	if (err)
 		return 1;
 	engine_status_set_mode("up");

@@ -134,7 +134,9 @@ _Noreturn static void be_worker(struct worker_life *life, pid_t supervisor, cons
 
 static void say_all_ready(void)
 {
-	if (!self->plan->hooks)
+	if (self->plan->hooks)
+		self->plan->hooks->stands();
+	else
 		log_info("%d workers serve the same ports", self->n);
 }
 

@@ -17,6 +17,8 @@ struct workers_hooks {
 	int fds_max; /* set by begin */
 	/* All workers are ready, for the first time; rights are dropped after it. 0 or -errno. */
 	int (*ready)(void);
+	/* Nothing can fail any more: says so. */
+	void (*stands)(void);
 	/* Another config has been taken: borrowed until the next. */
 	void (*reloaded)(const struct config *);
 	/* Workers are gone. Comes also where begin or ready failed or did not come. */
