@@ -45,7 +45,8 @@ through()
 gate_try()
 {
 	: >"$LAB_LOGS/up.log"
-	lab_start up client "$GATUN" up -v ${UP_OPTIONS:-} -s "$SERVER" -m "$METHOD" -k "$KEY" "$@"
+	mkdir -p "$LAB_LOGS/state" # not /var/lib/gatun, which all tests would have in common
+	lab_start up client env STATE_DIRECTORY="$LAB_LOGS/state" "$GATUN" up -v ${UP_OPTIONS:-} -s "$SERVER" -m "$METHOD" -k "$KEY" "$@"
 	UP_PID=$LAB_PID
 }
 
