@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "resolve/system.h"
 #include "sys/state_dir.h"
 
 #define FILE_NAME "fake-names"
@@ -107,10 +108,21 @@ static int open_map(const struct config *c, bool keep)
 	return map ? 0 : -ENOMEM;
 }
 
+/* What systemd-resolved is told to ask (up_resolved.h). */
+static void own_server(void)
+{
+	uint8_t len;
+	struct addr own = fakeip_net4(map, &len);
+
+	resolve_system_set_own(&own);
+}
+
 int fake_names_open(const struct config *c, bool keep)
 {
 	int err = map ? 0 : open_map(c, keep);
 
+	if (!err)
+		own_server();
 	if (!err && !seen)
 		seen = dns_seen_new(true);
 	if (!err && seen)

@@ -33,7 +33,7 @@
 #define CHUNK 1024u
 #define PATH_MAX_LEN 4096
 #define WAIT_STEP_MS 20
-#define WAIT_MS 3000 /* for processes that were killed, or are ending */
+#define WAIT_MS 1000 /* for processes that were killed, or are ending */
 
 static const char magic[16] = "gatun names 1\n";
 

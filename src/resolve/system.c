@@ -19,6 +19,13 @@ static const char *const files[] = {
 };
 #define FILES (sizeof(files) / sizeof(*files))
 
+static struct addr own;
+
+void resolve_system_set_own(const struct addr *a)
+{
+	own = *a;
+}
+
 static bool is_loopback(const struct addr *a)
 {
 	return a->family == AF_INET ? a->ip.bytes[0] == 127 : IN6_IS_ADDR_LOOPBACK(&a->ip.v6);
@@ -35,7 +42,7 @@ static int read_servers(const char *path, struct addr *out)
 		close(fd);
 	n = sys_resolv_conf_servers(text, len > 0 ? (size_t)len : 0, DNS_PORT, all, RESOLVE_SYSTEM_MAX);
 	for (int i = 0; i < n; i++)
-		if (!is_loopback(&all[i]) && !addr_is_any(&all[i]))
+		if (!is_loopback(&all[i]) && !addr_is_any(&all[i]) && !addr_ip_equal(&all[i], &own))
 			out[kept++] = all[i];
 	return kept;
 }

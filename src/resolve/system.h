@@ -14,6 +14,9 @@
  * systemd-resolved, NetworkManager or resolvconf wrote down beside it. Port 53. Returns
  * how many, 0..RESOLVE_SYSTEM_MAX. */
 int resolve_system_servers(struct addr out[RESOLVE_SYSTEM_MAX]);
+/* An address by which queries come to us, should it stand in these files: it is none of them.
+ * Family 0: there is none, as in the beginning. */
+void resolve_system_set_own(const struct addr *);
 /* Has any of these files changed since the last call with this `seen`, which begins as 0? */
 bool resolve_system_changed(uint64_t *seen);
 
