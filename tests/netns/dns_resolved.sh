@@ -26,7 +26,7 @@ printf '[Resolve]\nDNS=%s\nLLMNR=no\nMulticastDNS=no\nDNSSEC=no\n' "$WORLD4" >/r
 cat >"$LAB_LOGS/bus.conf" <<-'END'
 	<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN" "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 	<busconfig><type>system</type><listen>unix:path=/run/dbus/system_bus_socket</listen><auth>EXTERNAL</auth>
-	<policy context="default"><allow send_destination="*" eavesdrop="true"/><allow own="*"/><allow user="*"/></policy></busconfig>
+	<policy context="default"><allow send_destination="*" eavesdrop="true"/><allow receive_sender="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/><allow user="*"/></policy></busconfig>
 END
 lab_start bus client dbus-daemon --config-file="$LAB_LOGS/bus.conf" --nofork --nopidfile
 lab_wait "the bus" test -S /run/dbus/system_bus_socket
@@ -58,7 +58,7 @@ equal "and is reached" "the web of the lab" "$(through curl -sS --max-time 10 --
 gate_down
 lab_gone "$UP_PID"
 equal "gatun down: it asks by the uplink again" "$WORLD4" "$(resolves web.lab)"
-check "and knows no such link" eval '! exec_in client resolvectl status gatun0 2>/dev/null'
+equal "and knows nothing of what it was told" 0 "$(exec_in client resolvectl status | grep -c '198\.18\.')"
 snapshot "$LAB_LOGS/after"
 same_snapshot "nothing else remains" "$LAB_LOGS/before" "$LAB_LOGS/after"
 
