@@ -179,7 +179,7 @@ static int ready(void)
 		return err;
 	}
 	up.stands = true;
-	up_follow_begin(g, up.config);
+	up_follow_begin(&up.plan.gate, up.config);
 	engine_status_add_gate(&up.plan.gate);
 	engine_keep_gate();
 	return 0;
