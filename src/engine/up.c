@@ -44,6 +44,7 @@
 #include "engine/status_gate.h"
 #include "engine/up_follow.h"
 #include "engine/up_impl.h"
+#include "engine/up_resolved.h"
 #include "engine/worker.h"
 #include "engine/workers.h"
 #include "inbound/icmp.h"
@@ -169,6 +170,16 @@ static int descriptors(int index, int *fds)
 	return n;
 }
 
+static void tell_resolved(void)
+{
+	const struct gate_plan *g = &up.plan.gate;
+	uint8_t len;
+	struct addr server = fakeip_net4(fake_names_map(), &len);
+
+	if (g->mode == GATE_TUN && g->dns)
+		up_resolved_begin(g->device, &server);
+}
+
 static int ready(void)
 {
 	char why[512];
@@ -182,6 +193,7 @@ static int ready(void)
 	up_follow_begin(&up.plan.gate, up.config);
 	engine_status_add_gate(&up.plan.gate);
 	engine_keep_gate();
+	tell_resolved();
 	return 0;
 }
 
@@ -219,6 +231,7 @@ static void take_down(void)
 static void end(void)
 {
 	up_follow_end();
+	up_resolved_end();
 	if (up.stands)
 		take_down();
 	close_queues(up.n_queues);

@@ -3,10 +3,10 @@
 # for every name, asks nobody by the uplink, and has back what it had when gatun goes.
 . "$(dirname "$0")/up_lib.sh"
 RESOLVED=${RESOLVED:-/lib/systemd/systemd-resolved}
-begin_up "$0" "$@"
-lab_need dig curl dbus-daemon resolvectl
 [ -x "$RESOLVED" ] || lab_skip "systemd-resolved is not installed"
 [ "$(id -u)" -eq 0 ] || lab_skip "systemd-resolved wants root to become its own user"
+lab_need dig curl dbus-daemon resolvectl
+begin_up "$0" "$@"
 UPLINK_CHECKED=no # it asks by the uplink, before
 lab_start_web
 printf '%s web.lab\n' "$WORLD4" >"$LAB_LOGS/hosts"
