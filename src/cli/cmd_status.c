@@ -103,6 +103,7 @@ static void print_nothing(void)
 {
 	fprintf(stderr, "gatun: nothing runs. To start:\n"
 			"  gatun run -c config.json -- COMMAND    a command whose only way out is the tunnel\n"
+			"  gatun up -c config.json                this whole machine, or a LAN behind it\n"
 			"  gatun local -c config.json             a SOCKS5 or HTTP proxy\n"
 			"  gatun server -c config.json            the remote end\n"
 			"`gatun help` says more.\n");

@@ -29,8 +29,8 @@ json_t *engine_status_document(void);
 /*
  * Adds `more`, the document of another worker, to `sum`. Numbers add up; what
  * cannot be added stays as it was first (mtu, clock_skew_s), uptime_s is the
- * longest; elements of arrays are one when their tag, address, port, name and protocol
- * are, else both are kept (workers).
+ * longest, fake_map the largest (they share one map); elements of arrays are one when
+ * their tag, address, port, name and protocol are, else both are kept (workers).
  */
 void engine_status_add_up(json_t *sum, json_t *more);
 

@@ -17,11 +17,12 @@ static void add_number(json_t *sum, const char *key, json_t *mine, const json_t 
 {
 	static const char *const first[] = { "pid", "port", "mtu", "clock_skew_s", "rtt_ms", "score", "udp_rtt_ms", "udp_score",
 					    "servers", "users", "left_out", "age_s", "bytes_used", "bytes_remaining", NULL };
+	static const char *const most[] = { "uptime", "uptime_s", "fake_map", NULL }; /* they share one map */
 	uint64_t a = (uint64_t)json_integer_value(mine), b = (uint64_t)json_integer_value(more);
 
 	if (is_one_of(key, first))
 		return;
-	if (strcmp(key, "uptime_s") == 0 || strcmp(key, "uptime") == 0)
+	if (is_one_of(key, most))
 		b = b > a ? b - a : 0;
 	if (json_is_integer(mine) && json_is_integer(more))
 		json_object_set_new(sum, key, json_integer((json_int_t)(a + b)));

@@ -148,13 +148,13 @@ static void requests_find_their_answer(void **state)
 static void workers_add_up(void **state)
 {
 	json_t *a = json_loads("{\"version\":\"1\",\"pid\":1,\"uptime_s\":50,\"workers\":[{\"pid\":1}],\"tcp\":{\"bytes_up\":3},"
-			       "\"clock_skew_s\":-2,\"servers\":[{\"tag\":\"x\",\"address\":\"h:1\",\"up\":5}],\"flows\":{\"ended\":{\"done\":1}},"
+			       "\"dns\":{\"queries\":4,\"fake_map\":3},\"clock_skew_s\":-2,\"servers\":[{\"tag\":\"x\",\"address\":\"h:1\",\"up\":5}],\"flows\":{\"ended\":{\"done\":1}},"
 			       "\"users\":[{\"port\":8388,\"name\":\"al\",\"n\":1},{\"port\":8389,\"name\":\"al\",\"n\":2}]}", 0, NULL);
 	json_t *b = json_loads("{\"version\":\"1\",\"pid\":2,\"uptime_s\":70,\"workers\":[{\"pid\":2}],\"tcp\":{\"bytes_up\":4,\"new\":9},"
-			       "\"clock_skew_s\":-2,\"servers\":[{\"tag\":\"y\",\"address\":\"h:1\",\"up\":6},{\"tag\":\"x\",\"address\":\"h:1\",\"up\":6}],"
+			       "\"dns\":{\"queries\":1,\"fake_map\":4},\"clock_skew_s\":-2,\"servers\":[{\"tag\":\"y\",\"address\":\"h:1\",\"up\":6},{\"tag\":\"x\",\"address\":\"h:1\",\"up\":6}],"
 			       "\"flows\":{\"ended\":{\"done\":2}},\"users\":[{\"port\":8389,\"name\":\"al\",\"n\":40}]}", 0, NULL);
 	json_t *want = json_loads("{\"version\":\"1\",\"pid\":1,\"uptime_s\":70,\"workers\":[{\"pid\":1},{\"pid\":2}],\"tcp\":{\"bytes_up\":7,\"new\":9},"
-				  "\"clock_skew_s\":-2,\"servers\":[{\"tag\":\"x\",\"address\":\"h:1\",\"up\":11},{\"tag\":\"y\",\"address\":\"h:1\",\"up\":6}],"
+				  "\"dns\":{\"queries\":5,\"fake_map\":4},\"clock_skew_s\":-2,\"servers\":[{\"tag\":\"x\",\"address\":\"h:1\",\"up\":11},{\"tag\":\"y\",\"address\":\"h:1\",\"up\":6}],"
 				  "\"flows\":{\"ended\":{\"done\":3}},\"users\":[{\"port\":8388,\"name\":\"al\",\"n\":1},{\"port\":8389,\"name\":\"al\",\"n\":42}]}",
 				  0, NULL);
 
