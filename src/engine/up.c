@@ -132,29 +132,37 @@ static int find_plugin_user(const struct config *config)
 	return err;
 }
 
-static int begin(const struct config *config, int *n)
+static int check(void)
 {
 	char why[512];
-	int err = fake_names_open(config, true);
+	int err = gate_check(&up.plan.gate, why, sizeof(why));
+
+	if (err)
+		log_error("%s", why);
+	return err;
+}
+
+/* Who is in the way is said before anything is opened that he has open. */
+static int begin(const struct config *config, int *n)
+{
+	int err = up_plan_make(&up.plan, config);
 
 	up.config = config;
 	if (!err)
-		err = up_plan_make(&up.plan, config);
-	if (!err)
 		err = find_plugin_user(config);
+	if (!err)
+		err = check();
+	if (!err)
+		err = fake_names_open(config, true);
 	if (err)
 		return err;
+	up_plan_add_fakes(&up.plan);
 	if (up.plan.gate.mode == GATE_TUN)
 		err = open_device(config, n);
 	else
 		err = up_ports_choose(&up.plan.gate, &up.near);
-	if (err)
-		return err;
 	up.n_workers = *n;
 	hooks.fds_max = 1 + TUN_OWNERS_FDS(*n);
-	err = gate_check(&up.plan.gate, why, sizeof(why));
-	if (err)
-		log_error("%s", why);
 	return err;
 }
 

@@ -78,13 +78,12 @@ static bool is_routed(const struct gate_plan *g, const struct gate_prefix *fake)
 	return false;
 }
 
-/* Where only some routes are taken, names behind them are fake addresses still. */
-static void add_fakes(struct up_plan *p)
+void up_plan_add_fakes(struct up_plan *p)
 {
 	const struct fakeip *map = fake_names_map();
 	struct gate_prefix fakes[FAKES];
 
-	if (!map)
+	if (!map || !p->gate.n_routes)
 		return;
 	fakes[0].at = fakeip_net4(map, &fakes[0].len);
 	fakes[1].at = fakeip_net6(map, &fakes[1].len);
@@ -99,8 +98,6 @@ static void take_lists(struct up_plan *p, const struct config_up *up)
 
 	g->routes = p->routes;
 	g->n_routes = up->routes.n;
-	if (g->n_routes)
-		add_fakes(p);
 	g->excludes = p->excludes;
 	g->n_excludes = up->excludes.n;
 	g->lans = up->lans;

@@ -75,15 +75,6 @@ static int check_lans(const struct gate_plan *p, struct words *w)
 	return 0;
 }
 
-static int check_ways_in(const struct gate_plan *p, struct words *w)
-{
-	if (p->mode == GATE_TUN && !if_nametoindex(p->device))
-		return refuse(w, -ENODEV, "there is no device %s", p->device);
-	if (p->mode != GATE_TUN && !p->port)
-		return refuse(w, -EINVAL, "no port to send traffic to");
-	return 0;
-}
-
 static int check_cgroups(const struct gate_plan *p, struct words *w)
 {
 	for (int i = 0; i < p->n_cgroups; i++) {
@@ -277,23 +268,32 @@ static int check_numbers(const struct gate_plan *p, struct words *w)
 	return 0;
 }
 
+int gate_check_ways_in(const struct gate_plan *p, char *err, size_t size)
+{
+	struct words w = { err, size };
+
+	if (p->mode == GATE_TUN && !if_nametoindex(p->device))
+		return refuse(&w, -ENODEV, "there is no device %s", p->device);
+	if (p->mode != GATE_TUN && !p->port)
+		return refuse(&w, -EINVAL, "no port to send traffic to");
+	return 0;
+}
+
 int gate_check(const struct gate_plan *p, char *err, size_t size)
 {
 	struct words w = { err, size };
 	int result = check_rights(&w);
 
 	if (!result)
-		result = check_numbers(p, &w);
+		result = check_owner(&w);
 	if (!result)
-		result = check_ways_in(p, &w);
+		result = check_numbers(p, &w);
 	if (!result)
 		result = check_lans(p, &w);
 	if (!result)
 		result = check_cgroups(p, &w);
 	if (!result)
 		result = check_routes(p, &w);
-	if (!result)
-		result = check_owner(&w);
 	if (!result)
 		result = check_neighbours(p, &w);
 	return result ? result : check_nft(&w);

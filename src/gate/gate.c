@@ -314,6 +314,8 @@ int gate_up(const struct gate_plan *p, char *err, size_t size)
 	if (lock < 0)
 		return lock;
 	result = gate_check(p, err, size);
+	if (!result)
+		result = gate_check_ways_in(p, err, size);
 	if (!result) {
 		result = begin(&w, p, err, size);
 		if (!result)

@@ -82,7 +82,8 @@ struct gate_plan {
 	bool dhcp;		     /* the guard passes DHCP */
 };
 
-/* Would it work? Everything that can be known before anything is changed: rights, interfaces,
+/* Would it work? Everything that can be known before anything is changed, the device and the ports
+ * of the plan included, which need not be there yet: rights, interfaces,
  * who else uses the marks, tables, priorities, names. 0, or -errno with a sentence that says
  * what is in the way and how to mend it. -EEXIST: a gatun is up here (its pid in the sentence). */
 int gate_check(const struct gate_plan *, char *err, size_t size);

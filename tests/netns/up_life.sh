@@ -20,7 +20,9 @@ snapshot "$LAB_LOGS/before"
 gate_up --mode "$mode"
 is "it carries" "$CARRIED" half-close @
 equal "status knows how" "up $mode" "$(status 'd["mode"] + " " + d["gate"]["mode"]')"
-matches "a second one is told that it is the second, and ends" "pid" <(inside client "$GATUN" up -s "$SERVER" -m "$METHOD" -k "$KEY" --device other 2>&1)
+equal "a second one is told that it is the second, and ends" \
+	"gatun: error: gatun is up here already (pid $(status 'd["pid"]')); end it first: gatun down" \
+	"$(inside client "$GATUN" up -s "$SERVER" -m "$METHOD" -k "$KEY" 2>&1)"
 check "which the first survives" lives "$UP_PID"
 
 workers=$(gate_workers)
