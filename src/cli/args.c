@@ -416,7 +416,7 @@ int args_run_engine(const struct command *command, int argc, char **argv, int (*
 		die(1, "cannot protect the process err=%s", err_name(code));
 	if (!args_load_config(command, argc, argv, &config, &rest, &code))
 		return code;
-	if (service_begin(&config, &code)) {
+	if (service_begin(&config, command->option_bit == FOR_UP, &code)) {
 		code = command->option_bit & (FOR_LOCAL | FOR_UP) && !config.up.print_rules && engine_online_load(&config) != 0;
 		ctl_enable();
 		if (!code)

@@ -80,6 +80,6 @@ const struct option_row option_rows_up[] = {
 	{ "user", "user", 0, "NAME", OPTION_TEXT, IN_TOP | FOR_UP | FOR_SERVER | FOR_LOCAL, 0, 0, NULL, IN_CONFIG(user), NULL,
 	  "Whom to be, instead of root: a name or a number." },
 	{ "plugin_user", "plugin-user", 0, "NAME", OPTION_TEXT, IN_TOP | FOR_UP, 0, 0, NULL, IN_CONFIG(plugin_user), NULL,
-	  "As root: whom plugins run as, with the workers that start them; the user gatun-plugin, if none is given. What this user sends goes past gatun, so nobody else may be it." },
+	  "As root, with a plugin and without \"user\": whom gatun and its plugins run as; gatun-plugin, if none is given. What this user sends goes past gatun, so nobody else may be it." },
 	{ 0 },
 };

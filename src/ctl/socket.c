@@ -12,8 +12,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "sys/state_dir.h"
+
 #define BACKLOG 64
-#define RUN_DIR "/run/gatun"
 #define PLACES 4
 #define PLACE_TMP 3 /* the one that nobody cleans */
 #define NAMES_MAX 16 /* tries for a free name: other PID namespaces may use our number */
@@ -80,7 +81,7 @@ static const char *place_at(int i, char *buf, size_t size)
 	int n = -1;
 
 	if (i == 0)
-		n = snprintf(buf, size, RUN_DIR);
+		n = snprintf(buf, size, SYS_RUN_DIR);
 	else if (i == 1 && runtime && *runtime == '/')
 		n = snprintf(buf, size, "%s/gatun", runtime);
 	else if (i == 2)
@@ -105,10 +106,10 @@ static bool may_listen_in(const char *dir)
 }
 
 /* May what stands there be believed? Root believes the service to which somebody who may
- * write to /run has given RUN_DIR. */
+ * write to /run has given SYS_RUN_DIR. */
 static bool is_trusted(const char *dir)
 {
-	return is_private(dir, geteuid() == 0 && strcmp(dir, RUN_DIR) == 0, geteuid());
+	return is_private(dir, geteuid() == 0 && strcmp(dir, SYS_RUN_DIR) == 0, geteuid());
 }
 
 /* ---- listening ---- */

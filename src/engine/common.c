@@ -26,6 +26,7 @@
 #include "resolve/resolve.h"
 #include "sys/caps.h"
 #include "sys/nofile.h"
+#include "sys/state_dir.h"
 #include "transport/plugin.h"
 
 #define TRIM_MS 10000
@@ -199,7 +200,7 @@ int engine_drop_privileges(const struct config *c)
 	for (int i = 0; i < c->n_servers; i++)
 		marks |= c->servers[i].outbound.fwmark != 0;
 	if (gate)
-		sys_caps_drop_but_gate(engine_has_plugins(c));
+		sys_caps_drop_but_gate(engine_has_plugins(c), !sys_run_dir_is_ours());
 	else if (engine_has_plugins(c))
 		sys_caps_drop_with_helpers(marks, low_ports);
 	else if (answers)

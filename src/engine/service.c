@@ -19,6 +19,7 @@
 #include "sys/user.h"
 
 #define PLUGIN_USER "gatun-plugin"
+#define ADD_USER "sudo useradd --system --no-create-home --shell /usr/sbin/nologin"
 #define READY_LINE "ready\n"
 
 static const struct config *config; /* NULL: no service */
@@ -56,20 +57,33 @@ static int check_pid_file(const char *path)
 	return -EEXIST;
 }
 
-static int become_user(const char *name)
+static int become_user(const char *name, const char *why)
 {
 	struct sys_user user;
 	int err = sys_user_find(name, &user);
 
 	if (err) {
-		log_error("there is no user \"%s\"; make it with: sudo useradd --system --no-create-home --shell /usr/sbin/nologin %s",
-			  name, name);
+		log_error("%sthere is no user \"%s\"; make it with: " ADD_USER " %s", why, name, name);
 		return err;
 	}
 	err = sys_user_become(&user);
 	if (err)
 		log_error("cannot become the user \"%s\" err=%s%s", name, err_name(err), err == -EPERM ? "; only root can" : "");
 	return err;
+}
+
+static const char *plugin_user(const struct config *c)
+{
+	return c->plugin_user ? c->plugin_user : PLUGIN_USER;
+}
+
+static int become(const struct config *c, bool gate)
+{
+	if (c->user)
+		return become_user(c->user, "");
+	if (gate && engine_has_plugins(c) && geteuid() == 0)
+		return become_user(plugin_user(c), "plugins need a user whose packets pass the gate, and ");
+	return 0;
 }
 
 static int check(const struct config *c)
@@ -89,7 +103,7 @@ static int go_on_in_background(bool *typed, int *exit_code)
 	return err;
 }
 
-bool service_begin(const struct config *c, int *exit_code)
+bool service_begin(const struct config *c, bool gate, int *exit_code)
 {
 	bool typed = false;
 	int err;
@@ -102,8 +116,8 @@ bool service_begin(const struct config *c, int *exit_code)
 		err = go_on_in_background(&typed, exit_code);
 	if (typed)
 		return false;
-	if (!err && c->user)
-		err = become_user(c->user);
+	if (!err)
+		err = become(c, gate);
 	*exit_code = err ? 1 : 0;
 	config = err ? NULL : c;
 	return !err;
@@ -186,40 +200,20 @@ void service_end(void)
 
 /* ---- plugins of `up` ---- */
 
-static int find_plugin_user(const struct config *c, struct sys_user *user)
-{
-	return sys_user_find(c->plugin_user ? c->plugin_user : PLUGIN_USER, user);
-}
-
 int service_plugin_uid(const struct config *c, uint32_t *uid, char *err, size_t size)
 {
+	const char *name = c->user ? c->user : plugin_user(c);
 	struct sys_user user;
 
 	*uid = engine_has_plugins(c) ? geteuid() : 0;
-	if (!engine_has_plugins(c) || *uid)
+	if (!engine_has_plugins(c) || (*uid && !c->up.print_rules))
 		return 0;
-	if (find_plugin_user(c, &user) < 0 || !user.uid) {
-		snprintf(err, size,
-			 "plugins need a user of their own, whose packets pass the gate, and there is no \"%s\"; make it with: sudo useradd "
-			 "--system --no-create-home --shell /usr/sbin/nologin %s", c->plugin_user ? c->plugin_user : PLUGIN_USER,
-			 c->plugin_user ? c->plugin_user : PLUGIN_USER);
+	/* Rules are printed for who will be started, by anybody. */
+	if (sys_user_find(name, &user) < 0 || !user.uid) {
+		snprintf(err, size, "plugins need a user whose packets pass the gate, and \"%s\" is none; make one with: " ADD_USER " %s", name,
+			 PLUGIN_USER);
 		return -ENOENT;
 	}
 	*uid = user.uid;
 	return 0;
-}
-
-int service_become_plugin_user(const struct config *c)
-{
-	struct sys_user user;
-	int err;
-
-	if (!engine_has_plugins(c) || geteuid() != 0)
-		return 0;
-	err = find_plugin_user(c, &user);
-	if (!err)
-		err = sys_user_become(&user);
-	if (err)
-		log_error("cannot become the user of plugins err=%s", err_name(err));
-	return err;
 }

@@ -19,9 +19,9 @@
 
 #include "conf/config.h"
 
-/* The config is borrowed until service_end(). True: go on. False: end with *exit_code; what
+/* gate: it is `up`. The config is borrowed until service_end(). True: go on. False: end with *exit_code; what
  * there was to say has been said. */
-bool service_begin(const struct config *, int *exit_code);
+bool service_begin(const struct config *, bool gate, int *exit_code);
 /* All ports are open, rights are about to be dropped: the last moment for what needs them.
  * 0, or -errno with the reason logged. */
 int service_opened(void);
@@ -35,13 +35,10 @@ void service_stopping(void);
 void service_end(void);
 
 /*
- * `up`: plugins cannot mark their sockets, so they need a uid that the gate passes, and
- * workers that start one run under it. In *uid: the service's own user, if it is not root;
- * else of plugin_user or "gatun-plugin"; 0: the config has no plugin. -ENOENT with a
- * sentence that says what to do: there is no such user.
+ * `up`: plugins cannot mark their sockets, so they need a uid that the gate passes. A gate of root's
+ * with plugins therefore runs as "plugin_user" or gatun-plugin, all of it. In *uid: whose
+ * it is; 0: the config has no plugin. -ENOENT with a sentence: there is no such user.
  */
 int service_plugin_uid(const struct config *, uint32_t *uid, char *err, size_t size);
-/* In a worker of `up`, before it opens anything: becomes that user. 0 or -errno, logged. */
-int service_become_plugin_user(const struct config *);
 
 #endif

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "conf/prefix.h"
 #include "engine/fake_names.h"
+#include "engine/service.h"
 #include "sys/sandbox.h"
 
 #define SELF4_LEN 30 /* of the usual addresses */
@@ -109,6 +110,19 @@ static void take_lists(struct up_plan *p, const struct config_up *up)
 	g->n_cgroups = count(up->cgroups);
 }
 
+/* Whose sockets are ours though nobody can mark them. */
+static int take_plugin_user(struct up_plan *p, const struct config *c)
+{
+	char why[512];
+	int err = service_plugin_uid(c, &p->gate.plugin_uid, why, sizeof(why));
+
+	if (!err)
+		return 0;
+	log_error("%s", why);
+	up_plan_free(p);
+	return err;
+}
+
 int up_plan_make(struct up_plan *p, const struct config *c)
 {
 	const struct config_up *up = &c->up;
@@ -142,7 +156,7 @@ int up_plan_make(struct up_plan *p, const struct config *c)
 		take_addresses(&p->gate, up);
 	}
 	take_lists(p, up);
-	return 0;
+	return take_plugin_user(p, c);
 }
 
 void up_plan_free(struct up_plan *p)

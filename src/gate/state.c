@@ -23,8 +23,9 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "gate/parts.h"
+#include "sys/state_dir.h"
 
-#define DIR_PATH "/run/gatun"
+#define DIR_PATH SYS_RUN_DIR
 
 static void state_path(char path[64], const char *suffix)
 {

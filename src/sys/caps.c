@@ -106,13 +106,13 @@ int sys_caps_drop_but_answers(void)
 	return drop_but(keep, 2, -1);
 }
 
-int sys_caps_drop_but_gate(bool helpers)
+int sys_caps_drop_but_gate(bool helpers, bool any_files)
 {
-	static const cap_value_t keep[] = { CAP_NET_ADMIN, CAP_NET_RAW, CAP_NET_BIND_SERVICE };
+	static const cap_value_t keep[] = { CAP_NET_ADMIN, CAP_NET_RAW, CAP_NET_BIND_SERVICE, CAP_DAC_OVERRIDE };
 
 	if (!helpers)
 		clear_bounding();
-	return drop_but(keep, 3, -1);
+	return drop_but(keep, any_files ? 4 : 3, -1);
 }
 
 /* Into the inheritable and the ambient set: the only way past an exec under

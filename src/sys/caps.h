@@ -27,8 +27,9 @@ int sys_caps_drop_but_marks(void);
 int sys_caps_drop_but_answers(void);
 
 /* For the supervisor of `up`: as above, and CAP_NET_ADMIN, by which the gate is followed and
- * taken down; its workers begin with these and drop the last. helpers: as in the next. */
-int sys_caps_drop_but_gate(bool helpers);
+ * taken down; its workers begin with these and drop the last. helpers: as in the next.
+ * any_files: CAP_DAC_OVERRIDE too, where what is taken back has left files in another user's directory. */
+int sys_caps_drop_but_gate(bool helpers, bool any_files);
 
 /*
  * For a process that starts helpers, and for a helper just before its exec: the

@@ -4,6 +4,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+bool sys_run_dir_is_ours(void)
+{
+	struct stat st;
+
+	return lstat(SYS_RUN_DIR, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid();
+}
 
 bool sys_state_dir(char *out, size_t size)
 {
