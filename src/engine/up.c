@@ -39,7 +39,6 @@
 #include "engine/engine.h"
 #include "engine/fake_names.h"
 #include "engine/reload.h"
-#include "engine/service.h"
 #include "engine/status.h"
 #include "engine/status_gate.h"
 #include "engine/up_follow.h"
@@ -121,17 +120,6 @@ static int open_device(const struct config *config, int *n)
 
 static struct workers_hooks hooks;
 
-/* Plugins cannot mark their sockets: the gate passes those of their user. */
-static int find_plugin_user(const struct config *config)
-{
-	char why[512];
-	int err = service_plugin_uid(config, &up.plan.gate.plugin_uid, why, sizeof(why));
-
-	if (err)
-		log_error("%s", why);
-	return err;
-}
-
 static int check(void)
 {
 	char why[512];
@@ -148,8 +136,6 @@ static int begin(const struct config *config, int *n)
 	int err = up_plan_make(&up.plan, config);
 
 	up.config = config;
-	if (!err)
-		err = find_plugin_user(config);
 	if (!err)
 		err = check();
 	if (!err)
@@ -297,10 +283,8 @@ static struct client *open_client(const struct config *config)
 static int run_worker(const struct config *config)
 {
 	struct client *c;
-	int err = service_become_plugin_user(config);
+	int err = engine_start(config);
 
-	if (!err)
-		err = engine_start(config);
 	if (err)
 		return 1;
 	engine_status_set_mode("up");
