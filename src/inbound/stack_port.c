@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "inbound/packet.h"
+#include "io/own_sockets.h"
 #include "inbound/stack_conn.h"
 #include "loop/loop.h"
 
@@ -224,6 +225,20 @@ static uint16_t gso_of(const ip_addr_t *src, const ip_addr_t *dst, const struct 
 	return pcb ? pcb->gso_mss : 0;
 }
 
+/* The answer to a packet of our own that was routed here, in the midst of its connection: a reset would
+ * break what goes on when the route is mended. The one for a SYN that is refused has no
+ * sequence number. */
+static bool breaks_own(const uint8_t *tcp, const struct addr *src, const struct addr *dst)
+{
+	struct addr self = *dst, peer = *src;
+
+	if (!(tcp[13] & TCP_RST) || packet_get32(tcp + 4) == 0)
+		return false;
+	self.port = packet_get16(tcp + 2);
+	peer.port = packet_get16(tcp);
+	return own_sockets_know(SOCK_STREAM, &self, &peer);
+}
+
 static err_t emit(struct pbuf *p, const struct addr *src, const struct addr *dst, u8_t ttl, uint16_t gso)
 {
 	static uint8_t headers[HEADERS_MAX], together[65536];
@@ -234,6 +249,8 @@ static err_t emit(struct pbuf *p, const struct addr *src, const struct addr *dst
 
 	if (p->len > HEADERS_MAX - ip_len || p->len < TCP_HLEN)
 		return ERR_BUF;
+	if (breaks_own(p->payload, src, dst))
+		return ERR_OK;
 	memcpy(headers + ip_len, p->payload, p->len);
 	memcpy(headers + ip_len + 16, &pseudo, 2);
 	iov[0] = (struct iovec){ headers, ip_len + p->len };

@@ -1,23 +1,33 @@
 #!/bin/bash
-# The network changes under gatun: addresses, links, routes, the server itself.
-. "$(dirname "$0")/lib.sh"
+# The network changes under gatun: addresses, links, routes, the server itself. Under `gatun run` here;
+# network_change_tun.sh and network_change_tproxy.sh do the same to `gatun up`.
+MODE=${CHANGE_MODE:-run}
+. "$(dirname "$0")/up_lib.sh"
 
 MOVED4=10.77.2.3	# where the server goes
 SECOND4=10.77.5.2	# the client's other uplink
 # What gatun asks of its resolver, and where the server goes, is no stray.
 LAB_TUNNEL="$LAB_TUNNEL or (host $MOVED4 and port $SERVER_PORT) or (host $SERVER4 and udp port 53) or (icmp and host $SERVER4)"
 
-begin "$0" "$@"
+if [ "$MODE" = run ]; then begin "$0" "$@"; else begin_up "${CHANGE_TEST:-$0}" "$@"; fi
 . "$TESTS_DIR/steady_lib.sh"
 ip -n server addr add "$MOVED4/24" dev eth0 || lab_die "no second address for the server"
 echo "$SERVER4" >"$LAB_LOGS/server.address"
 lab_start names server "$PYTHON" "$TESTS_DIR/probes/moving_name.py" "$SERVER4" "$LAB_LOGS/server.address"
 lab_wait "the resolver" grep -q ready "$LAB_LOGS/names.log"
 echo "nameserver $SERVER4" >"$LAB_LOGS/resolv.conf"
-mount --bind "$LAB_LOGS/resolv.conf" "$(realpath /etc/resolv.conf)" || lab_skip "/etc/resolv.conf cannot be covered"
+[ "$MODE" != run ] || mount --bind "$LAB_LOGS/resolv.conf" "$(realpath /etc/resolv.conf)" || lab_skip "/etc/resolv.conf cannot be covered"
 use_server gatun 0.0.0.0
 SERVER=server.lab:$SERVER_PORT
-RUN_OPTIONS="--dns off"
+
+# through COMMAND...: as lib.sh's where gatun runs the application itself
+if [ "$MODE" = run ]; then
+	through() { exec_in client "$GATUN" run -v --dns off -s "$SERVER" -m "$METHOD" -k "$KEY" -- "$@" 2>>"$LAB_LOGS/run.log"; }
+	GATUN_LOG=$LAB_LOGS/run.log
+else
+	gate_up --mode "$MODE"
+	GATUN_LOG=$LAB_LOGS/up.log
+fi
 
 # --- the events -----------------------------------------------------------------
 
@@ -56,7 +66,8 @@ all_events()
 	event another_address
 	all_recover "another address"
 	matches "the old one's connections end, and a line says so" "an address is gone.*address=$CLIENT4" "$GATUN_LOG"
-	check "the application sees a reset, not an end ($(held_words))" [ "$(held_words)" = ECONNRESET ]
+	# By TPROXY it has itself the address that is gone, and its kernel lets it wait, as always.
+	[ "$MODE" = tproxy ] || check "the application sees a reset, not an end ($(held_words))" [ "$(held_words)" = ECONNRESET ]
 	event first_address
 	all_recover "and back"
 
@@ -80,9 +91,7 @@ all_events()
 	matches "which a line says" "another address now, udp follows address=$MOVED4" "$GATUN_LOG"
 }
 
-GATUN_LOG=$LAB_LOGS/run.log
-app_start run
+app_start "$MODE"
 all_events
 app_end
-
-finish
+if [ "$MODE" = run ]; then finish; else finish_up; fi
