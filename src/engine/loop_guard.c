@@ -1,20 +1,17 @@
-/*
- * Each worker knows its own sockets alone. A flow that comes back to another worker is
- * carried once more by that one, from a socket of its own, and so on until it meets the one
- * whose it is: with N workers after N flows on average, and never for long, because what
- * brings a flow to a worker is a hash of its ports, and these are others each time.
- */
+/* Between the sockets of all workers (io/own_sockets.h) and the flows that come to one of them. */
 #include "engine/loop_guard.h"
 
 #include <sys/socket.h>
 
 #include "base/log.h"
 #include "engine/network.h"
+#include "engine/worker.h"
 #include "io/own_sockets.h"
 
-int loop_guard_begin(void)
+void loop_guard_begin(void)
 {
-	return own_sockets_track();
+	if (worker_shared())
+		own_sockets_join(worker_shared()->sockets, worker_index());
 }
 
 static void say(const struct addr *client)

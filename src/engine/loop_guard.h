@@ -8,8 +8,8 @@
 
 #include "flow/assoc.h"
 
-/* Before the first socket of ours. 0 or -ENOMEM. */
-int loop_guard_begin(void);
+/* Before the first socket of ours; where there are no workers nothing is guarded. */
+void loop_guard_begin(void);
 bool loop_guard_is_own(const struct addr *client, const struct target *);
 /* For assoc_table_limit(). */
 enum flow_end loop_guard_admit(void *owner, const struct assoc_key *, struct limits_flow **);

@@ -25,8 +25,9 @@ struct worker_shared *worker_shared_new(int n)
 	s->old_salts = salt_table_new(true);
 	s->owners = session_owners_new(n);
 	s->proven = proven_new(true);
+	s->sockets = own_sockets_new(n);
 	s->counters = shared_map((size_t)n * sizeof(*s->counters), true);
-	if (!s->salts || !s->old_salts || !s->owners || !s->proven || !s->counters) {
+	if (!s->salts || !s->old_salts || !s->owners || !s->proven || !s->sockets || !s->counters) {
 		worker_shared_free(s);
 		return NULL;
 	}
@@ -41,6 +42,7 @@ void worker_shared_free(struct worker_shared *s)
 	salt_table_free(s->old_salts);
 	session_owners_free(s->owners);
 	proven_free(s->proven);
+	own_sockets_free(s->sockets);
 	if (s->counters)
 		shared_unmap(s->counters, (size_t)s->n * sizeof(*s->counters));
 	free(s);

@@ -15,6 +15,7 @@
 #include "flow/counters.h"
 #include "inbound/proven.h"
 #include "inbound/session_owners.h"
+#include "io/own_sockets.h"
 
 struct worker_shared {
 	int n; /* workers */
@@ -22,6 +23,7 @@ struct worker_shared {
 	struct salt_table *old_salts; /* SIP004, unless it is in a file */
 	struct session_owners *owners;
 	struct proven *proven;
+	struct own_sockets *sockets;  /* of `up` */
 	struct flow_counters *counters; /* [n], as last told */
 };
 

@@ -1,31 +1,122 @@
-/* A set of keyed 64-bit hashes: two that are equal by chance are rarer than anything else that could be wrong. */
+/*
+ * For each process a table of 32-bit marks, in memory that all have in common, which only
+ * that process writes. A mark stands in one of the WINDOW slots from where its hash says;
+ * whoever looks for it reads one or two cache lines of each table. There is no lock: a
+ * mark is one word, which is there or is not, and who comes at the very moment at which it
+ * appears has come a moment too early.
+ *
+ * The hash is no secret: who makes his socket look like ours is refused, and that is all.
+ */
 #include "io/own_sockets.h"
 
+#include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
-static struct hash sockets;
-static bool tracking;
+#include "base/shared.h"
 
-int own_sockets_track(void)
+#define SLOTS 16384u /* a power of two; as many sockets as most limits of descriptors allow */
+#define WINDOW 16u
+
+struct table {
+	_Atomic uint32_t marks[SLOTS];
+};
+
+struct own_sockets {
+	int n;
+	struct table *tables; /* [n] */
+};
+
+static struct own_sockets *joined;
+static struct table *mine;
+
+struct own_sockets *own_sockets_new(int n)
 {
-	int err = tracking ? 0 : hash_init(&sockets);
+	struct own_sockets *s = calloc(1, sizeof(*s));
 
-	tracking = !err;
-	return err;
+	if (!s)
+		return NULL;
+	s->n = n;
+	s->tables = shared_map((size_t)n * sizeof(*s->tables), true);
+	if (!s->tables) {
+		free(s);
+		return NULL;
+	}
+	return s;
 }
 
-static uint64_t key_of(int type, const struct addr *self, const struct addr *peer)
+void own_sockets_free(struct own_sockets *s)
 {
-	uint64_t parts[3] = { (uint64_t)type, addr_hash(self), peer ? addr_hash(peer) : 0 };
-
-	return hash_bytes(parts, sizeof(parts));
+	if (!s)
+		return;
+	shared_unmap(s->tables, (size_t)s->n * sizeof(*s->tables));
+	free(s);
 }
 
-static struct addr any_of(uint16_t family, uint16_t port)
+void own_sockets_join(struct own_sockets *s, int process)
 {
-	return (struct addr){ .family = family, .port = port };
+	joined = s;
+	mine = s ? &s->tables[process] : NULL;
+	if (mine)
+		shared_drop(mine, sizeof(*mine), true);
 }
+
+/* ---- marks ---- */
+
+/* splitmix64's finaliser */
+static uint64_t mix(uint64_t x)
+{
+	x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+	x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
+	return x ^ (x >> 31);
+}
+
+static uint64_t mix_addr(uint64_t h, const struct addr *a)
+{
+	uint64_t words[2] = { 0, 0 };
+
+	memcpy(words, a->ip.bytes, addr_ip_len(a));
+	h = mix(h ^ ((uint64_t)a->family << 16 | a->port));
+	return mix(mix(h ^ words[0]) ^ words[1]);
+}
+
+static uint64_t hash_of(int type, const struct addr *self, const struct addr *peer)
+{
+	uint64_t h = mix_addr((uint64_t)type + 1, self);
+
+	return peer ? mix_addr(h, peer) : h;
+}
+
+static uint32_t mark_of(uint64_t hash)
+{
+	return (uint32_t)(hash >> 32) | 1;
+}
+
+static bool stands_in(const struct table *t, uint64_t hash)
+{
+	uint32_t mark = mark_of(hash);
+
+	for (uint32_t i = 0; i < WINDOW; i++)
+		if (atomic_load_explicit(&t->marks[(hash + i) % SLOTS], memory_order_relaxed) == mark)
+			return true;
+	return false;
+}
+
+static void put(struct own_socket *o, uint64_t hash)
+{
+	for (uint32_t i = 0; i < WINDOW; i++) {
+		uint32_t slot = (uint32_t)((hash + i) % SLOTS);
+
+		if (atomic_load_explicit(&mine->marks[slot], memory_order_relaxed))
+			continue;
+		*o = (struct own_socket){ mark_of(hash), slot };
+		atomic_store_explicit(&mine->marks[slot], o->mark, memory_order_relaxed);
+		return;
+	}
+}
+
+/* ---- sockets ---- */
 
 /* The end that it sends from; port 0: there is none yet, and none could be had. */
 static struct addr self_of(int fd, int type)
@@ -44,34 +135,37 @@ void own_socket_add(struct own_socket *o, int type, int fd, const struct addr *p
 {
 	struct addr self;
 
-	if (!tracking)
+	if (!mine)
 		return;
 	self = self_of(fd, type);
-	if (!self.port)
-		return;
-	o->known = true;
-	hash_insert(&sockets, &o->node, key_of(type, &self, type == SOCK_STREAM ? peer : NULL));
+	if (self.port)
+		put(o, hash_of(type, &self, type == SOCK_STREAM ? peer : NULL));
 }
 
 void own_socket_remove(struct own_socket *o)
 {
-	if (o->known)
-		hash_remove(&sockets, &o->node);
-	o->known = false;
+	if (o->mark && mine)
+		atomic_store_explicit(&mine->marks[o->slot], 0, memory_order_relaxed);
+	o->mark = 0;
 }
 
-static bool knows(int type, const struct addr *self, const struct addr *peer)
+static bool know(int type, const struct addr *self, const struct addr *peer)
 {
-	return hash_first(&sockets, key_of(type, self, peer)) != NULL;
+	uint64_t hash = hash_of(type, self, peer);
+
+	for (int i = 0; i < joined->n; i++)
+		if (stands_in(&joined->tables[i], hash))
+			return true;
+	return false;
 }
 
 bool own_sockets_know(int type, const struct addr *self, const struct addr *peer)
 {
-	struct addr any4 = any_of(AF_INET, self->port), any6 = any_of(AF_INET6, self->port);
+	struct addr any4 = { .family = AF_INET, .port = self->port }, any6 = { .family = AF_INET6, .port = self->port };
 
-	if (!tracking)
+	if (!joined)
 		return false;
 	if (type == SOCK_STREAM)
-		return knows(type, self, peer);
-	return knows(type, self, NULL) || knows(type, &any4, NULL) || knows(type, &any6, NULL);
+		return know(type, self, peer);
+	return know(type, self, NULL) || know(type, &any4, NULL) || know(type, &any6, NULL);
 }

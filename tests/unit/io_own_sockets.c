@@ -11,6 +11,8 @@
 
 #include "io/own_sockets.h"
 
+static struct own_sockets *all;
+
 static struct addr at(const char *text, uint16_t port)
 {
 	struct addr a;
@@ -50,8 +52,7 @@ static void a_stream_is_known_by_both_ends(void **state)
 	int fd = bound(SOCK_STREAM, "127.0.0.1");
 
 	(void)state;
-	assert_int_equal(own_sockets_track(), 0);
-	assert_int_equal(own_sockets_track(), 0);
+	own_sockets_join(all, 1);
 	self = addr_of_socket(fd);
 	own_socket_add(&o, SOCK_STREAM, fd, &peer);
 	assert_true(own_sockets_know(SOCK_STREAM, &self, &peer));
@@ -61,6 +62,48 @@ static void a_stream_is_known_by_both_ends(void **state)
 	own_socket_remove(&o);
 	own_socket_remove(&o);
 	assert_false(own_sockets_know(SOCK_STREAM, &self, &peer));
+	close(fd);
+}
+
+static void those_of_another_process_are_known(void **state)
+{
+	struct own_socket o = { 0 };
+	struct addr peer = at("192.0.2.7", 443), self;
+	int fd = bound(SOCK_STREAM, "127.0.0.1");
+
+	(void)state;
+	self = addr_of_socket(fd);
+	own_sockets_join(all, 2);
+	own_socket_add(&o, SOCK_STREAM, fd, &peer);
+	own_sockets_join(all, 0);
+	assert_true(own_sockets_know(SOCK_STREAM, &self, &peer));
+	own_sockets_join(all, 2); /* it lives again */
+	assert_false(own_sockets_know(SOCK_STREAM, &self, &peer));
+	own_sockets_join(all, 1);
+	close(fd);
+}
+
+/* More than there is room for: none is mistaken, and each leaves its place. */
+static void a_table_may_be_full(void **state)
+{
+	static struct own_socket o[20000];
+	struct addr peer = at("192.0.2.7", 443), self;
+	int fd = bound(SOCK_STREAM, "127.0.0.1"), kept = 0;
+
+	(void)state;
+	self = addr_of_socket(fd);
+	for (int i = 0; i < 20000; i++) {
+		peer.port = (uint16_t)(i + 1);
+		own_socket_add(&o[i], SOCK_STREAM, fd, &peer);
+		kept += o[i].mark != 0;
+	}
+	assert_in_range(kept, 12000, 16384);
+	for (int i = 0; i < 20000; i++)
+		own_socket_remove(&o[i]);
+	for (int i = 0; i < 20000; i++) {
+		peer.port = (uint16_t)(i + 1);
+		assert_false(own_sockets_know(SOCK_STREAM, &self, &peer));
+	}
 	close(fd);
 }
 
@@ -93,8 +136,16 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_is_kept_unasked),
 		cmocka_unit_test(a_stream_is_known_by_both_ends),
+		cmocka_unit_test(those_of_another_process_are_known),
+		cmocka_unit_test(a_table_may_be_full),
 		cmocka_unit_test(datagrams_are_known_by_their_source),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	int failed;
+
+	all = own_sockets_new(3);
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	own_sockets_join(NULL, 0);
+	own_sockets_free(all);
+	return failed;
 }
