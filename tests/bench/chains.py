@@ -35,6 +35,22 @@ table ip capture {
 }
 """
 
+# The same with TPROXY for TCP as well.
+CAPTURE_TPROXY = """
+table ip capture {
+	chain out {
+		type route hook output priority -150
+		ip daddr { 127.0.0.0/8, %(server)s } return
+		ct direction reply return
+		meta l4proto { tcp, udp } meta mark set 1
+	}
+	chain in {
+		type filter hook prerouting priority -150
+		meta mark 1 meta l4proto { tcp, udp } tproxy to :1080 accept
+	}
+}
+"""
+
 
 class Missing(Exception):
     """A peer is not installed: its chain is skipped by this name."""
@@ -131,10 +147,11 @@ class Gatun(Chain):
 
 
 class Captured(Chain):
-    """A peer that takes redirected TCP and TPROXY UDP on port 1080."""
+    """A program that takes redirected TCP and TPROXY UDP on port 1080."""
+    rules = CAPTURE
 
     def capture(self):
-        rules = self.lab.path(self.name + ".nft", CAPTURE % {"server": self.address})
+        rules = self.lab.path(self.name + ".nft", self.rules % {"server": self.address})
         ground.sh(*self.prefix, "nft", "-f", rules)
         ground.sh(*self.prefix, "ip", "rule", "add", "fwmark", "1", "lookup", "100")
         ground.sh(*self.prefix, "ip", "route", "add", "local", "default", "dev", "lo", "table", "100")
@@ -149,6 +166,7 @@ class Captured(Chain):
 class Libev(Captured):
     name = "ss-redir"
     about = "ss-redir + ss-server (shadowsocks-libev), nft redirect and tproxy"
+    options = []
 
     @classmethod
     def require(cls, gatun):
@@ -158,9 +176,16 @@ class Libev(Captured):
         common = ["-s", self.address, "-p", str(self.port), "-k", PASSWORD, "-m", METHOD, "-u"]
         self.server = self.launch(self.lab.server, [find("ss-server")] + common, "server")
         self.ready(self.server, self.port)
-        self.client = self.launch(self.space, [find("ss-redir")] + common + ["-b", "0.0.0.0", "-l", "1080"], "client")
+        self.client = self.launch(self.space, [find("ss-redir")] + common + ["-b", "0.0.0.0", "-l", "1080"] + self.options, "client")
         self.ready(self.client, 1080)
         self.capture()
+
+
+class LibevTproxy(Libev):
+    name = "ss-redir-T"
+    about = "ss-redir -T + ss-server (shadowsocks-libev), nft tproxy"
+    options = ["-T"]
+    rules = CAPTURE_TPROXY
 
 
 class RustServer:
@@ -224,5 +249,33 @@ class GatunRust(RustServer, Gatun):
         self.start_ssserver()
 
 
-ALL = [Chain, Libev, Gatun, Rust, SingBox, GatunRust]
+class GatunRedir(Captured, Gatun):
+    name = "gatun-redir"
+    about = "gatun local (redir) + gatun server, ss-redir's nft redirect and tproxy"
+    tcp_redir = "redirect"
+
+    @classmethod
+    def require(cls, gatun):
+        super().require(gatun)
+        find("nft")
+
+    def start(self):
+        self.start_server()
+        config = {"server": self.address, "server_port": self.port, "password": PASSWORD, "method": METHOD,
+                  "locals": [{"protocol": "redir", "local_address": "0.0.0.0", "local_port": 1080, "tcp_redir": self.tcp_redir}]}
+        path = self.lab.path(self.name + ".json", json.dumps(config))
+        self.client = self.launch(self.space, [self.gatun, "local", "-c", path], "client")
+        self.ready(self.client, 1080)
+        self.capture()
+
+
+class GatunTproxy(GatunRedir):
+    name = "gatun-tproxy"
+    about = "gatun local (redir) + gatun server, nft tproxy"
+    tcp_redir = "tproxy"
+    rules = CAPTURE_TPROXY
+
+
+ALL = [Chain, Libev, LibevTproxy, Gatun, GatunRedir, GatunTproxy, Rust, SingBox, GatunRust]
 DEFAULT = ["direct", "ss-redir", "gatun"]
+REDIRECTED = ["ss-redir", "gatun-redir", "ss-redir-T", "gatun-tproxy", "gatun"]

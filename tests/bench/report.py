@@ -91,17 +91,21 @@ def goals(ours, theirs):
             for name, value, kind, bound in found]
 
 
-def table(names, medians_of, peer="ss-redir", own="gatun"):
+# Who is set beside whom: ours, the peer under the same rules.
+PAIRS = [("gatun", "ss-redir"), ("gatun-redir", "ss-redir"), ("gatun-tproxy", "ss-redir-T")]
+
+
+def table(names, medians_of):
     width = max(len(row[1]) for row in ROWS) + 1
-    both = own in names and peer in names
-    lines = ["%-*s" % (width, "") + "".join("%15s" % name for name in names) + ("%15s" % (own + "/peer") if both else "")]
+    pairs = [(own, peer) for own, peer in PAIRS if own in names and peer in names]
+    lines = ["%-*s" % (width, "") + "".join("%15s" % name for name in names) + "".join("%19s" % (own + "/peer") for own, _ in pairs)]
     for key, title, divisor, digits in ROWS:
         cells = ["%15s" % ("-" if key not in medians_of[name] else "%.*f" % (digits, medians_of[name][key] / divisor)) for name in names]
         if not any(cell.strip() != "-" for cell in cells):
             continue
-        if both:
+        for own, peer in pairs:
             value = ratio(medians_of[own], medians_of[peer], key)
-            cells.append("%15s" % ("-" if value is None else "%.2f x" % value))
+            cells.append("%19s" % ("-" if value is None else "%.2f x" % value))
         lines.append("%-*s" % (width, title) + "".join(cells))
     return "\n".join(lines)
 
