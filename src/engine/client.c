@@ -10,7 +10,9 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/log.h"
 #include "dns/dns.h"
 #include "engine/client_names.h"
 #include "engine/client_route.h"
@@ -150,17 +152,25 @@ static void apply(struct client *c, const struct config *fresh)
 	c->config = fresh;
 }
 
+static bool same_list(const struct config *a, const struct config *b)
+{
+	return a->acl == b->acl || (a->acl && b->acl && strcmp(a->acl, b->acl) == 0);
+}
+
 int client_update(struct client *c, const struct config *fresh)
 {
 	int err = client_route_prepare(c->route);
 
 	if (!err)
 		err = c->inbounds ? local_update(c->inbounds, fresh) : engine_outbound_update(c->shadowsocks, fresh);
-	if (err)
+	if (err) {
 		client_route_withdraw(c->route);
-	else
-		apply(c, fresh);
-	return err;
+		return err;
+	}
+	if (!same_list(c->config, fresh))
+		log_warn("changed in the config, but not before the next start: another \"acl\" (the file itself is read again)");
+	apply(c, fresh);
+	return 0;
 }
 
 /* ---- the end ---- */
