@@ -174,12 +174,26 @@ static void write_tun_masquerade(FILE *f, const struct gate_plan *plan)
 	fputs("\t}\n", f);
 }
 
+/* What answers a captured connection never goes to its real peer, though that one may be near: the
+ * kernel's own port unreachable and RST to a late answer, and a LAN client's. */
+static void write_strays(FILE *f, const struct gate_plan *plan)
+{
+	fputs("\tchain strays {\n\t\ttype filter hook postrouting priority srcnat - 10; policy accept;\n\t\toifname $tun ct state new ", f);
+	ruleset_write_ct_set(f, plan, GATE_MARK_TAKE);
+	fputs("\n\t\toifname { \"lo\", $tun } accept\n\t\tiifname $tun accept\n\t\tmeta mark { $own, $leave } accept\n", f);
+	ruleset_write_self(f, plan, "", "drop");
+	fputs("\t\tct state related ", f);
+	ruleset_write_ct_is(f, plan, "==", GATE_MARK_TAKE);
+	fputs("drop\n\t}\n", f);
+}
+
 void ruleset_write_tun(FILE *f, const struct gate_plan *plan)
 {
 	if (picks_cgroups(plan, GATE_ONLY))
 		write_take(f, plan);
 	write_tun_output(f, plan);
 	write_tun_prerouting(f, plan);
+	write_strays(f, plan);
 	if (plan->block_dot || plan->block_quic)
 		write_tun_blocks(f, plan);
 	if (picks_cgroups(plan, GATE_EXCEPT))

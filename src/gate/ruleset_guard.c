@@ -41,9 +41,9 @@ static void write_near(FILE *f, const struct gate_plan *plan)
 {
 	if (ruleset_takes_dns(plan))
 		fputs("\t\tmeta l4proto { tcp, udp } th dport 53 counter name " GATE_NFT_DROPPED " drop\n", f);
-	fputs("\t\tip daddr @near4 accept\n\t\tip6 daddr @near6 accept\n", f);
 	if (plan->mode == GATE_TUN)
 		ruleset_write_self(f, plan, "", "counter name " GATE_NFT_DROPPED " drop");
+	fputs("\t\tip daddr @near4 accept\n\t\tip6 daddr @near6 accept\n", f);
 	if (plan->n_routes)
 		fputs("\t\tip daddr != @routes4 accept\n\t\tip6 daddr != @routes6 accept\n", f);
 }

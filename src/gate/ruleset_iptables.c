@@ -277,12 +277,32 @@ static void write_tun_refuse(const struct iptables *t)
 	hook(t, "filter", "FORWARD", "GATUN_REFUSE");
 }
 
+static void write_strays(const struct iptables *t)
+{
+	const char *where = "mangle GATUN_STRAYS";
+	char match[40];
+
+	chain(t, "mangle", "GATUN_STRAYS");
+	snprintf(match, sizeof(match), "-o \"%s\"", t->plan->device);
+	set_ct_mark(t, where, match, GATE_MARK_TAKE);
+	rule(t, where, "%s -j ACCEPT", match);
+	rule(t, where, "-o lo -j ACCEPT");
+	pass_mark(t, where, GATE_MARK_OWN);
+	pass_mark(t, where, GATE_MARK_LEAVE);
+	each_self(t, where, "", "-j DROP");
+	/* In POSTROUTING iptables knows no device that a packet came by; what the TUN sends is no error. */
+	rule(t, where, "-m connmark --mark 0x%x/0x%x -m conntrack --ctstate RELATED --ctdir ORIGINAL -j DROP", mark(t, GATE_MARK_TAKE),
+	     ruleset_ct_bits(t->plan));
+	hook(t, "mangle", "POSTROUTING", "GATUN_STRAYS");
+}
+
 static void write_tun(const struct iptables *t)
 {
 	char match[64];
 
 	write_tun_output(t);
 	write_tun_prerouting(t);
+	write_strays(t);
 	if (t->plan->block_dot || t->plan->block_quic)
 		write_tun_refuse(t);
 	if (t->plan->pick == GATE_EXCEPT && t->plan->n_cgroups) {
@@ -497,9 +517,9 @@ static void write_guard_judge(const struct iptables *t)
 	chain(t, "mangle", "GATUN_GUARD_JUDGE");
 	if (ruleset_takes_dns(t->plan))
 		each_protocol(t, where, "--dport 53 -j DROP");
-	each_prefix(t, where, t->near, t->n_near, "-j ACCEPT");
 	if (t->plan->mode == GATE_TUN)
 		each_self(t, where, "", "-j DROP");
+	each_prefix(t, where, t->near, t->n_near, "-j ACCEPT");
 	pass_link_icmp6(t, where);
 	pass_dhcp(t, where);
 	each_prefix(t, where, t->plan->routes, t->plan->n_routes, "-j DROP");

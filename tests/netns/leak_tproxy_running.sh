@@ -1,0 +1,7 @@
+#!/bin/bash
+# The leak audit, --mode tproxy: workers, memory, the server, names, reloads.
+MODE=tproxy
+. "$(dirname "$0")/leak_lib.sh"
+begin_leak "$0" "$@"
+audit_running
+finish_leak
