@@ -270,6 +270,13 @@ static void write_lan(FILE *f, const struct gate_plan *plan, const char *suffix,
 	fprintf(f, "\t\tjump answers\n\t\tgoto judge%s\n\t}\n", suffix);
 }
 
+/* What we answer an application in a peer's name. It comes to it without our mark: with fwmark_reflect the
+ * kernel's RST to what comes late would have it, too, and leave by the main table. */
+static void write_loopback(FILE *f)
+{
+	fputs("\t\tiifname \"lo\" meta mark $own meta mark set 0x0\n\t\tiifname \"lo\" accept\n", f);
+}
+
 /* Chains that both have, and that others go to. nft wants a chain before those who go to it. */
 static void write_common(FILE *f, const struct gate_plan *plan)
 {
@@ -305,9 +312,9 @@ void ruleset_write_tproxy(FILE *f, const struct gate_plan *plan)
 		write_lan(f, plan, "_lan", "deliver");
 	}
 	fputs("\tchain prerouting {\n\t\ttype filter hook prerouting priority mangle; policy accept;\n"
-	      "\t\tiifname \"lo\" meta mark $take goto deliver\n"
-	      "\t\tiifname \"lo\" accept\n",
+	      "\t\tiifname \"lo\" meta mark $take goto deliver\n",
 	      f);
+	write_loopback(f);
 	if (plan->n_lans)
 		fputs("\t\tiifname $lans goto lan\n", f);
 	write_from_outside(f, plan);
@@ -354,9 +361,8 @@ void ruleset_write_redirect(FILE *f, const struct gate_plan *plan)
 		write_lan(f, plan, "", "take");
 	write_turn(f, plan, "output", "-100");
 	write_unturned(f, "output", "accept");
-	fputs("\tchain prerouting {\n\t\ttype filter hook prerouting priority mangle; policy accept;\n"
-	      "\t\tiifname \"lo\" accept\n",
-	      f);
+	fputs("\tchain prerouting {\n\t\ttype filter hook prerouting priority mangle; policy accept;\n", f);
+	write_loopback(f);
 	if (plan->n_lans)
 		fputs("\t\tiifname $lans goto lan\n", f);
 	write_from_outside(f, plan);

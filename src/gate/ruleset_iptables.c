@@ -412,6 +412,7 @@ static void write_prerouting(const struct iptables *t)
 	chain(t, "mangle", "GATUN_PREROUTING");
 	if (t->plan->mode == GATE_TPROXY)
 		rule(t, "mangle GATUN_PREROUTING", "-i lo -m mark --mark 0x%x -g GATUN_DELIVER", mark(t, GATE_MARK_TAKE));
+	rule(t, "mangle GATUN_PREROUTING", "-i lo -m mark --mark 0x%x -j MARK --set-mark 0", mark(t, GATE_MARK_OWN));
 	rule(t, "mangle GATUN_PREROUTING", "-i lo -j ACCEPT");
 	each_lan(t, "mangle GATUN_PREROUTING", "-i", "-g GATUN_LAN");
 	write_from_outside(t);
