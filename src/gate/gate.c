@@ -34,6 +34,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -214,11 +215,13 @@ static void remember_told(struct near_list *l)
 
 static int set_nft(struct work *w)
 {
-	uint16_t ports[GATE_LISTENING_MAX];
-	struct gate_near near = gate_near_of(&w->near, ports);
+	struct gate_ports ports;
+	struct gate_near near = gate_near_of(&w->near, &ports);
 	char *text = NULL;
-	int result = gate_ruleset_up(w->plan, &near, &text);
+	int result;
 
+	near.settled = time(NULL) + GATE_SETTLE_S;
+	result = gate_ruleset_up(w->plan, &near, &text);
 	result = run_nft(w, result, text);
 	if (w->near.refused)
 		log_warn("%d prefixes that links have are too wide to be left out of the tunnel; what must be reached "

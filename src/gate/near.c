@@ -230,11 +230,16 @@ int gate_near_read(struct netlink *n, const struct gate_plan *p, struct near_lis
 	return l->routes.no_memory ? -ENOMEM : 0;
 }
 
-struct gate_near gate_near_of(const struct near_list *l, uint16_t ports[GATE_LISTENING_MAX])
+struct gate_near gate_near_of(const struct near_list *l, struct gate_ports *ports)
 {
-	int n = sys_listening_ports(ports, GATE_LISTENING_MAX);
+	struct gate_near near = { .prefixes = l->prefixes, .n = l->n, .listening = ports->listening, .serving = ports->serving };
+	int listening = sys_listening_ports(ports->listening, GATE_LISTENING_MAX);
+	int serving = sys_kernel_udp_ports(ports->serving, GATE_SERVING_MAX);
 
-	return (struct gate_near){ .prefixes = l->prefixes, .n = l->n, .listening = ports, .n_listening = n < 0 ? 0 : n };
+	near.n_listening = listening < 0 ? 0 : listening;
+	near.n_serving = serving < 0 ? 0 : serving;
+	sys_ephemeral_ports(&near.ephemeral_from, &near.ephemeral_to);
+	return near;
 }
 
 void gate_near_free(struct near_list *l)

@@ -33,8 +33,14 @@ void gate_near_free(struct near_list *);
 bool gate_near_is_credible(const struct gate_prefix *);
 
 #define GATE_LISTENING_MAX 1024
+#define GATE_SERVING_MAX 64
+#define GATE_SETTLE_S 180 /* longer than any NAT, and conntrack itself, remembers a silent UDP flow */
+
+struct gate_ports {
+	uint16_t listening[GATE_LISTENING_MAX], serving[GATE_SERVING_MAX];
+};
 /* All of the machine that the nft rules depend on; borrows the list and the ports. */
-struct gate_near gate_near_of(const struct near_list *, uint16_t ports[GATE_LISTENING_MAX]);
+struct gate_near gate_near_of(const struct near_list *, struct gate_ports *);
 
 /* The address that the main table would send from; family 0: none now. */
 struct addr gate_usual_source(struct netlink *, const struct gate_plan *, uint8_t family);

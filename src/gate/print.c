@@ -72,8 +72,8 @@ static void print_sysctls(const struct sysctl_list *l, FILE *out)
 
 static int print_filter(const struct gate_plan *p, const struct near_list *l, enum gate_form form, FILE *out)
 {
-	uint16_t ports[GATE_LISTENING_MAX];
-	struct gate_near near = gate_near_of(l, ports);
+	struct gate_ports ports;
+	struct gate_near near = gate_near_of(l, &ports);
 	char *text = NULL;
 	int result;
 

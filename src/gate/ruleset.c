@@ -2,7 +2,7 @@
  * The nft tables of a gate, as text; ruleset.h has the contract.
  *
  *   inet gatun         sets near4/near6 (what is on links, and --exclude), routes4/routes6 (--route),
- *                      listening; chains that mark connections, and those that capture
+ *                      listening, serving (ports); chains that mark connections, and those that capture
  *   inet gatun_guard   the kill switch, which needs nothing of the other table (ruleset_guard.c)
  *
  * The marks of packets, from plan.mark on, decide by ip rules; the same four words
@@ -19,7 +19,7 @@
  * direction of the connection tells: what we send in `reply` direction answers
  * someone who came from outside. Connections from before the gate may be unknown to
  * the kernel: a TCP packet of such a one that leaves from a port that is listened on
- * answers somebody, too. Nothing else that stood before keeps its way.
+ * answers somebody, too. Nothing else that stood before keeps its way (from_before).
  *
  * Invariants: the text is one transaction; it replaces, it never adds to what is
  * there; what cannot be told apart (untracked, invalid) is captured or dropped.
@@ -227,12 +227,12 @@ static int write_all_sets(FILE *f, const struct gate_plan *plan, const struct ga
 	return result;
 }
 
-static void write_listening(FILE *f, const struct gate_near *near)
+static void write_ports(FILE *f, const char *name, const uint16_t *ports, int n)
 {
-	fputs("\tset listening { type inet_service; ", f);
-	for (int i = 0; i < near->n_listening; i++)
-		fprintf(f, "%s%u", i ? ", " : "elements = { ", near->listening[i]);
-	fputs(near->n_listening ? " } }\n" : "}\n", f);
+	fprintf(f, "\tset %s { type inet_service; ", name);
+	for (int i = 0; i < n; i++)
+		fprintf(f, "%s%u", i ? ", " : "elements = { ", ports[i]);
+	fputs(n ? " } }\n" : "}\n", f);
 }
 
 /* --- the chains that all modes have ------------------------------------------------ */
@@ -249,18 +249,31 @@ static void write_answers(FILE *f, const struct gate_plan *plan)
 	fputs("meta mark set $reply accept\n\t}\n", f);
 }
 
+/* What comes from outside and is new to the kernel may go on with what began here before the gate, when
+ * nobody kept account of connections yet; then its answers are not let out. TCP goes on without a SYN, to
+ * no port that is listened on. UDP tells nothing: to a port that clients have, and that the kernel itself
+ * does not serve (WireGuard), for as long as such a flow may live. */
+static void write_from_before(FILE *f, const struct gate_plan *plan, const struct gate_near *near)
+{
+	fputs("\tchain from_before {\n\t\ttcp flags & (syn | ack) != syn tcp dport != @listening ", f);
+	ruleset_write_ct_set(f, plan, GATE_MARK_TAKE);
+	if (near->settled && near->ephemeral_from) {
+		fprintf(f, "\n\t\tudp dport %u-%u udp dport != @serving meta time < %lld ", near->ephemeral_from, near->ephemeral_to,
+			(long long)near->settled);
+		ruleset_write_ct_set(f, plan, GATE_MARK_TAKE);
+	}
+	fputs("\n\t}\n", f);
+}
+
 /* What comes from outside to this machine (or to what it publishes: before any DNAT). The mark makes
- * rp_filter (with src_valid_mark) ask for the way that the answer will take. What goes on without a
- * SYN, and to no port that anybody listens on, is a download of ours from before the gate: taken. */
+ * rp_filter (with src_valid_mark) ask for the way that the answer will take. */
 static void write_inbound(FILE *f, const struct gate_plan *plan)
 {
 	fputs("\tchain inbound {\n\t\tct direction reply ", f);
 	ruleset_write_ct_is(f, plan, "==", GATE_MARK_OWN);
 	fputs("meta mark set $own accept\n\t\tct state new ", f);
 	ruleset_write_ct_set(f, plan, GATE_MARK_REPLY);
-	fputs("\n\t\tct state new tcp flags & (syn | ack) != syn tcp dport != @listening ", f);
-	ruleset_write_ct_set(f, plan, GATE_MARK_TAKE);
-	fputs("\n\t\tmeta mark set $reply accept\n\t}\n", f);
+	fputs("\n\t\tct state new jump from_before\n\t\tmeta mark set $reply accept\n\t}\n", f);
 }
 
 static int write_table(FILE *f, const struct gate_plan *plan, const struct gate_near *near)
@@ -269,8 +282,10 @@ static int write_table(FILE *f, const struct gate_plan *plan, const struct gate_
 
 	fputs("table inet " GATE_NFT_TABLE " {\n\tcounter unheard { }\n", f);
 	result = write_all_sets(f, plan, near);
-	write_listening(f, near);
+	write_ports(f, "listening", near->listening, near->n_listening);
+	write_ports(f, "serving", near->serving, near->n_serving);
 	write_answers(f, plan);
+	write_from_before(f, plan, near);
 	write_inbound(f, plan);
 	if (plan->mode == GATE_TUN)
 		ruleset_write_tun(f, plan);

@@ -15,6 +15,10 @@ struct gate_near {
 	const uint16_t *listening; /* TCP ports somebody listens on (sys/listening.h): connections that stood
 				    * before the gate keep their way by them. Not looked at by gate_ruleset_near. */
 	int n_listening;
+	const uint16_t *serving; /* UDP ports that the kernel itself serves */
+	int n_serving;
+	uint16_t ephemeral_from, ephemeral_to; /* ports that clients have; 0: not known */
+	int64_t settled; /* Unix time from which on no UDP flow from before the gate can be alive; 0: no such flow */
 };
 
 /* One transaction that leaves GATE_NFT_TABLE, and with kill_switch GATE_NFT_GUARD, as the plan

@@ -36,7 +36,7 @@ static void write_from_outside(FILE *f, const struct gate_plan *plan)
 		fputs("\t\tmeta nfproto ipv6 fib daddr type local goto inbound\n", f);
 	else
 		write_local6(f, "", "inbound");
-	fputs("\t\tjump answers\n"
+	fputs("\t\tct state new jump from_before\n\t\tjump answers\n"
 	      "\t\tip daddr @near4 ip saddr != @near4 meta mark set $reply\n"
 	      "\t\tip6 daddr @near6 ip6 saddr != @near6 meta mark set $reply\n",
 	      f);

@@ -108,3 +108,41 @@ int sys_listening_ports(uint16_t *ports, int max)
 
 	return six >= 0 ? six : four;
 }
+
+/* The inode is the tenth word of a line; a socket that no process has opened has none. */
+static int collect_kernel_ports(const char *path, uint16_t *ports, int n, int max)
+{
+	FILE *f = fopen(path, "re");
+	char line[512];
+	unsigned port, state;
+	unsigned long inode;
+
+	if (!f)
+		return -errno;
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, " %*[0-9]: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x %*s %*s %*s %*s %*s %lu", &port, &state, &inode) == 3 &&
+		    state == STATE_UNCONNECTED && inode == 0)
+			n = add_port(ports, n, max, (uint16_t)port);
+	fclose(f);
+	return n;
+}
+
+int sys_kernel_udp_ports(uint16_t *ports, int max)
+{
+	int four = collect_kernel_ports("/proc/self/net/udp", ports, 0, max);
+	int six = collect_kernel_ports("/proc/self/net/udp6", ports, four > 0 ? four : 0, max);
+
+	return six >= 0 ? six : four;
+}
+
+int sys_ephemeral_ports(uint16_t *from, uint16_t *to)
+{
+	FILE *f = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
+	int n;
+
+	if (!f)
+		return -errno;
+	n = fscanf(f, "%hu %hu", from, to);
+	fclose(f);
+	return n == 2 && *from && *from <= *to ? 0 : -EINVAL;
+}

@@ -17,5 +17,9 @@ int sys_listening(const struct addr *addr, bool udp);
 /* The TCP ports that anybody listens on in this network namespace, each once: how many, at most
  * `max`, or -errno where the tables cannot be read. */
 int sys_listening_ports(uint16_t *ports, int max);
+/* UDP ports that the kernel itself serves (WireGuard, VXLAN, ...): sockets of no process. As above. */
+int sys_kernel_udp_ports(uint16_t *ports, int max);
+/* The ports that the kernel gives to who asks for none. 0 or -errno. */
+int sys_ephemeral_ports(uint16_t *from, uint16_t *to);
 
 #endif

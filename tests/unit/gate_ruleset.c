@@ -181,6 +181,28 @@ static void nobody_listening_is_a_drop(void **state)
 	free(text);
 }
 
+static void what_went_on_before_the_gate_is_no_inbound_connection(void **state)
+{
+	const uint16_t kernels[] = { 51820 };
+	struct gate_near near = { .serving = kernels, .n_serving = 1, .ephemeral_from = 32768, .ephemeral_to = 60999 };
+	struct gate_plan plan = plan_for(GATE_TUN);
+	char *text = text_of(&plan, &near), *chain = part_of(text, "chain from_before {");
+
+	(void)state;
+	says(chain, "tcp flags & (syn | ack) != syn tcp dport != @listening ct mark set");
+	says_not(chain, "udp"); /* nobody says until when */
+	free(chain);
+	free(text);
+	near.settled = 1795290000;
+	text = text_of(&plan, &near);
+	says(text, "set serving { type inet_service; elements = { 51820 } }");
+	says(text, "udp dport 32768-60999 udp dport != @serving meta time < 1795290000 ct mark set");
+	chain = part_of(text, "chain inbound {");
+	says_before(chain, "or 0x6762", "jump from_before"); /* the later mark counts */
+	free(chain);
+	free(text);
+}
+
 static void names_are_left_alone_when_asked(void **state)
 {
 	struct gate_plan plan = plan_for(GATE_REDIRECT);
@@ -340,7 +362,7 @@ static void load_all(enum gate_mode mode)
 	struct gate_prefix routes[] = { prefix("203.0.113.0", 24), prefix("2001:db8::", 32) };
 	struct gate_prefix prefixes[] = { prefix("10.0.0.0", 8), prefix("10.1.0.0", 16), prefix("fe80::", 64) };
 	const uint16_t listening[] = { 22, 80 };
-	const struct gate_near near = { prefixes, 3, listening, 2 };
+	const struct gate_near near = { prefixes, 3, listening, 2, listening, 1, 32768, 60999, 2000000000 };
 	const char *lans[] = { "lan0", "br-lan.7" };
 	const struct gate_range uids[] = { { 0, 0 }, { 1000, 1999 } };
 	struct gate_plan plan = plan_for(mode);
@@ -469,7 +491,7 @@ static void load_iptables(void)
 	struct gate_prefix routes[] = { prefix("203.0.113.0", 24), prefix("2001:db8::", 32) };
 	struct gate_prefix prefixes[] = { prefix("10.0.0.0", 8), prefix("fe80::", 64) };
 	const uint16_t listening[] = { 22 };
-	const struct gate_near near = { prefixes, 2, listening, 1 };
+	const struct gate_near near = { .prefixes = prefixes, .n = 2, .listening = listening, .n_listening = 1 };
 	const char *lans[] = { "lan0", "br-lan.7" };
 	const char *cgroups[] = { "/" };
 	const struct gate_range uids[] = { { 0, 0 }, { 1000, 1999 } };
@@ -555,6 +577,7 @@ int main(void)
 		cmocka_unit_test(others_bits_of_a_connections_mark_stay),
 		cmocka_unit_test(decides_in_the_right_order),
 		cmocka_unit_test(nobody_listening_is_a_drop),
+		cmocka_unit_test(what_went_on_before_the_gate_is_no_inbound_connection),
 		cmocka_unit_test(names_are_left_alone_when_asked),
 		cmocka_unit_test(strangers_do_not_reach_a_redirected_lans_resolver),
 		cmocka_unit_test(without_ipv6_it_is_refused_at_once),
