@@ -34,7 +34,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -218,10 +217,8 @@ static int set_nft(struct work *w)
 	struct gate_ports ports;
 	struct gate_near near = gate_near_of(&w->near, &ports);
 	char *text = NULL;
-	int result;
+	int result = gate_ruleset_up(w->plan, &near, &text);
 
-	near.settled = time(NULL) + GATE_SETTLE_S;
-	result = gate_ruleset_up(w->plan, &near, &text);
 	result = run_nft(w, result, text);
 	if (w->near.refused)
 		log_warn("%d prefixes that links have are too wide to be left out of the tunnel; what must be reached "

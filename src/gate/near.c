@@ -19,6 +19,7 @@
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "gate/parts.h"
 #include "sys/listening.h"
@@ -238,6 +239,7 @@ struct gate_near gate_near_of(const struct near_list *l, struct gate_ports *port
 
 	near.n_listening = listening < 0 ? 0 : listening;
 	near.n_serving = serving < 0 ? 0 : serving;
+	near.settled = time(NULL) + GATE_SETTLE_S;
 	sys_ephemeral_ports(&near.ephemeral_from, &near.ephemeral_to);
 	return near;
 }
