@@ -180,7 +180,7 @@ static void copy_multicast(struct netlink *n, const struct gate_plan *p, struct 
 	struct addr mdns;
 
 	addr_parse_ip("224.0.0.251", 0, &mdns);
-	if (netlink_find_way(n, &mdns, p->mark + GATE_MARK_OWN, &way) == 0 && way.oif) {
+	if (gate_find_by_main(n, p, &mdns, &way) == 0 && way.oif) {
 		r.type = RTN_UNICAST;
 		r.scope = RT_SCOPE_LINK;
 		r.oif = way.oif;

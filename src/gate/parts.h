@@ -42,6 +42,8 @@ struct gate_ports {
 /* All of the machine that the nft rules depend on; borrows the list and the ports. */
 struct gate_near gate_near_of(const struct near_list *, struct gate_ports *);
 
+/* The way of the main table to an address, in whatever state our rules are. Errors as netlink_find_way. */
+int gate_find_by_main(struct netlink *, const struct gate_plan *, const struct addr *to, struct netlink_route *);
 /* The address that the main table would send from; family 0: none now. */
 struct addr gate_usual_source(struct netlink *, const struct gate_plan *, uint8_t family);
 /* Everything of the plan's two tables. near: from above. */

@@ -51,13 +51,35 @@ static struct netlink_route route_to(const struct gate_prefix *to, uint8_t type,
 	};
 }
 
+/* A mark that is led to the main table now: of an earlier gatun whose rules still stand before ours, too. */
+static uint32_t main_mark(struct netlink *n, const struct gate_plan *p, uint8_t family)
+{
+	uint32_t mark = p->mark + GATE_MARK_OWN;
+	struct netlink_rule *all;
+	int count = netlink_list_rules(n, family, &all);
+
+	for (int i = 0; i < count; i++) {
+		if (all[i].protocol != GATE_PROTOCOL || all[i].table != RT_TABLE_MAIN || all[i].mask != UINT32_MAX)
+			continue;
+		mark = all[i].mark;
+		break;
+	}
+	free(all);
+	return mark;
+}
+
+int gate_find_by_main(struct netlink *n, const struct gate_plan *p, const struct addr *to, struct netlink_route *way)
+{
+	return netlink_find_way(n, to, main_mark(n, p, (uint8_t)to->family), way);
+}
+
 struct addr gate_usual_source(struct netlink *n, const struct gate_plan *p, uint8_t family)
 {
 	struct netlink_route by_main;
 	struct addr anywhere;
 
 	addr_parse_ip(family == AF_INET ? "1.1.1.1" : "2606:4700:4700::1111", 0, &anywhere);
-	if (netlink_find_way(n, &anywhere, p->mark + GATE_MARK_OWN, &by_main) ||
+	if (gate_find_by_main(n, p, &anywhere, &by_main) ||
 	    (p->mode == GATE_TUN && by_main.oif == (int)if_nametoindex(p->device)))
 		return (struct addr){ 0 };
 	return by_main.source;
