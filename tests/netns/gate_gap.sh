@@ -9,7 +9,7 @@ begin_up "$0" "$@"
 begin_load()
 {
 	rm -f "$LAB_LOGS/syns.log"
-	lab_start syns client "$PYTHON" "$TESTS_DIR/probes/syns.py" 1500 "$WORLD4" "$WORLD6"
+	lab_start syns client "$PYTHON" "$TESTS_DIR/probes/syns.py" 8000 "$WORLD4" "$WORLD6"
 	LOAD_PID=$LAB_PID
 	lab_wait "the load" grep -q ready "$LAB_LOGS/syns.log"
 }
