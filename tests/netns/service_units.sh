@@ -136,4 +136,36 @@ for UNIT_PID in $LOCAL_UNIT $SERVER_UNIT; do
 done
 only_allowed gatun@
 only_allowed gatun-server@
+
+# --- the gateway -----------------------------------------------------------------------------
+
+# A device that everybody may open, as udev makes it; in the lab's own /dev.
+rm -rf "$DIR/net" && mkdir "$DIR/net" && mount -t tmpfs tmpfs "$DIR/net" && mknod -m 666 "$DIR/net/tun" c 10 200 &&
+	mount --bind "$DIR/net" /dev/net || lab_skip "/dev/net/tun cannot be made for everybody"
+rules() { inside client ip rule; inside client ip -6 rule; }
+before=$(rules)
+use_server gatun
+cat >"$DIR/up.json" <<-END
+	{ "server": "$SERVER4", "server_port": $SERVER_PORT, "method": "$METHOD", "password": "$KEY", "workers": 2, "kill_switch": true }
+END
+chmod 644 "$DIR/up.json"
+through() { exec_in client "$@" 2>>"$LAB_LOGS/app.log"; }
+for mode in tun tproxy; do
+	trace gatun-up
+	as_unit gatun-up client "$GATUN" up -v -c "$DIR/up.json" --mode $mode
+	lab_wait "gatun up" grep -q "everything is up" "$LAB_LOGS/gatun-up.log"
+	same "gatun-up, $mode: a connection" "answer:right then:EOF" half-close @ 1000000
+	same "gatun-up, $mode: UDP" "@:7003 @:7103 %:7203" udp-cone @
+	end_unit
+	only_allowed gatun-up
+	: >"$LAB_LOGS/gatun-up.log"
+	as_unit gatun-up client "$GATUN" down --keep-guard
+	lab_gone "$UNIT_PID"
+	check "ExecStopPost, $mode: the kill switch stays" eval 'inside client nft list tables | grep -q gatun_guard'
+	as_unit gatun-up client "$GATUN" down
+	lab_gone "$UNIT_PID"
+	equal "gatun down as that user lifts it, $mode" "$before" "$(rules)"
+done
+umount /dev/net
+umount "$DIR/net"
 finish
