@@ -37,6 +37,11 @@ void reload_set_source(const struct reload_source *s)
 	source = s;
 }
 
+bool reload_has_source(void)
+{
+	return source != NULL;
+}
+
 /* ---- what only a start can change ---- */
 
 static bool same_text(const char *a, const char *b)

@@ -20,6 +20,8 @@ struct reload_source {
 };
 /* Before the engine; borrowed. NULL, as at first: there is nothing to read again. */
 void reload_set_source(const struct reload_source *);
+/* Is there something to read again? */
+bool reload_has_source(void);
 
 /*
  * update(): becomes what `fresh` says and keeps the flows that may stay. 0: fresh

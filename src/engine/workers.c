@@ -72,6 +72,7 @@ static void stop_signals(void)
 {
 	loop_signal_stop(&self->term);
 	loop_signal_stop(&self->interrupt);
+	loop_signal_stop(&self->hangup);
 	loop_signal_stop(&self->child);
 }
 
@@ -471,6 +472,8 @@ static int supervise(struct supervisor *u)
 	workers_answer_requests(u);
 	loop_signal_start(&u->term, SIGTERM, on_stop);
 	loop_signal_start(&u->interrupt, SIGINT, on_stop);
+	if (u->plan->hooks && !reload_has_source()) /* a terminal is closed: what hangs on us is taken back in order */
+		loop_signal_start(&u->hangup, SIGHUP, on_stop);
 	loop_signal_start(&u->child, SIGCHLD, on_child);
 	start_next();
 	engine_loop();

@@ -37,7 +37,7 @@ struct supervisor {
 	bool started; /* all have been ready once */
 	bool stopping;
 	struct worker_sum *sum;
-	struct loop_signal term, interrupt, child;
+	struct loop_signal term, interrupt, hangup, child;
 	struct loop_timer kill_timer;
 };
 

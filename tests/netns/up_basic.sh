@@ -7,6 +7,8 @@ begin_up "${UP_TEST:-$0}" "$@"
 
 resolved() { through dig +time=3 +tries=2 +short "$@" | head -n 1; }
 
+effective() { awk '$1 == "CapEff:" { print $2 }' "/proc/$1/status"; }
+
 rows()
 {
 	local who=$1
@@ -23,7 +25,11 @@ snapshot "$LAB_LOGS/before"
 gate_up --mode "$MODE" --lan lan0
 rows "this machine"
 APP=lan rows "a machine of the LAN"
-gate_down
+raw=$((1 << 13)) admin=$((1 << 12)) low=$((1 << 10)) # CAP_NET_RAW, CAP_NET_ADMIN, CAP_NET_BIND_SERVICE
+[ "$MODE" = tproxy ] || low=0
+equal "a worker can mark its sockets, answer in others' names, and nothing else" $((raw | low)) $((0x$(effective "$(gate_workers | awk '{ print $1 }')")))
+equal "the supervisor can take the gate back, and little more" $((raw | admin | 1 << 10)) $((0x$(effective "$UP_PID")))
+if [ "$MODE" = tun ]; then gate_down; else kill -HUP "$UP_PID"; lab_gone "$UP_PID"; fi # a terminal that is closed ends it in order
 snapshot "$LAB_LOGS/after"
 same_snapshot "down gives everything back as it was" "$LAB_LOGS/before" "$LAB_LOGS/after"
 equal "down once more says that nothing is up" "nothing is up" "$(inside client "$GATUN" down 2>&1)"
