@@ -9,6 +9,7 @@ rows()
 {
 	same "$1: full cone: answers from others arrive, each with its true source" "@:7003 @:7103 %:7203" udp-cone @
 	same "$1: datagrams of 0 to 65,000 bytes come back whole" "ok:43" udp-sizes @
+	same "$1: one socket keeps one mapping to several targets" "True True True True" udp-one-port @
 	same "$1: 300 sockets at once get each its own answer" "wrong:0" udp-burst @ 300
 }
 
