@@ -45,15 +45,16 @@ lab_wait "one that flows" grep -q flowing "$LAB_LOGS/paced.out"
 
 # --- 80 columns ----------------------------------------------------------------------------------------
 
-watch plain 80x24 2.2 look 1 look keys:q
+watch plain 80x24 2.2 look 1 look 1 look keys:q
 equal "80 columns are enough, nothing scrolls, and the terminal is given back" True "$(seen plain "$CLEAN")"
 equal "q ends it, in order" "0 " "$(seen plain '"%d %s" % (d["code"], d["after"])')"
 equal "who it is" True "$(seen plain "d['looks'][0].startswith('gatun local, pid $LOCAL_PID, up ')")"
 equal "the server by its tag, in any script, up" True "$(seen plain 'bool(re.search("server +東京 one at .*, up, [0-9]+ ms", d["looks"][-1]))')"
 RATE='[float(x) * {"k": 1e3, "M": 1e6}.get(u, 1) for l in d["looks"] for x, u in re.findall(r"now .*up, ([0-9.]+) ([kM]?)B?(?:ytes)?.*/s down", l)]'
-equal "how fast: 2 MB/s are told as that, within a third" True "$(seen plain "any(1.3e6 < r < 2.7e6 for r in $RATE)")"
+# What passes comes in pieces of a megabyte, as the sockets' buffers have it.
+equal "how fast: 2 MB/s are told as that, give or take one" True "$(seen plain "any(9e5 < r < 3.1e6 for r in $RATE)")"
 equal "the busiest flow stands first, with its name and rate" True \
-	"$(seen plain 'any(re.search(r"TARGET\n +[0-9]+ tcp +[0-9.]+k? +(1\.[3-9]|2\.[0-7])M .* far\.lab:7009\n", l) for l in d["looks"])')"
+	"$(seen plain 'any(re.search(r"TARGET\n +[0-9]+ tcp +[0-9.]+k? +[1-3]\.[0-9]M .* far\.lab:7009\n", l) for l in d["looks"])')"
 equal "ten of them, and how many more" "10 True" "$(seen plain '"%d %s" % (d["looks"][-1].count("far.lab:70"), "and 3 more" in d["looks"][-1])')"
 equal "how many there are" True "$(seen plain '"13 TCP flows" in d["looks"][-1]')"
 
@@ -106,11 +107,12 @@ env SOCKS=1080 ip netns exec client $FLOWS paced far.lab 7009 2000000 120 >"$LAB
 PACED2=$!
 exec_in client "$GATUN" status --watch --control "$CONTROL" >"$LAB_LOGS/lines" 2>"$LAB_LOGS/lines.err" &
 LINES_PID=$!
-lab_wait "three lines" eval '[ "$(wc -l <"$LAB_LOGS/lines")" -ge 3 ]'
+LINE='^[0-9:]{8} [0-9.]+k?/s up, [0-9.]+[kM]?/s down, 1 TCP, 0 UDP, busiest far\.lab:7009 [12]\.[0-9]M/s$'
+lab_wait "three lines, and the rate of one that has begun" eval '[ "$(wc -l <"$LAB_LOGS/lines")" -ge 3 ] && grep -Eq "$LINE" "$LAB_LOGS/lines"'
 lab_end "$LOCAL_PID"
 wait "$LINES_PID"
 equal "it ends with the instance, and says so" "1 gatun status: nothing runs there" "$? $(cat "$LAB_LOGS/lines.err")"
-matches "into a pipe: a line a second, in plain text" '^[0-9:]{8} [0-9.]+k?/s up, [0-9.]+[kM]?/s down, 1 TCP, 0 UDP, busiest far\.lab:7009 [12]\.[0-9]M/s$' "$LAB_LOGS/lines"
+matches "into a pipe: a line a second, in plain text" "$LINE" "$LAB_LOGS/lines"
 equal "no byte of it controls a terminal" 0 "$(grep -c "$(printf '\033')" "$LAB_LOGS/lines")"
 kill "$PACED" "$PACED2" 2>/dev/null
 finish
