@@ -55,6 +55,17 @@ static bool same_way(const struct socket_rules *a, const struct socket_rules *b)
 	       addr_equal(&a->source6, &b->source6);
 }
 
+static bool same_range(const struct config_prefix *a, const struct config_prefix *b)
+{
+	return a->len == b->len && addr_equal(&a->at, &b->at);
+}
+
+static bool same_fakes(const struct config *a, const struct config *b)
+{
+	return same_range(&a->fake4, &b->fake4) && same_range(&a->fake6, &b->fake6) && a->fake_expire == b->fake_expire &&
+	       same_text(a->fake_file, b->fake_file);
+}
+
 static void warn_of_the_rest(const struct config *a, const struct config *b)
 {
 	const struct { bool same; const char *keys; } fixed[] = {
@@ -64,6 +75,7 @@ static void warn_of_the_rest(const struct config *a, const struct config *b)
 		{ a->nofile == b->nofile, "nofile" },
 		{ a->workers == b->workers, "workers" },
 		{ a->dns == b->dns, "dns_mode" },
+		{ same_fakes(a, b), "fake_dns_ipv4_network, fake_dns_ipv6_network, fake_dns_record_expire_duration, fake_dns_database_path" },
 		{ a->mtu == b->mtu, "tun_mtu" },
 		{ up_same(&a->up, &b->up), "what `gatun up` takes: mode, routes, excludes, lan, users, kill switch, ..." },
 		{ same_text(a->control, b->control), "control" },

@@ -104,5 +104,28 @@ equal "IPv6 not carried: no name has an AAAA, proxied or not" "NOERROR 0 NOERROR
 	"$(for name in web.lab other.lab; do through dig "$name" AAAA; done | sed -n 's/.*status: \([A-Z]*\),.*/\1/p; s/.*ANSWER: \([0-9]*\),.*/\1/p' | tr '\n' ' ')"
 gate_down
 lab_gone "$UP_PID"
+# --- a stub on loopback, and a server by name: neither leads back to gatun ---------------------
+# resolv.conf names the stub, which would ask gatun in the end; what it asks stands beside it.
+mkdir -p /run/systemd/resolve
+echo "nameserver $WORLD4" >/run/systemd/resolve/resolv.conf
+echo "nameserver 127.0.0.53" >"$LAB_LOGS/resolv.conf"
+lab_start other world "$GATUN" server -v -s "$OTHER4:$SERVER_PORT" -m "$METHOD" -k "$KEY" --hosts "$LAB_LOGS/hosts"
+lab_wait "a server that is other.lab" lab_listens world "$SERVER_PORT"
+cat >"$LAB_LOGS/split.acl" <<-END
+	[proxy_all]
+	[bypass_list]
+	192.0.2.0/24
+END
+printf '%s %s %s\n' "$OTHER4" other.lab server >>"$LAB_LOGS/hosts"
+SERVER=other.lab:$SERVER_PORT gate_up --acl "$LAB_LOGS/split.acl"
+asks "a server by name: its name keeps its address" "$OTHER4" @192.0.2.1 other.lab
+asks "other names have fake ones" "$FAKE4" @192.0.2.1 web.lab
+before=$(asked_outside)
+name=$(through dig +short @192.0.2.1 web.lab)
+equal "a name that rules by address decide about is reached" "the web of the lab" "$(fetch --resolve "web.lab:80:$name" http://web.lab/)"
+check "its addresses were asked past the stub" [ "$(asked_outside)" -gt "$before" ]
+check "the server by name carries" grep -q "flow opened" "$LAB_LOGS/other.log"
+gate_down
+lab_gone "$UP_PID"
 check_reports
 finish_up

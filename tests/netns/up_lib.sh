@@ -21,6 +21,7 @@ LAN_GATE4=10.77.9.1 LAN_GATE6=fd77:9::1 # the client, seen from there
 begin_up()
 {
 	begin "$@"
+	mount -t tmpfs -o mode=0755 lab /var/lib || lab_die "cannot cover /var/lib" # or state would outlive the test
 	lab_add_namespace lan
 	ip -n lan link add eth0 type veth peer name lan0 netns client &&
 	ip -n lan addr add "$LAN4/24" dev eth0 && ip -n lan addr add "$LAN6/64" dev eth0 nodad &&
