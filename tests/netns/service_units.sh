@@ -95,7 +95,9 @@ only_allowed()
 trace()
 {
 	TRACE=
-	if ! command -v strace >/dev/null || ! command -v systemd-analyze >/dev/null; then
+	if sanitized; then
+		skip "$1.service: its system calls: a sanitizer makes others"
+	elif ! command -v strace >/dev/null || ! command -v systemd-analyze >/dev/null; then
 		skip "$1.service: its system calls: no strace, or no systemd-analyze"
 	elif ! strace -f -o /dev/null true 2>/dev/null; then
 		skip "$1.service: its system calls: nothing may be traced here"
@@ -158,6 +160,7 @@ for mode in tun tproxy; do
 	same "gatun-up, $mode: UDP" "@:7003 @:7103 %:7203" udp-cone @
 	end_unit
 	only_allowed gatun-up
+	TRACE=
 	: >"$LAB_LOGS/gatun-up.log"
 	as_unit gatun-up client "$GATUN" down --keep-guard
 	lab_gone "$UNIT_PID"
