@@ -69,6 +69,7 @@ end_unit()
 {
 	kill "$(main_process)" && lab_gone "$UNIT_PID"
 }
+all_rights() { for p in $(lab_family "$1"); do rights_of "$p"; done | sort -u | xargs; }
 rights_of() { sed -n "s/^CapPrm:[[:space:]]*//p" "/proc/$1/status"; }
 
 # expand SET...: the names of the system calls in systemd's sets
@@ -130,8 +131,8 @@ equal "gatun@ and gatun-server@: a page by SOCKS5" "the web of the lab" "$(page 
 equal "and by HTTP, from a port below 1024" "the web of the lab" "$(page -x http://127.0.0.1:81 "http://$WORLD4/")"
 for UNIT_PID in $LOCAL_UNIT $SERVER_UNIT; do
 	MAIN=$(main_process)
-	equal "no capability is left to any of its processes" "0000000000000000" \
-		"$(for p in $(lab_family "$MAIN"); do rights_of "$p"; done | sort -u | xargs)"
+	lab_wait "the rights of all to be gone" eval '[ "$(all_rights "$MAIN")" = 0000000000000000 ]'
+	ok "no capability is left to any of its processes"
 	kill -HUP "$MAIN"
 	check "it is reloaded, and stays" eval '"$GATUN" status --json | grep -q "\"pid\": *$MAIN"'
 	end_unit
