@@ -17,6 +17,7 @@
 #define FAKES 2
 
 static_assert((int)UP_TUN == GATE_TUN && (int)UP_TPROXY == GATE_TPROXY && (int)UP_REDIRECT == GATE_REDIRECT, "a mode is a mode");
+static_assert(sizeof(((struct gate_plan *)0)->fakes) / sizeof(struct gate_prefix) == FAKES, "one of each family");
 static_assert((int)PICK_EVERYBODY == GATE_EVERYBODY && (int)PICK_ONLY == GATE_ONLY && (int)PICK_EXCEPT == GATE_EXCEPT, "a pick is a pick");
 
 void up_plan_own_addresses(struct addr own[2])
@@ -82,13 +83,13 @@ static bool is_routed(const struct gate_plan *g, const struct gate_prefix *fake)
 void up_plan_add_fakes(struct up_plan *p)
 {
 	const struct fakeip *map = fake_names_map();
-	struct gate_prefix fakes[FAKES];
+	struct gate_prefix *fakes = p->gate.fakes;
 
-	if (!map || !p->gate.n_routes)
+	if (!map)
 		return;
 	fakes[0].at = fakeip_net4(map, &fakes[0].len);
 	fakes[1].at = fakeip_net6(map, &fakes[1].len);
-	for (int i = 0; i < FAKES; i++)
+	for (int i = 0; i < FAKES && p->gate.n_routes; i++)
 		if (!is_routed(&p->gate, &fakes[i]))
 			p->routes[p->gate.n_routes++] = fakes[i];
 }

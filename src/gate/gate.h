@@ -66,6 +66,7 @@ struct gate_plan {
 	int n_routes;
 	const struct gate_prefix *excludes; /* what goes by the main table */
 	int n_excludes;
+	struct gate_prefix fakes[2];	    /* addresses that stand for names: on no link, whatever it says; family 0: none */
 	const char *const *lans;	    /* interfaces whose forwarded clients are served too */
 	int n_lans;
 	enum gate_pick pick;

@@ -8,7 +8,8 @@
  * daemons are not: they are how TunnelVision works (option 121). The same trick
  * with the netmask alone (an address 10.0.0.9/1 makes half of the Internet "on
  * link"; TunnelCrack's LocalNet attack) is stopped by a bound on the width: no link has
- * more than a /8 of private or a /16 of public addresses, or more than a /48.
+ * more than a /8 of private or a /16 of public addresses, or more than a /48; and none has
+ * the addresses that stand for names here, or connections to names would go to it in clear.
  *
  * An exclude takes the way that the main table has for it now, and with it every
  * more specific route inside: whoever excludes 10.0.0.0/8 wants his four sites by
@@ -56,8 +57,11 @@ static bool lies_in(const struct gate_prefix *outer, const struct gate_prefix *i
 	return outer->len <= inner->len && gate_prefix_holds(outer, &inner->at);
 }
 
-bool gate_near_is_credible(const struct gate_prefix *p)
+bool gate_near_is_credible(const struct gate_plan *plan, const struct gate_prefix *p)
 {
+	for (size_t i = 0; i < sizeof(plan->fakes) / sizeof(plan->fakes[0]); i++)
+		if (lies_in(&plan->fakes[i], p) || lies_in(p, &plan->fakes[i]))
+			return false;
 	for (size_t i = 0; i < sizeof(private_space) / sizeof(private_space[0]); i++)
 		if (lies_in(&private_space[i], p))
 			return true;
@@ -112,7 +116,7 @@ static int read_links(struct netlink *n, const struct gate_plan *p, int family, 
 		struct gate_prefix prefix = { all[i].dst, all[i].len };
 		if (!is_link_prefix(&all[i], device))
 			continue;
-		if (!gate_near_is_credible(&prefix)) {
+		if (!gate_near_is_credible(p, &prefix)) {
 			l->refused++;
 			continue;
 		}

@@ -30,7 +30,7 @@ struct near_list {
 int gate_near_read(struct netlink *, const struct gate_plan *, struct near_list *);
 void gate_near_free(struct near_list *);
 /* Is this a prefix that a link may have? What DHCP says of its netmask is not believed blindly. */
-bool gate_near_is_credible(const struct gate_prefix *);
+bool gate_near_is_credible(const struct gate_plan *, const struct gate_prefix *);
 
 #define GATE_LISTENING_MAX 1024
 #define GATE_SERVING_MAX 64

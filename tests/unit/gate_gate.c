@@ -144,16 +144,18 @@ static void child_near(void)
 	up0 = (int)if_nametoindex("up0");
 	p.excludes = excludes;
 	p.n_excludes = 3;
+	p.fakes[0] = prefix_of("198.18.0.0", 15);
 	/* What option 121 plants, what a lease's netmask says, and a way inside of what is excluded. */
 	EXPECT(1, sh("ip route add 0.0.0.0/1 via 192.0.2.6 && ip route add 198.51.100.0/24 via 192.0.2.6 && "
 		     "ip -6 route add 2001:db8:9::/48 via 2001:db8:5::6 && "
-		     "ip addr add 64.0.0.5/2 dev up0 && ip -6 addr add 2400::5/12 dev up0 nodad && "
+		     "ip addr add 64.0.0.5/2 dev up0 && ip addr add 198.18.7.1/24 dev up0 && ip -6 addr add 2400::5/12 dev up0 nodad && "
 		     "ip route add 203.0.113.128/25 via 192.0.2.7 && ip route add unreachable 100.100.0.0/16") == 0);
 	fd = open_tun(&p);
 	EXPECT(2, up(&p) == 0);
 	EXPECT(3, way("198.51.100.9", 0, &err).oif == (int)if_nametoindex("gatun0"));
 	EXPECT(4, way("9.9.9.9", 0, &err).oif == (int)if_nametoindex("gatun0"));
 	EXPECT(5, way("64.1.1.1", 0, &err).oif == (int)if_nametoindex("gatun0"));
+	EXPECT(21, way("198.18.7.9", 0, &err).oif == (int)if_nametoindex("gatun0"));
 	EXPECT(6, way("2001:db8:9::1", 0, &err).oif == (int)if_nametoindex("gatun0"));
 	EXPECT(7, way("2401::1", 0, &err).oif == (int)if_nametoindex("gatun0"));
 	EXPECT(8, way("203.0.113.200", 0, &err).gateway.ip.bytes[3] == 7);

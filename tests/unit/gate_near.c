@@ -15,11 +15,13 @@ static struct gate_prefix prefix(const char *ip, uint8_t len)
 	return p;
 }
 
+static struct gate_plan plan;
+
 static bool credible(const char *ip, uint8_t len)
 {
 	struct gate_prefix p = prefix(ip, len);
 
-	return gate_near_is_credible(&p);
+	return gate_near_is_credible(&plan, &p);
 }
 
 static void a_link_is_not_half_of_the_internet(void **state)
@@ -47,6 +49,22 @@ static void a_link_is_not_half_of_the_internet(void **state)
 	assert_false(credible("f000::", 4));
 }
 
+static void a_link_has_no_fake_addresses(void **state)
+{
+	(void)state;
+	assert_true(credible("198.18.5.0", 24));
+	assert_true(credible("fd12::", 64));
+	plan.fakes[0] = prefix("198.18.0.0", 15);
+	plan.fakes[1] = prefix("fd12::", 64);
+	assert_false(credible("198.18.5.0", 24));
+	assert_false(credible("198.18.0.0", 15));
+	assert_false(credible("198.16.0.0", 14));
+	assert_true(credible("198.20.0.0", 24));
+	assert_false(credible("fd12::", 80));
+	assert_false(credible("fd00::", 8));
+	assert_true(credible("fd13::", 64));
+}
+
 static bool holds(const char *ip, uint8_t len, const char *inner)
 {
 	struct gate_prefix p = prefix(ip, len), a = prefix(inner, 0);
@@ -71,6 +89,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_link_is_not_half_of_the_internet),
+		cmocka_unit_test(a_link_has_no_fake_addresses),
 		cmocka_unit_test(a_prefix_holds_its_addresses),
 	};
 
