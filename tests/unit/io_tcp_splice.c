@@ -3,6 +3,7 @@
  * mixture of pipe and copy carried it; readers that stall hold a bounded number of pipes; a FIN
  * comes after the last byte, a reset drops what is in between.
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -297,12 +298,42 @@ static void a_reset_drops_what_is_between(void **state)
 	assert_int_equal(send(p->app[0], "x", 1, MSG_NOSIGNAL), -1);
 }
 
+/* As without us between: who reads late gets what was sent, and then the reset. */
+static void a_reset_comes_after_what_was_read_before_it(void **state)
+{
+	struct linger reset = { 1, 0 };
+	struct pair *p = &pairs[0];
+
+	(void)state;
+	pair_open(p);
+	for (int turn = 0; turn < 50; turn++) {
+		app_send(p, 0, 64u << 20);
+		loop_turn();
+	}
+	assert_int_equal(p->ended, -1);
+	assert_true(p->moved[0] > 0);
+	setsockopt(p->app[0], SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	close(p->app[0]);
+	p->app[0] = 0;
+	for (int turn = 0; turn < TURNS && p->ended < 0; turn++) {
+		assert_false(app_receive(p, 1));
+		loop_turn();
+	}
+	assert_int_equal(p->ended, END_REMOTE_RESET);
+	assert_true(p->got[1] >= p->moved[0] / 2 && p->got[1] > 0);
+	while (!app_receive(p, 1) && errno == EAGAIN)
+		loop_turn();
+	assert_int_equal(errno, ECONNRESET);
+	close(p->app[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(both_ways_at_once, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(small_ones_come_at_once, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(stalled_readers_hold_few_pipes, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_reset_comes_after_what_was_read_before_it, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_reset_drops_what_is_between, set_up, tear_down),
 	};
 
