@@ -19,7 +19,8 @@ cat >"$LAB_LOGS/config.json" <<END
   "locals": [ { "protocol": "socks", "local_port": 1080 },
     { "protocol": "tunnel", "local_port": 1081, "forward_address": "$WORLD4", "forward_port": 7001 },
     { "protocol": "tunnel", "local_port": 1082, "forward_address": "$WORLD6", "forward_port": 7001 },
-    { "protocol": "tunnel", "local_port": 1083, "forward_address": "$WORLD4", "forward_port": 7009, "mode": "tcp_only" } ] }
+    { "protocol": "tunnel", "local_port": 1083, "forward_address": "$WORLD4", "forward_port": 7009, "mode": "tcp_only" },
+    { "protocol": "tunnel", "local_port": 1084, "forward_address": "$WORLD6", "forward_port": 7009, "mode": "tcp_only" } ] }
 END
 
 status() { exec_in client "$GATUN" status "$@" 2>>"$LAB_LOGS/status.err"; }
@@ -47,7 +48,7 @@ start_local()
 	lab_start local client "$GATUN" local -vv -c "$LAB_LOGS/config.json" "$@"
 	LOCAL_PID=$LAB_PID CONTROL=$LAB_LOGS/local.sock
 	lab_wait "gatun local" [ -S "$CONTROL" ]
-	lab_wait "its inbounds" lab_listens client 1083
+	lab_wait "its inbounds" lab_listens client 1084
 }
 
 # --- each says what it is -----------------------------------------------------------------
@@ -71,6 +72,12 @@ ip netns exec client $FLOWS paced 127.0.0.1 1083 2000000 60 >"$LAB_LOGS/paced.ou
 PACED=$!
 lab_wait "its rate, within a third of what its program reads" tells 'f[0]["target"].endswith(":7009") and 1300000 < f[0]["down_rate"] < 2700000' True
 ok "what carries most stands first, with its rate: 2 MB/s are told as that"
+kill "$PACED"
+lab_wait "its end" tells 'd["count"]' 4
+ip netns exec client $FLOWS paced 127.0.0.1 1084 2000000 60 >"$LAB_LOGS/paced.out" 2>&1 &
+PACED=$!
+lab_wait "the rate of one that is spliced" tells 'f[0]["way"] == "direct" and f[0]["target"].endswith(":7009") and 1300000 < f[0]["down_rate"] < 2700000' True
+ok "so does one past the proxy, whose bytes the kernel moves by itself"
 kill "$PACED"
 
 # --- orders -----------------------------------------------------------------------------------
