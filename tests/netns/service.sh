@@ -154,6 +154,7 @@ check "a user who is not there: exit code 1" ends 1
 check "and a line with the command that makes him" has "no user \"nobody-of-this-name\"; make it with: sudo useradd"
 if [ "$(id -u)" -ne 0 ]; then
 	skip "--user: only root can become another"
+	UPLINK_CHECKED=no # nothing has gone by it
 	finish
 fi
 NOBODY=$(id -u nobody)

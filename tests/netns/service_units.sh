@@ -8,7 +8,7 @@ SERVER_PID=
 SOURCE=$TESTS_DIR/../../docs/systemd
 DIR=$(mktemp -d /tmp/gatun-units.XXXXXX)
 chmod 755 "$DIR"
-trap 'rm -rf "$DIR"' EXIT
+trap 'umount /dev/net "$DIR/net" 2>/dev/null; rm -rf "$DIR"' EXIT
 
 # --- what systemd says ---------------------------------------------------------------------
 
@@ -37,17 +37,18 @@ done
 
 if [ "$(id -u)" -ne 0 ]; then
 	skip "gatun as the units start it: only root can become another user"
+	UPLINK_CHECKED=no # nothing has gone by it
 	finish
 fi
 lab_need setpriv
 of_unit() { sed -n "s/^$2=//p" "$SOURCE/$1.service.in"; }
 
-# as_unit UNIT NAMESPACE COMMAND...: with the user, the capabilities and the directories of the unit
+# as_unit UNIT NAMESPACE COMMAND...: with the user, the capabilities (but $LESS) and the directories of the unit
 as_unit()
 {
 	local unit=$1 name=$2 ambient bounding
 	shift 2
-	ambient=$(of_unit "$unit" AmbientCapabilities | tr '[:upper:]' '[:lower:]' | sed 's/cap_/+/g; s/ /,/g')
+	ambient=$(of_unit "$unit" AmbientCapabilities | sed "s/${LESS:-none} //" | tr '[:upper:]' '[:lower:]' | sed 's/cap_/+/g; s/ /,/g')
 	bounding=$(of_unit "$unit" CapabilityBoundingSet | tr '[:upper:]' '[:lower:]' | sed 's/cap_/+/g; s/ /,/g')
 	lab_start "$unit" "$name" ${TRACE:-} setpriv --reuid nobody --regid nogroup --clear-groups --no-new-privs \
 		--bounding-set "-all,$bounding" --inh-caps "-all,$ambient" --ambient-caps "-all,$ambient" \
@@ -170,6 +171,19 @@ for mode in tun tproxy; do
 	lab_gone "$UNIT_PID"
 	equal "gatun down as that user lifts it, $mode" "$before" "$(rules)"
 done
+# Where the kernel takes programs from everybody, CAP_BPF is not needed.
+if [ "$(cat /proc/sys/kernel/unprivileged_bpf_disabled 2>/dev/null)" != 0 ]; then
+	: >"$LAB_LOGS/gatun-up.log"
+	LESS=CAP_BPF
+	as_unit gatun-up client "$GATUN" up -v -c "$DIR/up.json"
+	lab_wait "gatun up" grep -q "everything is up" "$LAB_LOGS/gatun-up.log"
+	matches "without CAP_BPF there is one worker instead of two, and a line says why" \
+		"one worker instead of 2: .* needs CAP_BPF" "$LAB_LOGS/gatun-up.log"
+	same "and it carries" "@:7003 @:7103 %:7203" udp-cone @
+	end_unit
+	as_unit gatun-up client "$GATUN" down
+	lab_gone "$UNIT_PID"
+fi
 umount /dev/net
 umount "$DIR/net"
 finish

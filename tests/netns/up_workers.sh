@@ -83,4 +83,16 @@ else
 	skip "iperf3 with 4 streams: it is not there"
 fi
 gate_down
+
+# --- in the background -----------------------------------------------------------------------
+
+exec_in client timeout 60 "$GATUN" up -s "$SERVER" -m "$METHOD" -k "$KEY" --workers 2 --detach --pid-file "$LAB_LOGS/pid" 2>>"$LAB_LOGS/app.log"
+equal "--detach: the command returns 0" 0 $?
+same "and everything is up" "answer:right then:EOF" half-close @ 100000
+UP_PID=$(cat "$LAB_LOGS/pid")
+exec_in client timeout 60 "$GATUN" up -s "$SERVER" -m "$METHOD" -k "$KEY" --detach 2>"$LAB_LOGS/second.log"
+equal "a second one: its exit code" 1 $?
+matches "and the line with which it ended" "pid $UP_PID" "$LAB_LOGS/second.log"
+gate_down
+check "gatun down ends it" eval '! kill -0 "$UP_PID" 2>/dev/null && [ ! -e "$LAB_LOGS/pid" ]'
 finish_up
