@@ -1,0 +1,65 @@
+#!/bin/bash
+# What stood before `up`, and what is flushed while it is up: a download does not go on natively;
+# `nft flush ruleset`, as nftables.service does it, opens nothing; without IPv6 a program is told at once.
+. "$(dirname "$0")/up_lib.sh"
+LAB_CAPTURE=all
+begin_up "$0" "$@"
+lab_need socat nft
+
+# A world that sends without being asked again.
+lab_start drip world socat TCP6-LISTEN:7601,fork,reuseaddr,ipv6only=0 SYSTEM:'while sleep 0.05; do echo drip; done'
+lab_wait "the drip" lab_listens world 7601
+
+open_download()
+{
+	rm -f "$LAB_LOGS/download"
+	lab_start download client socat -u "TCP:$WORLD4:7601" "OPEN:$LAB_LOGS/download,creat,append"
+	DOWNLOAD_PID=$LAB_PID
+	lab_wait "the download" test -s "$LAB_LOGS/download"
+}
+
+# The world repeats what nobody acknowledges; that it is heard so, and not answered, is the end of it.
+repeats() { [ "$(lab_packets stray "src host $WORLD4 and src port 7601")" -gt "$HEARD" ]; }
+no_more_native()
+{
+	lab_mark_uplink
+	NATIVE=$(ours)
+	HEARD=$(lab_packets stray "src host $WORLD4 and src port 7601")
+	lab_wait "the world's next try" repeats
+	lab_mark_uplink
+	quiet "$NATIVE"
+}
+
+answers() { inside client timeout 10 $PROBE half-close "$1" 2>>"$LAB_LOGS/app.log" | grep -q "answer:right"; }
+# No packet of ours leaves, whatever the world may still send.
+quiet() { [ "$(lab_packets stray "src host $CLIENT4 and dst host $WORLD4 or src host $CLIENT6 and dst host $WORLD6")" = "$1" ]; }
+ours() { lab_packets stray "src host $CLIENT4 and dst host $WORLD4 or src host $CLIENT6 and dst host $WORLD6"; }
+
+for MODE in tun tproxy redirect; do
+	open_download
+	gate_up --mode $MODE
+	check "$MODE: a download from before does not go on natively" no_more_native
+	check "$MODE: connections are carried" answers "$WORLD4"
+	inside client nft flush ruleset
+	inside client timeout 2 $PROBE half-close "$WORLD4" >"$LAB_LOGS/flushed" 2>&1
+	inside client timeout 2 $PROBE half-close "$WORLD6" >>"$LAB_LOGS/flushed" 2>&1
+	lab_mark_uplink
+	check "$MODE: with all nft rules flushed nothing leaves" quiet "$NATIVE"
+	kill "$DOWNLOAD_PID" 2>/dev/null
+	gate_down
+	lab_gone "$UP_PID"
+done
+
+gate_up --no-ipv6
+started=$EPOCHREALTIME
+inside client timeout 5 $PROBE half-close "$WORLD6" >"$LAB_LOGS/no6" 2>&1
+took=$(((${EPOCHREALTIME/./} - ${started/./}) / 1000))
+matches "without IPv6 a program hears that there is no way" "EHOSTUNREACH|ENETUNREACH|nreachable" "$LAB_LOGS/no6"
+check "without IPv6 it hears so at once ($took ms, most of it the program's start)" [ "$took" -lt 2000 ]
+check "without IPv6, IPv4 is carried" answers "$WORLD4"
+pings6() { inside world ping -c 1 -W 5 -q "$CLIENT6" >/dev/null; }
+check "without IPv6 a ping from outside over IPv6 is answered" pings6
+gate_down
+lab_gone "$UP_PID"
+UPLINK_CHECKED=no
+finish_up
