@@ -70,7 +70,7 @@ names_in() # MODE
 	asks "$mode: asked of any server" "$OTHER4" @192.0.2.1 other.lab
 	asks "$mode: by TCP" "$OTHER6" +tcp other.lab AAAA
 	APP=lan asks "$mode: by a LAN client" "$OTHER4" @192.0.2.1 other.lab
-	equal "$mode: and its answer comes" "the web of the lab" "$(fetch http://other.lab/)"
+	equal "$mode: and its answer comes" "the web of the lab" "$(fetch -4 http://other.lab/)"
 	equal "$mode: past the tunnel, though only its address was seen" $((before + 1)) "$(proxied "$OTHER4")"
 	equal "$mode: a blocked name is refused" REFUSED "$(through dig www.blocked.lab | sed -n 's/.*status: \([A-Z]*\),.*/\1/p')"
 	equal "$mode: nothing else was asked past the tunnel" 0 "$(asked_outside 'other\.lab')"
@@ -98,12 +98,30 @@ equal "and no question left by the uplink" "$before" "$(asked_outside)"
 asks "--dns IP: a name that goes past the tunnel is asked past it" "$OTHER4" other.lab
 check "by the uplink" [ "$(asked_outside)" -gt "$before" ]
 before=$(proxied "$OTHER4")
-equal "--dns IP: and is reached" "the web of the lab" "$(fetch http://other.lab/)"
+equal "--dns IP: and is reached" "the web of the lab" "$(fetch -4 http://other.lab/)"
 equal "past the tunnel" "$before" "$(proxied "$OTHER4")"
 equal "IPv6 not carried: no name has an AAAA, proxied or not" "NOERROR 0 NOERROR 0 " \
 	"$(for name in web.lab other.lab; do through dig "$name" AAAA; done | sed -n 's/.*status: \([A-Z]*\),.*/\1/p; s/.*ANSWER: \([0-9]*\),.*/\1/p' | tr '\n' ' ')"
 gate_down
 lab_gone "$UP_PID"
+# --- only some routes; another list by reload ----------------------------------------------------
+(umask 077; printf '{ "server": "%s", "server_port": %s, "method": "%s", "password": "%s", "workers": 2, "acl": "%s" }\n' "$SERVER4" "$SERVER_PORT" \
+	"$METHOD" "$KEY" "$LAB_LOGS/split.acl" >"$LAB_LOGS/up.json")
+: >"$LAB_LOGS/up.log"
+lab_start up client env STATE_DIRECTORY="$LAB_LOGS/state" "$GATUN" up -v -c "$LAB_LOGS/up.json" --route 203.0.113.0/24
+UP_PID=$LAB_PID
+lab_wait "gatun up" gate_is_up_or_ended
+asks "--route: names have fake addresses" "$FAKE4" @192.0.2.1 web.lab
+equal "--route: which are taken, too" "the web of the lab" "$(fetch http://web.lab/)"
+asks "before a reload a name goes past the tunnel" "$OTHER4" other.lab
+echo "[proxy_all]" >"$LAB_LOGS/split.acl"
+kill -HUP "$UP_PID"
+lab_wait "the reload" grep -q "the config has been reloaded" "$LAB_LOGS/up.log"
+asks "after it through the tunnel, says every worker" "$FAKE4" other.lab
+equal "by whichever worker" 1 "$(for _ in {1..20}; do echo other.lab; done | through xargs dig +short +tries=2 @192.0.2.1 | sort -u | wc -l)"
+gate_down
+lab_gone "$UP_PID"
+
 # --- a stub on loopback, and a server by name: neither leads back to gatun ---------------------
 # resolv.conf names the stub, which would ask gatun in the end; what it asks stands beside it.
 mkdir -p /run/systemd/resolve
