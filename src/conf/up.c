@@ -355,9 +355,9 @@ static void check_routes(const struct config_up *up, bool strict, struct problem
 
 static void check_numbers(const struct config_up *up, bool strict, struct problems *p)
 {
-	if (up->table <= 255 && up->table + 1 >= TABLES_OF_KERNEL_FROM)
-		problem_add(p, strict ? PROBLEM_ERROR : PROBLEM_WARNING, 0, "the tables %u and %u would be gatun's own, but 253 to 255 are the kernel's",
-			    up->table, up->table + 1);
+	if (up->table <= 255 && up->table + 2 >= TABLES_OF_KERNEL_FROM)
+		problem_add(p, strict ? PROBLEM_ERROR : PROBLEM_WARNING, 0, "the tables %u to %u would be gatun's own, but 253 to 255 are the kernel's",
+			    up->table, up->table + 2);
 	if (up->port && up->port == up->dns_port)
 		say(p, strict, "--port and --dns-port want two ports");
 }

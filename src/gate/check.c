@@ -166,9 +166,9 @@ static int check_rule(struct netlink *n, const struct gate_plan *p, const struct
 	if (r->priority >= p->priority && r->priority < p->priority + GATE_PRIORITIES)
 		return refuse(w, -EBUSY, "the rule `%s` of another program stands at a priority of ours (%u to %u); choose "
 			      "others with --priority", words, p->priority, p->priority + GATE_PRIORITIES - 1);
-	if (r->table == p->table || r->table == p->table + 1)
-		return refuse(w, -EBUSY, "the rule `%s` of another program uses a table of ours (%u, %u); choose others "
-			      "with --table", words, p->table, p->table + 1);
+	if (r->table >= p->table && r->table < p->table + GATE_TABLES)
+		return refuse(w, -EBUSY, "the rule `%s` of another program uses a table of ours (%u to %u); choose others "
+			      "with --table", words, p->table, p->table + GATE_TABLES - 1);
 	if (uses_mark(p, r))
 		return refuse(w, -EBUSY, "the rule `%s` of another program takes a mark of ours (0x%x to 0x%x); choose "
 			      "others with --mark", words, p->mark, p->mark + GATE_MARKS - 1);
@@ -212,10 +212,8 @@ static int check_family(struct netlink *n, const struct gate_plan *p, int family
 {
 	int err = check_rules(n, p, family, w);
 
-	if (!err)
-		err = check_table(n, family, p->table, w);
-	if (!err)
-		err = check_table(n, family, p->table + 1, w);
+	for (uint32_t i = 0; i < GATE_TABLES && !err; i++)
+		err = check_table(n, family, p->table + i, w);
 	return err;
 }
 

@@ -2,7 +2,7 @@
  * The gate as a whole: in which order its parts are built and taken back.
  *
  * Theory of operation. What is taken is decided by policy rules (rules.c), which
- * ask two tables of ours (routes.c) and never the main table; nft rules (ruleset.c)
+ * ask tables of ours (routes.c) and never the main table for packets; nft rules (ruleset.c)
  * mark what came from outside, so that its answers leave as they came, capture
  * for TPROXY and REDIRECT, and stand guard with a kill switch. Sysctls are few
  * (sysctls.c).

@@ -24,6 +24,7 @@
 #define GATE_PROTOCOL 103	 /* of routes and rules ("g"); rt_protos(5) knows it under no name */
 #define GATE_MARK 0x6761	 /* default of plan.mark */
 #define GATE_TABLE 26465	 /* default of plan.table */
+#define GATE_TABLES 3		 /* from plan.table on */
 #define GATE_PRIORITY 6761	 /* default of plan.priority */
 #define GATE_NFT_TABLE "gatun"	 /* inet: what captures, and the marks of connections */
 #define GATE_NFT_GUARD "gatun_guard" /* inet: the kill switch */
@@ -52,7 +53,7 @@ struct gate_range {
 /* All pointers are borrowed while a call lasts. */
 struct gate_plan {
 	enum gate_mode mode;
-	uint32_t mark, table, priority; /* the first of GATE_MARKS marks, of two tables, of the rules */
+	uint32_t mark, table, priority; /* the first of GATE_MARKS marks, of GATE_TABLES tables, of the rules */
 
 	char device[IFNAMSIZ];	     /* GATE_TUN: it is there, and down */
 	struct addr self4, self6;    /* GATE_TUN: its addresses */

@@ -60,7 +60,7 @@ struct rule_list {
 	int n, room;
 	bool no_memory;
 };
-#define GATE_PRIORITIES 28 /* from plan.priority on */
+#define GATE_PRIORITIES 36 /* from plan.priority on */
 int gate_rules_want(const struct gate_plan *, struct rule_list *);
 int gate_rules_add(struct netlink *, const struct rule_list *, int *put_back, char *err, size_t size);
 int gate_rules_sweep(struct netlink *, const struct rule_list *, char *err, size_t size);

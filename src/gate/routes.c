@@ -1,10 +1,11 @@
 /*
- * The routes of the plan's two tables.
+ * The routes of the plan's three tables.
  *
  *   table      what is near (near.c), then what is taken, then `unreachable` for
  *              what is taken, behind it: the TUN takes its routes with it when its
  *              last descriptor is closed, in whatever way, and then nothing leaves
  *   table + 1  the same without what is near: for port 53, and what is marked
+ *   table + 2  `unreachable` alone, IPv4 (rules.c says whose question ends there)
  *
  * What is taken goes by the TUN, or, for TPROXY and REDIRECT, by lo as `local`: the
  * nft rules pick it up there, and where they were flushed it meets no listener
@@ -90,7 +91,8 @@ static bool way_in(struct netlink *n, const struct gate_plan *p, uint8_t family,
 {
 	if (family == AF_INET6 && !p->ipv6)
 		return false;
-	*way = (struct netlink_route){ .type = RTN_UNICAST, .scope = RT_SCOPE_LINK };
+	/* Not link: rules.c says who must not find it. */
+	*way = (struct netlink_route){ .type = RTN_UNICAST, .scope = RT_SCOPE_UNIVERSE };
 	way->source = gate_usual_source(n, p, family);
 	if (p->mode == GATE_TUN) {
 		way->oif = (int)if_nametoindex(p->device);
@@ -129,6 +131,8 @@ static void want_family(struct netlink *n, const struct gate_plan *p, uint8_t fa
 		take(l, &everything, p->table, in);
 	if (p->dns || p->mode != GATE_TUN)
 		take(l, &everything, p->table + 1, in);
+	if (!p->n_routes && family == AF_INET)
+		take(l, &everything, p->table + 2, NULL);
 }
 
 int gate_routes_want(struct netlink *n, const struct gate_plan *p, const struct near_list *near, struct route_list *l)

@@ -20,6 +20,13 @@
  * Port 53 is asked of the second table, which knows nothing near: a resolver in
  * the LAN is taken, too. The table `local` stays before all of it.
  *
+ * But the kernel asks by these very rules whether the gateway of a new IPv4 route is on
+ * a link, also where the route is for the main table, and a link that came a moment ago
+ * is not near yet: a DHCP client adds its address and its default route at once. Such a
+ * question skips routes of scope global. So those of ours that hold everything are of
+ * that scope; table + 2, which has an unreachable default and nothing else, stops each
+ * packet; and what is asked of the main table behind it are gateways alone.
+ *
  * With --route nothing is said of the rest, which the main table then has.
  */
 #include <errno.h>
@@ -33,10 +40,10 @@
 
 enum place {
 	AT_OWN, AT_OWN_END, AT_REPLY, AT_REPLY_END, AT_LEAVE, AT_LEAVE_END, AT_PLUGIN, AT_PLUGIN_END,
-	AT_DEVICE, AT_DEVICE_END, AT_TAKE, AT_TAKE_END = AT_TAKE + 4, AT_LAN, AT_UID = AT_LAN + 4, AT_ALL = AT_UID + 4, PLACES = AT_ALL + 4
+	AT_DEVICE, AT_DEVICE_END, AT_TAKE, AT_TAKE_END = AT_TAKE + 6, AT_LAN, AT_UID = AT_LAN + 6, AT_ALL = AT_UID + 6, PLACES = AT_ALL + 6
 };
 /* Of those who are taken: AT_X + */
-enum step { NAMES, FLOWS, NEAR, END };
+enum step { NAMES, FLOWS, NEAR, NOTHING, GATEWAYS, END };
 
 _Static_assert(PLACES <= GATE_PRIORITIES, "priorities of ours");
 
@@ -128,14 +135,26 @@ static bool names_are_taken(const struct gate_plan *p)
 	return p->dns && (p->mode != GATE_REDIRECT || p->dns_port);
 }
 
+/* The kernel's own question has no mark and comes from no interface. */
+static void pass_gateways(struct rule_list *l, const struct gate_plan *p, struct netlink_rule who, unsigned place)
+{
+	if (who.family != AF_INET || who.mark || who.iif[0])
+		return;
+	say(l, p, who, place + NOTHING, p->table + 2);
+	who.not_default = true;
+	say(l, p, who, place + GATEWAYS, RT_TABLE_MAIN);
+}
+
 static void take(struct rule_list *l, const struct gate_plan *p, struct netlink_rule who, unsigned place)
 {
 	if (names_are_taken(p))
 		take_names(l, p, who, place + NAMES);
 	if (p->mode == GATE_TUN)
 		say(l, p, who, place + FLOWS, p->table);
-	if (!p->n_routes)
+	if (!p->n_routes) {
+		pass_gateways(l, p, who, place);
 		say(l, p, who, place + END, 0);
+	}
 	if (p->mode != GATE_TUN)
 		take_flows(l, p, who, place);
 }

@@ -13,6 +13,7 @@
     steady.py now                      the time
 """
 import errno
+import os
 import socket
 import sys
 import threading
@@ -123,7 +124,7 @@ def held(log, address):
     while True:
         began = now()
         try:
-            with open_tcp(address, 600) as sock:
+            with open_tcp(address, float(os.environ.get("HELD_PATIENCE", "600"))) as sock:
                 while True:
                     began = now()
                     say(sock, b"held")
