@@ -45,7 +45,7 @@ const struct option_row option_rows_up[] = {
 	  "The TUN's address and prefix, IPv4 or IPv6: 10.255.0.1/24." },
 	{ "mark", "mark", 0, "N", OPTION_NUMBER, IN_TOP | FOR_UP, 1, 0xfffffffb, NULL, IN_UP(mark), "26465",
 	  "The first of four marks: of gatun's own sockets, of answers to connections from outside, of what is taken, of what is left out." },
-	{ "table", "table", 0, "N", OPTION_NUMBER, IN_TOP | FOR_UP, 1, 0xfffffffd, NULL, IN_UP(table), "26465", "The first of two routing tables." },
+	{ "table", "table", 0, "N", OPTION_NUMBER, IN_TOP | FOR_UP, 1, 0xfffffffc, NULL, IN_UP(table), "26465", "The first of three routing tables." },
 	{ "priority", "priority", 0, "N", OPTION_NUMBER, IN_TOP | FOR_UP, 1, 32700, NULL, IN_UP(priority), "6761", "Of the first policy rule." },
 	{ "up_port", "port", 0, "N", OPTION_PORT, IN_TOP | FOR_UP, 1, 65535, NULL, IN_UP(port), "from the free ones",
 	  "Modes tproxy and redirect: where gatun listens for what is captured." },

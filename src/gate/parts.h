@@ -46,7 +46,7 @@ struct gate_near gate_near_of(const struct near_list *, struct gate_ports *);
 int gate_find_by_main(struct netlink *, const struct gate_plan *, const struct addr *to, struct netlink_route *);
 /* The address that the main table would send from; family 0: none now. */
 struct addr gate_usual_source(struct netlink *, const struct gate_plan *, uint8_t family);
-/* Everything of the plan's two tables. near: from above. */
+/* Everything of the plan's tables. near: from above. */
 int gate_routes_want(struct netlink *, const struct gate_plan *, const struct near_list *, struct route_list *);
 /* Adds what is missing; *put_back: how many. */
 int gate_routes_add(struct netlink *, const struct route_list *, int *put_back, char *err, size_t size);

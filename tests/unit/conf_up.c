@@ -151,7 +151,8 @@ static void numbers_that_are_others_are_refused(void **state)
 	(void)state;
 	expect(SERVER ", \"table\": 254", "253 to 255 are the kernel's");
 	expect(SERVER ", \"table\": 252", "253 to 255 are the kernel's");
-	expect(SERVER ", \"table\": 251", "");
+	expect(SERVER ", \"table\": 251", "253 to 255 are the kernel's");
+	expect(SERVER ", \"table\": 250", "");
 	expect(SERVER ", \"table\": 256", "");
 	expect(SERVER ", \"mark\": 4294967292", "\"mark\" wants a number from 1 to 4294967291");
 	expect(SERVER ", \"outbound_fwmark\": 7", "give --mark 7");
