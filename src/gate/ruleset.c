@@ -15,11 +15,10 @@
  *
  * A connection's mark is often shared with others (fwmark policies, docker, mwan3):
  * of the 32 bits only the low 16 are ours, and they are set only on a new
- * connection (all 32, if plan.mark does not fit in 16). Where there is no mark the
- * direction of the connection tells: what we send in `reply` direction answers
- * someone who came from outside. Connections from before the gate may be unknown to
- * the kernel: a TCP packet of such a one that leaves from a port that is listened on
- * answers somebody, too. Nothing else that stood before keeps its way (from_before).
+ * connection (all 32, if plan.mark does not fit in 16). Connections from before the
+ * rules have no mark: what answers somebody there is known by its port (known_answers),
+ * also a TCP packet of a connection that the kernel did not know. Nothing else that
+ * stood before keeps its way (from_before).
  *
  * Invariants: the text is one transaction; it replaces, it never adds to what is
  * there; what cannot be told apart (untracked, invalid) is captured or dropped.
@@ -237,16 +236,33 @@ static void write_ports(FILE *f, const char *name, const uint16_t *ports, int n)
 
 /* --- the chains that all modes have ------------------------------------------------ */
 
+/* Connections that have no mark: the kernel knew them before these rules did, if only for the moment in which
+ * it began to track and the rules were not there yet; and then its first packet may have been any. So the direction
+ * alone is not believed: what answers has a port that is served, or came by a DNAT. */
+static void write_known_answers(FILE *f, const struct gate_near *near)
+{
+	fputs("\tchain known_answers {\n"
+	      "\t\ttcp sport @listening meta mark set $reply accept\n"
+	      "\t\tudp sport @serving meta mark set $reply accept\n",
+	      f);
+	if (near->ephemeral_from)
+		fprintf(f, "\t\tudp sport != %u-%u meta mark set $reply accept\n", near->ephemeral_from, near->ephemeral_to);
+	fputs("\t\ticmp type echo-reply meta mark set $reply accept\n"
+	      "\t\ticmpv6 type echo-reply meta mark set $reply accept\n"
+	      "\t\tct status dnat meta mark set $reply accept\n\t}\n",
+	      f);
+}
+
 /* What answers a connection from outside leaves by the way it came. `take` and `own` in a
  * connection's mark say that its first packet only seems to have come from outside. */
 static void write_answers(FILE *f, const struct gate_plan *plan)
 {
-	fputs("\tchain answers {\n\t\tct direction reply ", f);
+	fputs("\tchain answers {\n\t\t", f);
+	ruleset_write_ct_is(f, plan, "==", GATE_MARK_REPLY);
+	fputs("meta mark set $reply accept\n\t\tct direction reply ", f);
 	ruleset_write_ct_is(f, plan, "!=", GATE_MARK_OWN);
 	ruleset_write_ct_is(f, plan, "!=", GATE_MARK_TAKE);
-	fputs("meta mark set $reply accept\n\t\t", f);
-	ruleset_write_ct_is(f, plan, "==", GATE_MARK_REPLY);
-	fputs("meta mark set $reply accept\n\t}\n", f);
+	fputs("jump known_answers\n\t}\n", f);
 }
 
 /* What comes from outside and is new to the kernel may go on with what began here before the gate, when
@@ -284,6 +300,7 @@ static int write_table(FILE *f, const struct gate_plan *plan, const struct gate_
 	result = write_all_sets(f, plan, near);
 	write_ports(f, "listening", near->listening, near->n_listening);
 	write_ports(f, "serving", near->serving, near->n_serving);
+	write_known_answers(f, near);
 	write_answers(f, plan);
 	write_from_before(f, plan, near);
 	write_inbound(f, plan);

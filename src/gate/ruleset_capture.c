@@ -36,7 +36,11 @@ static void write_from_outside(FILE *f, const struct gate_plan *plan)
 		fputs("\t\tmeta nfproto ipv6 fib daddr type local goto inbound\n", f);
 	else
 		write_local6(f, "", "inbound");
-	fputs("\t\tct state new jump from_before\n\t\tjump answers\n"
+	fputs("\t\tip daddr @near4 ip saddr != @near4 ct state new ", f);
+	ruleset_write_ct_set(f, plan, GATE_MARK_REPLY);
+	fputs("\n\t\tip6 daddr @near6 ip6 saddr != @near6 ct state new ", f);
+	ruleset_write_ct_set(f, plan, GATE_MARK_REPLY);
+	fputs("\n\t\tct state new jump from_before\n\t\tjump answers\n"
 	      "\t\tip daddr @near4 ip saddr != @near4 meta mark set $reply\n"
 	      "\t\tip6 daddr @near6 ip6 saddr != @near6 meta mark set $reply\n",
 	      f);
@@ -58,7 +62,11 @@ static void write_answers_out(FILE *f, const struct gate_plan *plan)
 {
 	fputs("\t\tjump answers\n\t\tct state new tcp flags & (syn | ack) != syn tcp sport @listening ", f);
 	ruleset_write_ct_set(f, plan, GATE_MARK_REPLY);
-	fputs("\n\t\tct state { new, invalid, untracked } tcp flags & (syn | ack) != syn tcp sport @listening meta mark set $reply accept\n",
+	fputs("\n\t\ttcp flags & (syn | ack) != syn tcp sport @listening ", f);
+	ruleset_write_ct_is(f, plan, "!=", GATE_MARK_OWN);
+	ruleset_write_ct_is(f, plan, "!=", GATE_MARK_TAKE);
+	fputs("meta mark set $reply accept", f);
+	fputs("\n\t\tct state { invalid, untracked } tcp flags & (syn | ack) != syn tcp sport @listening meta mark set $reply accept\n",
 	      f);
 }
 
@@ -175,14 +183,15 @@ static void write_tun_masquerade(FILE *f, const struct gate_plan *plan)
 }
 
 /* What answers a captured connection never goes to its real peer, though that one may be near: the
- * kernel's own port unreachable and RST to a late answer, and a LAN client's. */
+ * kernel's own port unreachable and RST to a late answer, and a LAN client's. (What we tell a client,
+ * that its datagram is too large, is of the other direction.) */
 static void write_strays(FILE *f, const struct gate_plan *plan)
 {
 	fputs("\tchain strays {\n\t\ttype filter hook postrouting priority srcnat - 10; policy accept;\n\t\toifname $tun ct state new ", f);
 	ruleset_write_ct_set(f, plan, GATE_MARK_TAKE);
 	fputs("\n\t\toifname { \"lo\", $tun } accept\n\t\tiifname $tun accept\n\t\tmeta mark { $own, $leave } accept\n", f);
 	ruleset_write_self(f, plan, "", "drop");
-	fputs("\t\tct state related ", f);
+	fputs("\t\tct state related ct direction original ", f);
 	ruleset_write_ct_is(f, plan, "==", GATE_MARK_TAKE);
 	fputs("drop\n\t}\n", f);
 }

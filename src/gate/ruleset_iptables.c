@@ -148,6 +148,22 @@ static void write_marking_chain(const struct iptables *t, const char *name, cons
 	rule(t, where, "-j ACCEPT");
 }
 
+static void write_known_answers(const struct iptables *t)
+{
+	const char *where = "mangle GATUN_KNOWN";
+
+	chain(t, "mangle", "GATUN_KNOWN");
+	for (int i = 0; i < t->machine->n_listening; i++)
+		rule(t, where, "-p tcp --sport %u -g GATUN_REPLY", t->machine->listening[i]);
+	for (int i = 0; i < t->machine->n_serving; i++)
+		rule(t, where, "-p udp --sport %u -g GATUN_REPLY", t->machine->serving[i]);
+	if (t->machine->ephemeral_from)
+		rule(t, where, "-p udp ! --sport %u:%u -g GATUN_REPLY", t->machine->ephemeral_from, t->machine->ephemeral_to);
+	rule(t, where, "%s -g GATUN_REPLY",
+	     t->family == AF_INET ? "-p icmp --icmp-type echo-reply" : "-p icmpv6 --icmpv6-type echo-reply");
+	rule(t, where, "-m conntrack --ctstate DNAT -g GATUN_REPLY");
+}
+
 static void write_answers(const struct iptables *t)
 {
 	uint32_t bits = ruleset_ct_bits(t->plan);
@@ -156,11 +172,12 @@ static void write_answers(const struct iptables *t)
 	write_marking_chain(t, "GATUN_OWN", "mangle GATUN_OWN", GATE_MARK_OWN, false);
 	write_marking_chain(t, "GATUN_LEAVE", "mangle GATUN_LEAVE", GATE_MARK_LEAVE, false);
 	write_marking_chain(t, "GATUN_TAKE", "mangle GATUN_TAKE", GATE_MARK_TAKE, true);
+	write_known_answers(t);
 	chain(t, "mangle", "GATUN_ANSWERS");
 	rule(t, "mangle GATUN_ANSWERS", "-m connmark --mark 0x%x/0x%x -j RETURN", mark(t, GATE_MARK_OWN), bits);
 	rule(t, "mangle GATUN_ANSWERS", "-m connmark --mark 0x%x/0x%x -j RETURN", mark(t, GATE_MARK_TAKE), bits);
-	rule(t, "mangle GATUN_ANSWERS", "-m conntrack --ctdir REPLY -g GATUN_REPLY");
 	rule(t, "mangle GATUN_ANSWERS", "-m connmark --mark 0x%x/0x%x -g GATUN_REPLY", mark(t, GATE_MARK_REPLY), bits);
+	rule(t, "mangle GATUN_ANSWERS", "-m conntrack --ctdir REPLY -j GATUN_KNOWN");
 	chain(t, "mangle", "GATUN_INBOUND");
 	rule(t, "mangle GATUN_INBOUND", "-m connmark --mark 0x%x/0x%x -m conntrack --ctdir REPLY -g GATUN_OWN", mark(t, GATE_MARK_OWN), bits);
 	set_ct_mark(t, "mangle GATUN_INBOUND", "", GATE_MARK_REPLY);
