@@ -1,6 +1,6 @@
 #!/bin/bash
 # The network changes under gatun: addresses, links, routes, the server itself. Under `gatun run` here;
-# network_change_tun.sh does the same to `gatun up` (CHANGE_MODE=tproxy: by TPROXY).
+# network_change_tun.sh and network_change_tproxy.sh do the same to `gatun up`.
 MODE=${CHANGE_MODE:-run}
 . "$(dirname "$0")/up_lib.sh"
 
