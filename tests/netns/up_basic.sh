@@ -15,6 +15,8 @@ rows()
 	same "$who: a connection is carried, and the answer after its own FIN too" "answer:right then:EOF" half-close @
 	[ "$MODE" = redirect ] ||
 		same "$who: UDP is answered by whoever answers, under his true address" "@:7003 @:7103 %:7203" udp-cone @
+	[ "$MODE" = redirect ] ||
+		same "$who: datagrams of any size, also those that the path has to be learned for" "ok:5" udp-sizes @ 1 1400 1450 1472 9000
 	case $(resolved a.example.test) in
 	198.1[89].*) ok "$who: a name has an address of gatun's, whoever is asked for it" ;;
 	*) fail "$who: a name has an address of gatun's, whoever is asked for it" "found: $(resolved a.example.test)" ;;
