@@ -25,8 +25,9 @@ forget()
 	inside client nft delete table inet gatun 2>/dev/null
 	for family in -4 -6; do
 		ip -n client "$family" rule flush protocol 103
-		ip -n client "$family" route flush table 26465 2>/dev/null
-		ip -n client "$family" route flush table 26466 2>/dev/null
+		for table in 26465 26466 26467; do
+			ip -n client "$family" route flush table "$table" 2>/dev/null
+		done
 	done
 }
 
