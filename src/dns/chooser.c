@@ -38,7 +38,8 @@ static bool is_own(const struct chooser *c, const struct dns_question *q)
 	for (int i = 0; i < c->options.n_own; i++) {
 		const struct target *t = &c->options.own[i];
 
-		if (t->name_len == q->name_len && strncasecmp(t->name, q->name, q->name_len) == 0)
+		/* A server by its address has no name; neither has the root, which is nobody's own. */
+		if (t->name_len && t->name_len == q->name_len && strncasecmp(t->name, q->name, q->name_len) == 0)
 			return true;
 	}
 	return false;

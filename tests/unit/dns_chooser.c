@@ -124,13 +124,13 @@ static struct dns_near *near;
 static struct dns_upstream *far_up;
 static struct dns_service *chooser;
 static struct acl *acl;
-static struct target own;
+static struct target own[2]; /* by name, by address */
 static struct dns_seen *seen;
 
 static int begin(void **state)
 {
 	static const char text[] = "||near.lab\n192.0.2.7\n[proxy_list]\n||far.lab\n[outbound_block_list]\n||bad.lab\n";
-	struct dns_chooser_options o = { .n_own = 1, .own = &own };
+	struct dns_chooser_options o = { .n_own = 2, .own = own };
 	struct problems p = { .source = "acl" };
 	struct target t;
 	struct addr a;
@@ -141,7 +141,8 @@ static int begin(void **state)
 	up.ended = -1;
 	assert_int_equal(addr_parse_ip("192.168.1.1", 53, &a), 0);
 	assert_int_equal(target_parse("192.0.2.53:53", &t), 0);
-	assert_int_equal(target_parse("my-server.example:8388", &own), 0);
+	assert_int_equal(target_parse("my-server.example:8388", &own[0]), 0);
+	assert_int_equal(target_parse("192.0.2.9:8388", &own[1]), 0);
 	o.near = near = dns_near_new(&past, &a, 1);
 	o.far = far_up = dns_upstream_new(&fake_outbound, &t);
 	o.seen = seen = dns_seen_new(false);
@@ -356,6 +357,7 @@ static void with_fake_addresses_only_the_rest_is_asked(void **state)
 	assert_int_equal(mode_of("www.near.lab", DNS_TYPE_HTTPS), DNS_UPSTREAM);
 	assert_int_equal(mode_of("bad.lab", DNS_TYPE_A), DNS_UPSTREAM); /* to be refused */
 	assert_int_equal(mode_of("my-server.example", DNS_TYPE_A), DNS_UPSTREAM);
+	assert_int_equal(mode_of("", DNS_TYPE_A), DNS_FAKE); /* the root is not the server that has no name */
 	assert_int_equal(mode_of("7.2.0.192.in-addr.arpa", DNS_TYPE_PTR), DNS_FAKE); /* which knows its own, and forwards others */
 	chooser->mode = DNS_UPSTREAM;
 	assert_int_equal(mode_of("far.lab", DNS_TYPE_A), DNS_UPSTREAM);
