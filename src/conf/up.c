@@ -121,7 +121,7 @@ static void add_text(struct config *c, const char *const **list, const char *tex
 
 static bool is_device(const char *name)
 {
-	return *name && strlen(name) < IFNAMSIZ && !strpbrk(name, "/: \t\n") && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+	return *name && strlen(name) < IFNAMSIZ && !strpbrk(name, "/:% \t\n") && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
 }
 
 static bool add_device(const struct assignment *a, const char *const **list, const struct option_value *v)

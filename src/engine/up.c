@@ -142,7 +142,7 @@ static int begin(const struct config *config, int *n)
 		err = fake_names_open(config, true);
 	if (err)
 		return err;
-	up_plan_add_fakes(&up.plan);
+	up_plan_add_fakes(&up.plan, config);
 	if (up.plan.gate.mode == GATE_TUN)
 		err = open_device(config, n);
 	else
@@ -317,6 +317,10 @@ static int print_rules(const struct config *config)
 
 	if (err)
 		return 1;
+	up_plan_add_fakes(&plan, config);
+	if (config->up.routes.n && config->dns == DNS_FAKE && plan.gate.ipv6 && !config->fake6.at.family)
+		log_warn("fake IPv6 addresses have a random range, which only a running gatun knows; to have it in these "
+			 "rules, choose it: \"fake_dns_ipv6_network\"");
 	if (plan.gate.mode == GATE_TUN)
 		plan.gate.mtu = engine_tun_mtu(config, false);
 	else

@@ -80,17 +80,19 @@ static bool is_routed(const struct gate_plan *g, const struct gate_prefix *fake)
 	return false;
 }
 
-void up_plan_add_fakes(struct up_plan *p)
+void up_plan_add_fakes(struct up_plan *p, const struct config *c)
 {
 	const struct fakeip *map = fake_names_map();
 	struct gate_prefix *fakes = p->gate.fakes;
 
-	if (!map)
-		return;
-	fakes[0].at = fakeip_net4(map, &fakes[0].len);
-	fakes[1].at = fakeip_net6(map, &fakes[1].len);
+	fakes[0] = (struct gate_prefix){ .at = c->fake4.at, .len = c->fake4.len };
+	fakes[1] = (struct gate_prefix){ .at = c->fake6.at, .len = c->fake6.len };
+	if (map) {
+		fakes[0].at = fakeip_net4(map, &fakes[0].len);
+		fakes[1].at = fakeip_net6(map, &fakes[1].len);
+	}
 	for (int i = 0; i < FAKES && p->gate.n_routes; i++)
-		if (!is_routed(&p->gate, &fakes[i]))
+		if (fakes[i].at.family && !is_routed(&p->gate, &fakes[i]))
 			p->routes[p->gate.n_routes++] = fakes[i];
 }
 

@@ -16,8 +16,9 @@ struct up_plan {
 void up_plan_own_addresses(struct addr own[2]);
 /* Borrows the config. Ports that are to be any are 0 still, and so is the MTU. 0 or -ENOMEM, logged. */
 int up_plan_make(struct up_plan *, const struct config *);
-/* After fake_names_open(): its ranges are no link's. Where only some routes are taken, names behind them are fake addresses still. */
-void up_plan_add_fakes(struct up_plan *);
+/* After fake_names_open(), or, for rules to be printed, of the config alone: fake ranges are no link's. Where only some
+ * routes are taken, names behind them are fake addresses still. */
+void up_plan_add_fakes(struct up_plan *, const struct config *);
 void up_plan_free(struct up_plan *);
 
 #endif

@@ -84,6 +84,8 @@ void gate_sysctls_restore(const struct sysctl_list *);
 void gate_sysctls_put(struct sysctl_list *, const char *path, const char *set);
 /* Of our own device, which takes them with it when it goes. */
 void gate_sysctls_device(const struct gate_plan *);
+/* What that sets, to be printed: `old` is empty. -ENOMEM. */
+int gate_sysctls_of_device(const struct gate_plan *, struct sysctl_list *);
 /* Reads one; false where there is none. */
 bool gate_sysctl_read(const char *path, char *text, size_t size);
 

@@ -14,14 +14,26 @@ static const char *ip_of(uint8_t family)
 	return family == AF_INET6 ? "ip -6" : "ip";
 }
 
+static void print_sysctls(const struct sysctl_list *l, FILE *out)
+{
+	for (int i = 0; i < l->n; i++)
+		if (l->at[i].set[0])
+			fprintf(out, "echo %s >/proc/sys/%s\n", l->at[i].set, l->at[i].path);
+}
+
 static void print_device(const struct gate_plan *p, FILE *out)
 {
 	const struct gate_prefix self[] = { { p->self4, p->self4_len }, { p->self6, p->self6_len } };
+	struct sysctl_list knobs = { 0 };
 	char text[GATE_WORDS];
 
 	if (p->mode != GATE_TUN)
 		return;
-	fprintf(out, "# the device\nip link set %s up mtu %d\n", p->device, p->mtu);
+	fprintf(out, "# the device, which gatun makes\n");
+	gate_sysctls_of_device(p, &knobs);
+	print_sysctls(&knobs, out);
+	free(knobs.at);
+	fprintf(out, "ip link set %s up mtu %d\n", p->device, p->mtu);
 	for (int i = 0; i < (p->ipv6 ? 2 : 1); i++)
 		fprintf(out, "ip address add %s dev %s noprefixroute\n", gate_prefix_words(&self[i], text), p->device);
 }
@@ -32,7 +44,8 @@ static void print_way_in(struct netlink *n, const struct gate_plan *p, const str
 	struct netlink_route way = *last;
 	char text[GATE_WORDS];
 
-	if (p->mode != GATE_TUN || if_nametoindex(p->device) || (way.family == AF_INET6 && !p->ipv6))
+	if (p->mode != GATE_TUN || if_nametoindex(p->device) || (way.family == AF_INET6 && !p->ipv6) ||
+	    way.table == p->table + 2)
 		return;
 	way.type = RTN_UNICAST;
 	way.metric = 0;
@@ -59,15 +72,6 @@ static void print_rules(const struct rule_list *l, FILE *out)
 	fprintf(out, "# policy rules: who is asked which table\n");
 	for (int i = 0; i < l->n; i++)
 		fprintf(out, "%s rule add %s\n", ip_of(l->at[i].family), gate_rule_words(&l->at[i], text));
-}
-
-static void print_sysctls(const struct sysctl_list *l, FILE *out)
-{
-	if (l->n)
-		fprintf(out, "# sysctls\n");
-	for (int i = 0; i < l->n; i++)
-		if (l->at[i].set[0])
-			fprintf(out, "echo %s >/proc/sys/%s\n", l->at[i].set, l->at[i].path);
 }
 
 static int print_filter(const struct gate_plan *p, const struct near_list *l, enum gate_form form, FILE *out)
@@ -105,6 +109,8 @@ int gate_print(const struct gate_plan *p, enum gate_form form, FILE *out)
 	if (!result)
 		result = gate_sysctls_want(p, &sysctls);
 	if (!result) {
+		if (sysctls.n)
+			fprintf(out, "# sysctls\n");
 		print_sysctls(&sysctls, out);
 		print_device(p, out);
 		print_routes(&n, p, &routes, out);

@@ -264,7 +264,7 @@ void gate_sysctls_restore(const struct sysctl_list *l)
 }
 
 /* A courtesy, all but the first two: such a link has no router and nobody to find by itself. */
-void gate_sysctls_device(const struct gate_plan *p)
+int gate_sysctls_of_device(const struct gate_plan *p, struct sysctl_list *l)
 {
 	static const char *const knobs[][3] = {
 		{ "ipv6", "disable_ipv6", "0" }, { "ipv4", "rp_filter", "2" }, { "ipv6", "addr_gen_mode", "1" },
@@ -276,14 +276,30 @@ void gate_sysctls_device(const struct gate_plan *p)
 	char path[sizeof(((struct sysctl *)0)->path)], now[32];
 
 	for (size_t i = 0; i < n; i++) {
-		int err;
 		if (strcmp(knobs[i][1], "disable_ipv6") == 0 && !p->ipv6)
 			continue;
-		snprintf(path, sizeof(path), "net/%s/conf/%s/%s", knobs[i][0], p->device, knobs[i][1]);
-		if (!gate_sysctl_read(path, now, sizeof(now)) || strcmp(now, knobs[i][2]) == 0)
+		snprintf(path, sizeof(path), "net/%s/conf/default/%s", knobs[i][0], knobs[i][1]);
+		if (!gate_sysctl_read(path, now, sizeof(now))) /* not of this kernel */
 			continue;
-		err = write_one(path, knobs[i][2]);
-		if (err)
-			log_debug("cannot set %s%s err=%s", ROOT, path, err_name(err));
+		snprintf(path, sizeof(path), "net/%s/conf/%s/%s", knobs[i][0], p->device, knobs[i][1]);
+		add(l, path, "", knobs[i][2]);
 	}
+	return l->no_memory ? -ENOMEM : 0;
+}
+
+void gate_sysctls_device(const struct gate_plan *p)
+{
+	struct sysctl_list l = { 0 };
+
+	gate_sysctls_of_device(p, &l);
+	for (int i = 0; i < l.n; i++) {
+		char now[sizeof(l.at[i].old)];
+		int err;
+		if (!gate_sysctl_read(l.at[i].path, now, sizeof(now)) || strcmp(now, l.at[i].set) == 0)
+			continue;
+		err = write_one(l.at[i].path, l.at[i].set);
+		if (err)
+			log_debug("cannot set %s%s err=%s", ROOT, l.at[i].path, err_name(err));
+	}
+	free(l.at);
 }

@@ -118,6 +118,8 @@ char *gate_route_words(const struct netlink_route *r, char text[GATE_WORDS])
 	add_ip(&l, " src ", &r->source);
 	if (r->type == RTN_UNICAST && r->scope == RT_SCOPE_LINK && r->family == AF_INET)
 		add(&l, " scope link");
+	else if (r->type == RTN_UNICAST && r->scope == RT_SCOPE_UNIVERSE && r->family == AF_INET && !r->gateway.family)
+		add(&l, " scope global"); /* ip(8) would take link */
 	if (r->metric)
 		add(&l, " metric %u", r->metric);
 	add_table(&l, "table", r->table);

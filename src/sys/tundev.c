@@ -87,8 +87,8 @@ static void explain_create(int err, const char *name, char *text, size_t size)
 		snprintf(text, size, "%s is not the TUN device; make it anew with: sudo sh -c 'rm -f %s; "
 			 "mknod -m 666 %s c 10 200'", TUN_PATH, TUN_PATH, TUN_PATH);
 	else if (err == -EBUSY)
-		snprintf(text, size, "the device %s is there already; if nobody needs it, remove it with: sudo ip link del %s",
-			 name, name);
+		snprintf(text, size, "the device %s is there already; give another name (--device), or, if nobody needs it, remove it with: "
+			 "sudo ip link del %s", name, name);
 	else
 		snprintf(text, size, "cannot create the TUN device %s err=%s%s", name, err_name(err),
 			 err == -EPERM ? "; it needs CAP_NET_ADMIN in this network namespace" : "");
@@ -105,7 +105,8 @@ static int open_node(char *text, size_t size)
 	return err;
 }
 
-/* queue: of several, or -1. The first one makes the device and never joins one that is there. */
+/* queue: of several, or -1. The first one makes the device and never joins one that is there: a
+ * persistent one would outlive us. */
 static int create(int fd, const char *name, bool vnet_hdr, int queue)
 {
 	unsigned flags = IFF_TUN | IFF_NO_PI;
@@ -115,7 +116,7 @@ static int create(int fd, const char *name, bool vnet_hdr, int queue)
 		flags |= IFF_VNET_HDR;
 	if (queue >= 0)
 		flags |= IFF_MULTI_QUEUE;
-	if (queue == 0)
+	if (queue <= 0)
 		flags |= IFF_TUN_EXCL;
 	ifr.ifr_flags = (short)flags;
 	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
