@@ -18,6 +18,7 @@
 #include "cli/args.h"
 #include "ctl/socket.h"
 #include "gate/gate.h"
+#include "sys/caps.h"
 
 #define PATIENCE_MS 15000
 
@@ -83,5 +84,7 @@ int cmd_down(const struct command *self, int argc, char **argv)
 		return 0;
 	if (argc > 2 || (argc == 2 && strcmp(argv[1], "--keep-guard") != 0))
 		return help_usage_error(self, "it takes --keep-guard, or nothing");
+	if (!sys_caps_has_net_admin())
+		return complain("CAP_NET_ADMIN is missing, which changing routes and rules needs; run it as root", "");
 	return take_down(argc == 2);
 }

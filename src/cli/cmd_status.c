@@ -21,6 +21,7 @@
 #include "ctl/report.h"
 #include "ctl/socket.h"
 #include "ctl/text.h"
+#include "gate/gate.h"
 
 struct asked {
 	const struct command *self;
@@ -109,6 +110,19 @@ static void print_nothing(void)
 			"`gatun help` says more.\n");
 }
 
+/* Whoever looks why nothing goes out is to find it here: a killed `up`, a kill switch that stays. */
+static void print_gate(const struct asked *a)
+{
+	char mode[16];
+
+	for (int i = 0; i < a->n; i++)
+		if (strcmp(text_word(a->documents[i], "mode", mode, sizeof(mode)), "up") == 0)
+			return;
+	if (gate_stands())
+		fprintf(stderr, "gatun: rules of a `gatun up` stand here, which is another user's (sudo gatun status), or has ended: then\n"
+				"what they take goes nowhere, until one is up again. To take them back: sudo gatun down\n");
+}
+
 static void print(const struct asked *a)
 {
 	if (a->args->prometheus && a->n)
@@ -121,6 +135,8 @@ static void print(const struct asked *a)
 		print_text(a);
 	if (!a->n && !a->failed)
 		print_nothing();
+	if (!a->args->control && a->args->what != STATUS_FLOWS && !a->failed)
+		print_gate(a);
 }
 
 static int tell(const struct command *self, const struct status_args *args)

@@ -453,6 +453,18 @@ int gate_down(bool keep_guard, int *owner, char *err, size_t size)
 	return result;
 }
 
+bool gate_stands(void)
+{
+	struct netlink n;
+	bool stands;
+
+	if (netlink_open(&n))
+		return false;
+	stands = has_our_rules(&n, AF_INET) || has_our_rules(&n, AF_INET6);
+	netlink_close(&n);
+	return stands;
+}
+
 uint64_t gate_guard_drops(void)
 {
 	char why[64], *text = NULL, *at;

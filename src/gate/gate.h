@@ -113,6 +113,9 @@ int gate_check_way(const struct gate_plan *, const struct addr *server, char *er
  */
 int gate_down(bool keep_guard, int *owner, char *err, size_t size);
 
+/* Do rules of ours stand in this network namespace, somebody's or nobody's? Needs no rights. */
+bool gate_stands(void);
+
 /* What the guard has dropped so far, packets; 0 where there is none. */
 uint64_t gate_guard_drops(void);
 
