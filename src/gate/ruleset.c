@@ -282,14 +282,31 @@ static void write_from_before(FILE *f, const struct gate_plan *plan, const struc
 }
 
 /* What comes from outside to this machine (or to what it publishes: before any DNAT). The mark makes
- * rp_filter (with src_valid_mark) ask for the way that the answer will take. */
+ * rp_filter (with src_valid_mark) ask for the way that the answer will take. What was taken is answered by
+ * us: who answers it from outside has forged his source. */
 static void write_inbound(FILE *f, const struct gate_plan *plan)
 {
 	fputs("\tchain inbound {\n\t\tct direction reply ", f);
+	ruleset_write_ct_is(f, plan, "==", GATE_MARK_TAKE);
+	fputs("drop\n\t\tct direction reply ", f);
 	ruleset_write_ct_is(f, plan, "==", GATE_MARK_OWN);
 	fputs("meta mark set $own accept\n\t\tct state new ", f);
 	ruleset_write_ct_set(f, plan, GATE_MARK_REPLY);
 	fputs("\n\t\tct state new jump from_before\n\t\tmeta mark set $reply accept\n\t}\n", f);
+}
+
+/* A datagram that nobody waits for, let in, would be remembered as a connection from outside: a program that
+ * opened its port next, and had to do with the source that was forged, would be taken to answer it, and go
+ * by the main table. Dropped here, after any DNAT and IPVS, it is not remembered. TCP needs no such thing: the
+ * kernel's reset ends it. */
+static void write_unasked(FILE *f, const struct gate_plan *plan)
+{
+	fputs("\tchain unasked {\n\t\ttype filter hook input priority 110; policy accept;\n"
+	      "\t\tmeta l4proto != udp accept\n\t\tct state != new accept\n\t\tmeta pkttype != host accept\n\t\tudp dport @serving accept\n"
+	      "\t\tsocket transparent { 0, 1 } accept\n\t\t",
+	      f);
+	ruleset_write_ct_is(f, plan, "==", GATE_MARK_REPLY);
+	fputs("counter name unheard drop\n\t}\n", f);
 }
 
 static int write_table(FILE *f, const struct gate_plan *plan, const struct gate_near *near)
@@ -310,6 +327,7 @@ static int write_table(FILE *f, const struct gate_plan *plan, const struct gate_
 		ruleset_write_tproxy(f, plan);
 	else
 		ruleset_write_redirect(f, plan);
+	write_unasked(f, plan);
 	fputs("}\n", f);
 	return result;
 }

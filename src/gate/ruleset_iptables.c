@@ -179,9 +179,23 @@ static void write_answers(const struct iptables *t)
 	rule(t, "mangle GATUN_ANSWERS", "-m connmark --mark 0x%x/0x%x -g GATUN_REPLY", mark(t, GATE_MARK_REPLY), bits);
 	rule(t, "mangle GATUN_ANSWERS", "-m conntrack --ctdir REPLY -j GATUN_KNOWN");
 	chain(t, "mangle", "GATUN_INBOUND");
+	rule(t, "mangle GATUN_INBOUND", "-m connmark --mark 0x%x/0x%x -m conntrack --ctdir REPLY -j DROP", mark(t, GATE_MARK_TAKE), bits);
 	rule(t, "mangle GATUN_INBOUND", "-m connmark --mark 0x%x/0x%x -m conntrack --ctdir REPLY -g GATUN_OWN", mark(t, GATE_MARK_OWN), bits);
 	set_ct_mark(t, "mangle GATUN_INBOUND", "", GATE_MARK_REPLY);
 	rule(t, "mangle GATUN_INBOUND", "-g GATUN_REPLY");
+}
+
+/* See ruleset.c. */
+static void write_unasked(const struct iptables *t)
+{
+	chain(t, "mangle", "GATUN_UNHEARD");
+	for (int i = 0; i < t->machine->n_serving; i++)
+		rule(t, "mangle GATUN_UNHEARD", "-p udp --dport %u -j RETURN", t->machine->serving[i]);
+	rule(t, "mangle GATUN_UNHEARD", "-m socket --nowildcard -j RETURN");
+	rule(t, "mangle GATUN_UNHEARD", "-j DROP");
+	chain(t, "mangle", "GATUN_UNASKED");
+	rule(t, "mangle GATUN_UNASKED", "-p udp -m pkttype --pkt-type unicast -m conntrack --ctstate NEW -m connmark --mark 0x%x/0x%x -j GATUN_UNHEARD",
+	     mark(t, GATE_MARK_REPLY), ruleset_ct_bits(t->plan));
 }
 
 static void write_own(const struct iptables *t)
@@ -587,6 +601,7 @@ static void write_guard(const struct iptables *t)
 static void write_family(const struct iptables *t)
 {
 	write_answers(t);
+	write_unasked(t);
 	if (t->plan->mode == GATE_TUN)
 		write_tun(t);
 	else
@@ -594,6 +609,7 @@ static void write_family(const struct iptables *t)
 	if (t->plan->kill_switch)
 		write_guard(t);
 	hook(t, "mangle", "PREROUTING", "GATUN_PREROUTING");
+	hook(t, "mangle", "INPUT", "GATUN_UNASKED");
 	hook(t, "mangle", "OUTPUT", "GATUN_OUTPUT");
 }
 

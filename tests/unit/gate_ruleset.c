@@ -225,7 +225,7 @@ static void strangers_do_not_reach_a_redirected_lans_resolver(void **state)
 	char *text = text_of(&plan, &nothing_near), *chain;
 
 	(void)state;
-	says_not(text, "hook input"); /* it listens on loopback */
+	says_not(text, "chain strangers"); /* it listens on loopback */
 	free(text);
 	plan.lans = lans, plan.n_lans = 1;
 	text = text_of(&plan, &nothing_near);
