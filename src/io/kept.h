@@ -26,7 +26,8 @@ struct kept_keeper {
 	void (*drop)(void *owner, int type, const struct addr *);
 	void *owner;
 	/* This process opens an address before the others do: who has it already is
-	 * a stranger, although the kernel would let one of the same user share it. */
+	 * a stranger, although the kernel would let one of the same user share it; but
+	 * not where this process itself has just left. */
 	bool first;
 };
 

@@ -225,12 +225,46 @@ static void a_stranger_at_the_port_is_noticed(void **state)
 	udp_socket_close(datagrams);
 }
 
+/* An inbound becomes another at its port: the first worker does it while the others have the old one. */
+static void the_others_are_no_strangers_where_we_just_were(void **state)
+{
+	struct addr at = free_port();
+	struct tcp_listener *ours = listen_tcp(&at), *theirs;
+	struct udp_socket *datagrams = listen_udp(&at), *more;
+
+	(void)state;
+	assert_non_null(ours);
+	assert_non_null(datagrams);
+	close(tcp.fd);
+	close(udp.fd);
+	tcp.fd = udp.fd = -1;
+	keeper.first = false;
+	theirs = listen_tcp(&at);
+	more = listen_udp(&at);
+	assert_non_null(theirs);
+	assert_non_null(more);
+
+	keeper.first = true;
+	tcp_listener_free(ours);
+	udp_socket_close(datagrams);
+	ours = listen_tcp(&at);
+	datagrams = listen_udp(&at);
+	assert_non_null(ours);
+	assert_non_null(datagrams);
+	tcp_listener_free(ours);
+	udp_socket_close(datagrams);
+	kept_set_keeper(NULL);
+	tcp_listener_free(theirs);
+	udp_socket_close(more);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_client_waits_for_the_next_life, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_datagram_waits_too, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_stranger_at_the_port_is_noticed, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(the_others_are_no_strangers_where_we_just_were, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
