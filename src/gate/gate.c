@@ -322,7 +322,7 @@ int gate_up(const struct gate_plan *p, char *err, size_t size)
 			result = build(&w);
 		end(&w);
 	}
-	close(lock);
+	gate_state_unlock(lock);
 	return result;
 }
 
@@ -388,7 +388,7 @@ int gate_follow(const struct gate_plan *p, char *err, size_t size)
 	if (!result)
 		result = follow(&w);
 	end(&w);
-	close(lock);
+	gate_state_unlock(lock);
 	return result;
 }
 
@@ -449,7 +449,7 @@ int gate_down(bool keep_guard, int *owner, char *err, size_t size)
 		result = keep_guard ? leave_closed(&w) : take_back(&w, err, size);
 	}
 	end(&w);
-	close(lock);
+	gate_state_unlock(lock);
 	return result;
 }
 

@@ -97,8 +97,9 @@ struct gate_state {
 	uint64_t start;
 	struct sysctl_list sysctls;
 };
-/* One change at a time in this machine: held until the descriptor is closed. -errno with a sentence. */
+/* One change at a time in this machine: held until it is given back. -errno with a sentence. */
 int gate_state_lock(char *err, size_t size);
+void gate_state_unlock(int lock);
 int gate_state_read(struct gate_state *, char *err, size_t size);
 int gate_state_write(const struct gate_state *, char *err, size_t size);
 void gate_state_remove(void);

@@ -5,9 +5,10 @@
  * nft tables are not in it; they carry their sign themselves.
  *
  * The owner is a process id with its start time, so that a number that was given
- * to somebody else after a crash is not believed. The directory itself is locked
- * while something is changed, so that of two that start at once one waits and
- * then sees the other.
+ * to somebody else after a crash is not believed. A file beside it is locked while
+ * something is changed, so that of two that start at once one waits and then sees
+ * the other. Not the directory: everybody may open that, and what anybody may open he
+ * may lock, and keep.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,6 +27,7 @@
 #include "sys/state_dir.h"
 
 #define DIR_PATH SYS_RUN_DIR
+#define LOCK_NAME "up.lock"
 
 static void state_path(char path[64], const char *suffix)
 {
@@ -59,21 +61,52 @@ static int open_dir(char *err, size_t size)
 	return fd;
 }
 
+/* Is the file that was locked still the one that others will find? Whoever had it has removed it. */
+static bool is_lock_of_now(int dir, int fd)
+{
+	struct stat ours, there;
+
+	return fstat(fd, &ours) == 0 && fstatat(dir, LOCK_NAME, &there, AT_SYMLINK_NOFOLLOW) == 0 && ours.st_dev == there.st_dev &&
+	       ours.st_ino == there.st_ino;
+}
+
+static int lock_file(int dir)
+{
+	for (;;) {
+		int fd = openat(dir, LOCK_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600), result;
+
+		if (fd < 0)
+			return -errno;
+		while ((result = flock(fd, LOCK_EX)) < 0 && errno == EINTR)
+			;
+		if (result == 0 && is_lock_of_now(dir, fd))
+			return fd;
+		result = result < 0 ? -errno : 0;
+		close(fd);
+		if (result)
+			return result;
+	}
+}
+
 int gate_state_lock(char *err, size_t size)
 {
-	int fd = open_dir(err, size), result;
+	int dir = open_dir(err, size), fd;
 
+	if (dir < 0)
+		return dir;
+	fd = lock_file(dir);
+	if (fd == -EACCES)
+		return dir; /* given to another service meanwhile: the network is followed all the same */
+	close(dir);
 	if (fd < 0)
-		return fd;
-	while (flock(fd, LOCK_EX) < 0) {
-		if (errno == EINTR)
-			continue;
-		result = -errno;
-		close(fd);
-		snprintf(err, size, "cannot lock " DIR_PATH " err=%s", err_name(result));
-		return result;
-	}
+		snprintf(err, size, "cannot lock " DIR_PATH "/" LOCK_NAME " err=%s", err_name(fd));
 	return fd;
+}
+
+void gate_state_unlock(int lock)
+{
+	unlink(DIR_PATH "/" LOCK_NAME);
+	close(lock);
 }
 
 /* Reads /proc/PID/stat: its state letter, 0 for nobody, and when it started (field 22). The name

@@ -17,6 +17,21 @@ for line in sys.stdin:
     if d["mode"] == "up": print(eval(sys.argv[1], {}, {"d": d}))' "$1"; }
 
 snapshot "$LAB_LOGS/before"
+if [ "$(id -u)" -eq 0 ]; then
+	mkdir -p /run/gatun
+	chmod 755 /run/gatun # as systemd makes it (RuntimeDirectory=)
+	lab_start locker client setpriv --reuid 31231 --regid 31231 --clear-groups flock -x /run/gatun sh -c 'echo locked; exec sleep 300'
+	locker=$LAB_PID
+	lab_wait "another user's lock" grep -q locked "$LAB_LOGS/locker.log"
+	gate_try --mode "$mode"
+	for n in {1..200}; do gate_is_up_or_ended && break; sleep 0.05; done
+	check "another user who locks its directory does not keep it from its work" gate_is_up
+	lab_kill "$locker"
+	gate_down
+	lab_gone "$UP_PID"
+	snapshot "$LAB_LOGS/after"
+	same_snapshot "and of its own lock nothing stays" "$LAB_LOGS/before" "$LAB_LOGS/after"
+fi
 gate_up --mode "$mode"
 is "it carries" "$CARRIED" half-close @
 equal "status knows how" "up $mode" "$(status 'd["mode"] + " " + d["gate"]["mode"]')"
