@@ -174,7 +174,7 @@ static const struct option_row rows[] = {
 	{ "tun_mtu", "mtu", 0, "N", OPTION_NUMBER, IN_TOP | IN_LOCAL | FOR_RUN | FOR_UP, 1280, 65520, NULL, IN_CONFIG(mtu),
 	  "from the path to the server", "The TUN's MTU." },
 	{ "icmp_reply", NULL, 0, NULL, OPTION_FLAG, IN_TOP | IN_LOCAL, 0, 0, NULL, IN_CONFIG(icmp_reply), "true",
-	  "Answer ICMP echo to the gateway's own address." },
+	  "Answer ping of any address, in its place: Shadowsocks carries none. Without it the gateway's own addresses alone answer." },
 	{ NULL, "pcap", 0, "FILE", OPTION_TEXT, FOR_RUN | FOR_UP, 0, 0, NULL, IN_CONFIG(pcap_file), NULL,
 	  "Write what the TUN sees to FILE, in clear: for debugging." },
 	{ NULL, "pcap-limit", 0, "MB", OPTION_MEGABYTES, FOR_RUN | FOR_UP, 1, 4000, NULL, IN_CONFIG(pcap_limit), "64",
