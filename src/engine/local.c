@@ -82,7 +82,8 @@ struct local *local_open(const struct config *config, struct outbound *servers)
 		local_close(l);
 		return NULL;
 	}
-	if (!servers && has_fake_dns(config) && client_names_open(config, DNS_FAKE, NULL, l->common.shadowsocks) < 0) {
+	/* A map that is there had an inbound at the start: apps hold its addresses, and the inbound may come back. */
+	if (!servers && (has_fake_dns(config) || fake_names_map()) && client_names_open(config, DNS_FAKE, NULL, l->common.shadowsocks) < 0) {
 		local_close(l);
 		return NULL;
 	}

@@ -229,6 +229,39 @@ equal "12 associations one after another, each at the worker of its control conn
 equal "both have had some" True "$(status 'd["socks"]["control_opened"] > 12')"
 lab_end "$LOCAL_PID"
 
+# local_config MIXED-KEYS [, LOCAL]: of gatun local below
+local_config()
+{
+	printf '{ "server": "%s", "server_port": %s, "method": "%s", "password": "%s", "workers": 2, "locals": [ { "protocol": "mixed", "local_port": 1080 %s } %s ] }\n' \
+		"$SERVER4" "$SERVER_PORT" "$METHOD" "$KEY" "$1" "${2:-}" >"$LAB_LOGS/local.json.new"
+	chmod 600 "$LAB_LOGS/local.json.new"
+	mv "$LAB_LOGS/local.json.new" "$LAB_LOGS/local.json"
+}
+local_reload()
+{
+	: >"$LAB_LOGS/local.log"
+	kill -HUP "$LOCAL_PID"
+	lab_wait "the reload" grep -q "config .* reloaded[^=]*$" "$LAB_LOGS/local.log"
+}
+# How many listen at a TCP port of client?
+listeners() { inside client ss -Hltn "sport = :$1" | wc -l; }
+FAKE_DNS=', { "protocol": "fake-dns", "local_port": 5353 }'
+echo "[proxy_all]" >"$LAB_LOGS/local.acl"
+local_config "" "$FAKE_DNS"
+lab_start local client env STATE_DIRECTORY="$LAB_LOGS" "$GATUN" local -v --control "$CONTROL" -c "$LAB_LOGS/local.json"
+LOCAL_PID=$LAB_PID
+lab_wait "both workers of gatun local" status_is 'len(d["workers"]) == 2'
+local_config ", \"acl\": \"$LAB_LOGS/local.acl\""
+local_reload
+equal "a reload makes an inbound another at its port: both workers listen there again" 2 "$(listeners 1080)"
+kill -KILL "$(status 'd["workers"][1]["pid"]')"
+lab_wait "the worker's next life" grep -q "worker 1 was killed" "$LAB_LOGS/local.log"
+lab_wait "both workers of gatun local" status_is 'len(d["workers"]) == 2'
+local_config "" "$FAKE_DNS"
+local_reload
+equal "fake-dns comes back by a reload, with a worker too that began without" "2 2" "$(listeners 5353) $(listeners 1080)"
+lab_end "$LOCAL_PID"
+
 # --- ends ---------------------------------------------------------------------------------------
 
 two_workers
