@@ -18,9 +18,10 @@ static const char run_text[] =
 static const char up_text[] =
 	"Everything that this machine sends, and with --lan everything that a LAN sends\n"
 	"through it, goes through the tunnel to SERVER: TCP, UDP and names, over IPv4 and\n"
-	"IPv6. Until SIGTERM or SIGINT, or `gatun down`: then all is as it was before.\n"
-	"Should gatun be killed, nothing leaves beside the tunnel until `gatun up` or\n"
-	"`gatun down` comes. Needs root. docs/gateway.md shows set-ups.\n"
+	"IPv6. Until SIGTERM or SIGINT, or `gatun down`: then all is as it was before\n"
+	"(but for --kill-switch, which `gatun down` alone lifts). Should gatun be killed,\n"
+	"nothing leaves beside the tunnel until `gatun up` or `gatun down` comes. Needs\n"
+	"root. docs/gateway.md shows set-ups.\n"
 	"\n"
 	"SERVER is an ss:// URL, or -c FILE, or -s HOST:PORT -m METHOD -k PASSWORD.\n";
 
@@ -47,9 +48,9 @@ static const char local_text[] =
 static const char reload_text[] =
 	"Asks the gatun of yours that runs, or the one at --control, to read its config\n"
 	"file again and become what it says, flows going on. SIGHUP does the same to\n"
-	"`gatun server` and `gatun local`. A file that cannot be used changes nothing:\n"
-	"the first thing that is wrong with it is said here, all of it where gatun writes\n"
-	"its messages. docs/reload.md says what becomes of what.\n";
+	"`gatun server`, `gatun local` and `gatun up`. A file that cannot be used changes\n"
+	"nothing: the first thing that is wrong with it is said here, all of it where\n"
+	"gatun writes its messages. docs/reload.md says what becomes of what.\n";
 
 static const char status_text[] =
 	"Asks every gatun of yours that runs what it is and what it did, over its control\n"
