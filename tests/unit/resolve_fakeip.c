@@ -482,7 +482,7 @@ static void a_bad_record_is_nobodys(void **state)
 {
 	struct fakeip *f = open_file(&plain, 1, FAKEIP_FRESH);
 	static const uint8_t len = 255, none = 0;
-	char name[8];
+	char name[16];
 
 	(void)state;
 	for (int i = 0; i < 6; i++) {
