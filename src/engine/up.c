@@ -143,6 +143,9 @@ static int begin(const struct config *config, int *n)
 	if (err)
 		return err;
 	up_plan_add_fakes(&up.plan, config);
+	err = up_plan_keep_fakes(&up.plan, config);
+	if (err)
+		return err;
 	if (up.plan.gate.mode == GATE_TUN)
 		err = open_device(config, n);
 	else
@@ -321,9 +324,10 @@ static int print_rules(const struct config *config)
 	if (config->up.routes.n && config->dns == DNS_FAKE && plan.gate.ipv6 && !config->fake6.at.family)
 		log_warn("fake IPv6 addresses have a random range, which only a running gatun knows; to have it in these "
 			 "rules, choose it: \"fake_dns_ipv6_network\"");
+	err = up_plan_keep_fakes(&plan, config);
 	if (plan.gate.mode == GATE_TUN)
 		plan.gate.mtu = engine_tun_mtu(config, false);
-	else
+	else if (!err)
 		err = up_ports_choose(&plan.gate, &near);
 	if (!err)
 		err = gate_print(&plan.gate, (enum gate_form)(config->up.print_rules - 1), stdout);

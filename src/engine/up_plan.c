@@ -96,6 +96,66 @@ void up_plan_add_fakes(struct up_plan *p, const struct config *c)
 			p->routes[p->gate.n_routes++] = fakes[i];
 }
 
+/* Does a hold all of b? */
+static bool holds(const struct gate_prefix *a, const struct gate_prefix *b)
+{
+	struct config_prefix outer = { .at = a->at, .len = a->len }, inner = { .at = b->at, .len = b->len };
+
+	return prefix_covers(&outer, &inner);
+}
+
+static int refuse_exclude(const struct gate_prefix *e, const struct gate_prefix *fake)
+{
+	struct config_prefix out = { .at = e->at, .len = e->len }, in = { .at = fake->at, .len = fake->len };
+	char one[PREFIX_STRLEN], two[PREFIX_STRLEN];
+
+	log_error("the exclude %s is among addresses that stand for names, %s: connections to those would leave past the tunnel; choose "
+		  "another range for names (fake_dns_ipv%d_network)", prefix_format(&out, one), prefix_format(&in, two),
+		  e->at.family == AF_INET ? 4 : 6);
+	return -EINVAL;
+}
+
+/* All of e but the fake range: one prefix for each bit by which that is longer. */
+static int put_around(struct gate_prefix *to, const struct gate_prefix *e, const struct gate_prefix *fake)
+{
+	int n = 0;
+
+	for (uint8_t bit = e->len; bit < fake->len; bit++) {
+		struct config_prefix beside = { .at = fake->at, .len = (uint8_t)(bit + 1) };
+
+		beside.at.ip.bytes[bit / 8] ^= (uint8_t)(0x80 >> bit % 8);
+		prefix_trim(&beside);
+		to[n++] = (struct gate_prefix){ .at = beside.at, .len = beside.len };
+	}
+	return n;
+}
+
+int up_plan_keep_fakes(struct up_plan *p, const struct config *c)
+{
+	struct gate_plan *g = &p->gate;
+	struct gate_prefix *all = calloc((size_t)g->n_excludes * 128 + 1, sizeof(*all));
+	int n = 0, err = all ? 0 : -ENOMEM;
+
+	for (int i = 0; i < g->n_excludes && !err; i++) {
+		const struct gate_prefix *e = &p->excludes[i], *fake = &g->fakes[e->at.family == AF_INET6];
+
+		if (c->dns != DNS_FAKE || !fake->at.family || (!holds(e, fake) && !holds(fake, e)))
+			all[n++] = *e;
+		else if (e->len < fake->len)
+			n += put_around(all + n, e, fake);
+		else
+			err = refuse_exclude(e, fake);
+	}
+	if (err) {
+		free(all);
+		return err;
+	}
+	free(p->excludes);
+	g->excludes = p->excludes = all;
+	g->n_excludes = n;
+	return 0;
+}
+
 static void take_lists(struct up_plan *p, const struct config_up *up)
 {
 	struct gate_plan *g = &p->gate;

@@ -19,6 +19,8 @@ int up_plan_make(struct up_plan *, const struct config *);
 /* After fake_names_open(), or, for rules to be printed, of the config alone: fake ranges are no link's. Where only some
  * routes are taken, names behind them are fake addresses still. */
 void up_plan_add_fakes(struct up_plan *, const struct config *);
+/* Then: what is excluded is so but for fake addresses. -EINVAL, logged: nothing else is; or -ENOMEM. */
+int up_plan_keep_fakes(struct up_plan *, const struct config *);
 void up_plan_free(struct up_plan *);
 
 #endif

@@ -41,6 +41,10 @@ with_foreign()
 refused "routes that overlap" 3 "10\.9\.0\.0/16.*10\.0\.0\.0/8|10\.0\.0\.0/8.*10\.9\.0\.0/16" --route 10.0.0.0/8 --route 10.9.0.0/16
 refused "a prefix with host bits" 2 "10\.0\.0\.1/8" --route 10.0.0.1/8
 refused "a LAN that is not there" 1 "no interface eth7 .*there are: .*lan0" --lan eth7
+for MODE in tun tproxy; do
+	refused "an exclude of the addresses of names ($MODE)" 1 "exclude 198\.18\.0\.0/15 .*fake_dns_ipv4_network" --mode $MODE --exclude 198.18.0.0/15
+	refused "an exclude among the addresses of names ($MODE)" 1 "exclude 198\.19\.9\.0/24 .*fake_dns_ipv4_network" --mode $MODE --exclude 198.19.9.0/24
+done
 refused "lo as a LAN" 3 "lo: no LAN" --lan lo
 with_foreign "a priority that somebody else's rule has" "another program.*--priority" rule VERB from 192.0.2.99 lookup 77 priority 6770
 with_foreign "a priority that somebody else's IPv6 rule has" "another program.*--priority" -6 rule VERB from 2001:db8::9 lookup 77 priority 6761
@@ -64,6 +68,15 @@ unset UP_OPTIONS
 snapshot "$LAB_LOGS/gone"
 same_snapshot "and gone again nothing is left" "$LAB_LOGS/none" "$LAB_LOGS/gone"
 ip -n client rule del from 192.0.2.99 lookup 77 priority 6770
+
+# way_of NAME FAMILY: the device by which a program that asks for it goes
+way_of() { inside client ip route get "$(inside client getent "ahostsv$2" "$1" | awk '{ print $1; exit }')" | grep -o 'dev [^ ]*'; }
+gate_up --exclude 192.0.0.0/3 --exclude fd00::/8
+equal "an exclude around the addresses of names leaves those to the tunnel, IPv4" "dev gatun0" "$(way_of web.lab 4)"
+equal "an exclude around the addresses of names leaves those to the tunnel, IPv6" "dev gatun0" "$(way_of web.lab 6)"
+equal "and the rest to the uplink" "dev uplink" "$(inside client ip route get 199.9.9.9 | grep -o 'dev [^ ]*')"
+gate_down
+lab_gone "$UP_PID"
 
 if [ "$(id -u)" = 0 ]; then
 	REFUSED_BY="setpriv --bounding-set -net_admin --inh-caps -net_admin"
