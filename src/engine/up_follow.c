@@ -115,6 +115,8 @@ static void on_changed(void *owner, const struct netwatch_change *c)
 static void on_look(struct loop_timer *t)
 {
 	follow_mtu();
+	if (gate_nft_is_gone(follow.plan))
+		follow_gate();
 	loop_timer_start(t, LOOK_MS, on_look);
 }
 

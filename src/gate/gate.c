@@ -328,12 +328,35 @@ int gate_up(const struct gate_plan *p, char *err, size_t size)
 
 /* --- while it stands --- */
 
+bool gate_nft_is_gone(const struct gate_plan *p)
+{
+	char *tables = NULL, why[64];
+	bool gone = false;
+
+	if (nft_ask("list tables inet", &tables, why, sizeof(why)) == 0)
+		gone = !tables || !strstr(tables, "table inet " GATE_NFT_TABLE "\n") ||
+		       (p->kill_switch && !strstr(tables, "table inet " GATE_NFT_GUARD "\n"));
+	free(tables);
+	return gone;
+}
+
+static int put_nft_back(struct work *w)
+{
+	int result = set_nft(w);
+
+	if (!result)
+		log_warn("nft tables of ours had been removed by somebody: they are put back");
+	return result;
+}
+
 static int follow_nft(struct work *w)
 {
 	struct gate_near near = { .prefixes = w->near.prefixes, .n = w->near.n };
 	char *text = NULL;
 	int result;
 
+	if (gate_nft_is_gone(w->plan))
+		return put_nft_back(w);
 	if (is_told(&w->near))
 		return 0;
 	result = gate_ruleset_near(w->plan, &near, &text);

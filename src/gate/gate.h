@@ -101,6 +101,10 @@ int gate_up(const struct gate_plan *, char *err, size_t size);
  * the excludes, are read again. Cheap where nothing differs. 0 or -errno. */
 int gate_follow(const struct gate_plan *, char *err, size_t size);
 
+/* Has somebody removed nft tables of ours (`nft flush ruleset` begins many a firewall's reload)? No
+ * word of the kernel's to those who watch routes says so. gate_follow() puts them back. */
+bool gate_nft_is_gone(const struct gate_plan *);
+
 /* Is our own way still ours? Asks the kernel for the route of a marked packet to `server`:
  * -ELOOP where it would come back to us. */
 int gate_check_way(const struct gate_plan *, const struct addr *server, char *err, size_t size);

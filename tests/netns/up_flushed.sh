@@ -1,0 +1,23 @@
+#!/bin/bash
+# Another firewall's reload begins with `nft flush ruleset`: while `gatun up` lives, its tables come back
+# by themselves, the kill switch too, and meanwhile nothing leaves.
+. "$(dirname "$0")/up_lib.sh"
+LAB_CAPTURE=stray
+begin_up "$0" "$@"
+
+answers() { inside client timeout 10 $PROBE half-close "$1" 2>>"$LAB_LOGS/app.log" | grep -q "answer:right"; }
+is_back() { [ "$(inside client nft list tables | grep -cE '^table inet gatun(_guard)?$')" = 2 ]; }
+
+gate_up --mode tproxy --kill-switch
+check "traffic is carried" answers "$WORLD4"
+inside client nft flush ruleset
+lab_wait "the tables" is_back
+check "and the tables are back" is_back
+matches "which is said" "nft tables of ours had been removed by somebody" "$LAB_LOGS/up.log"
+check "traffic is carried again" answers "$WORLD4"
+check "IPv6, too" answers "$WORLD6"
+inside client nft delete table inet gatun_guard
+ip -n client addr add 10.77.9.77/24 dev lan0
+lab_wait "the guard" is_back
+check "with a change of the network they come back at once, the kill switch too" is_back
+finish_up
