@@ -188,6 +188,9 @@ static int map_records(struct fakeip *f, uint64_t now_ms)
 {
 	int err = read_room(f);
 
+	/* A disk with no room for even the first names is told now: later it would leave all of them without an address. */
+	if (!err && !f->common->room)
+		err = -fakeip_grow(f);
 	if (err)
 		return err;
 	f->size = PAGE + (size_t)f->max * sizeof(struct fakeip_record);

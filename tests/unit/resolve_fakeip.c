@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -630,6 +631,24 @@ static int remove_directory(void **state)
 	return rmdir(directory);
 }
 
+/* Whoever opens it has another place: in memory. */
+static void a_full_disk_is_told_at_once(void **state)
+{
+	struct rlimit before, small;
+	enum fakeip_found found;
+	int err = 0;
+
+	(void)state;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	small = before;
+	small.rlim_cur = 8192; /* the head fits */
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	assert_null(fakeip_open(&plain, path, 1, &found, &err));
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_int_equal(err, ENOSPC);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -654,6 +673,7 @@ int main(void)
 		cmocka_unit_test_setup(another_range_begins_anew, fresh_path),
 		cmocka_unit_test_setup(what_is_not_ours_is_set_aside, fresh_path),
 		cmocka_unit_test_setup(no_byte_of_a_file_is_trusted, fresh_path),
+		cmocka_unit_test_setup(a_full_disk_is_told_at_once, fresh_path),
 	};
 
 	return cmocka_run_group_tests(tests, make_directory, remove_directory);
