@@ -32,6 +32,7 @@ static struct {
 	struct loop_timer look;
 	int mtu;     /* the device's, as last set */
 	bool looped; /* as last said */
+	bool removed; /* the device, as last said */
 } follow;
 
 /* ---- the device ---- */
@@ -102,11 +103,23 @@ static void check_ways(void)
 	follow.looped = looped;
 }
 
+/* Nothing brings it back, and to end would open the machine: whoever looks must find why nothing goes. */
+static void check_device(void)
+{
+	bool removed = follow.plan->mode == GATE_TUN && !if_nametoindex(follow.plan->device);
+
+	if (removed && !follow.removed)
+		log_error("somebody has removed the device %s: nothing is carried until gatun is started again (gatun down; gatun up)",
+			  follow.plan->device);
+	follow.removed = removed;
+}
+
 /* ---- when ---- */
 
 static void on_changed(void *owner, const struct netwatch_change *c)
 {
 	(void)owner, (void)c;
+	check_device();
 	follow_gate();
 	check_ways();
 	follow_mtu();
@@ -127,7 +140,7 @@ void up_follow_begin(const struct gate_plan *plan, const struct config *config)
 	follow.plan = plan;
 	follow.config = config;
 	follow.mtu = plan->mtu;
-	follow.looped = false;
+	follow.looped = follow.removed = false;
 	follow.watch = netwatch_open(on_changed, NULL, &err);
 	if (!follow.watch)
 		log_warn("changes of the network are not followed: the kernel does not tell err=%s", err_name(err));

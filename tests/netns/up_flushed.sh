@@ -20,4 +20,13 @@ inside client nft delete table inet gatun_guard
 ip -n client addr add 10.77.9.77/24 dev lan0
 lab_wait "the guard" is_back
 check "with a change of the network they come back at once, the kill switch too" is_back
+gate_down
+lab_gone "$UP_PID"
+
+gate_up
+ip -n client link del gatun0
+lab_wait "a word of the device" grep -q "somebody has removed the device gatun0" "$LAB_LOGS/up.log"
+inside client timeout 5 $PROBE half-close "$WORLD4" >"$LAB_LOGS/removed" 2>&1
+no_strays "the device removed by hand: that is said, and nothing leaves"
+check "and gatun has not ended, which would let everything out" kill -0 "$UP_PID"
 finish_up
