@@ -69,6 +69,13 @@ snapshot "$LAB_LOGS/gone"
 same_snapshot "and gone again nothing is left" "$LAB_LOGS/none" "$LAB_LOGS/gone"
 ip -n client rule del from 192.0.2.99 lookup 77 priority 6770
 
+# Found out when sysctls, addresses and routes are there already.
+ip -n client link add 'q"0' type veth peer name q1 && ip -n client link set 'q"0' up || lab_die "no odd link"
+for MODE in tun tproxy redirect; do
+	refused "a link that nft cannot name: what was begun is undone ($MODE)" 1 "one that nft cannot hold" --mode $MODE --lan 'q"0' --kill-switch
+done
+ip -n client link del 'q"0'
+
 # way_of NAME FAMILY: the device by which a program that asks for it goes
 way_of() { inside client ip route get "$(inside client getent "ahostsv$2" "$1" | awk '{ print $1; exit }')" | grep -o 'dev [^ ]*'; }
 gate_up --exclude 192.0.0.0/3 --exclude fd00::/8
