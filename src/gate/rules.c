@@ -159,14 +159,14 @@ static void take(struct rule_list *l, const struct gate_plan *p, struct netlink_
 		take_flows(l, p, who, place);
 }
 
-/* What is marked to be taken: by TPROXY's rules on its way to lo, or of a cgroup. */
+/* What is marked to be taken: by TPROXY's rules on its way to lo, of a cgroup, or of a picked user's connection. */
 static void take_marked(struct rule_list *l, const struct gate_plan *p, uint8_t family)
 {
 	struct netlink_rule who = marked(p, family, GATE_MARK_TAKE);
 
 	if (p->mode != GATE_TUN)
 		say(l, p, who, AT_TAKE, p->table + 1);
-	else if (p->pick == GATE_ONLY && p->n_cgroups)
+	else if (p->pick == GATE_ONLY || (p->pick == GATE_EXCEPT && p->n_uids))
 		take(l, p, who, AT_TAKE);
 	else
 		return;

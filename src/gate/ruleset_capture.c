@@ -113,6 +113,12 @@ static bool picks_cgroups(const struct gate_plan *plan, enum gate_pick pick)
 	return plan->pick == pick && plan->n_cgroups;
 }
 
+/* Then what is taken is told by its connection: the kernel's RST is root's, once the socket is gone. */
+static bool picks_anybody(const struct gate_plan *plan)
+{
+	return picks_cgroups(plan, GATE_ONLY) || (plan->pick != GATE_EVERYBODY && plan->n_uids);
+}
+
 void ruleset_write_self(FILE *f, const struct gate_plan *plan, const char *condition, const char *verdict)
 {
 	if (plan->self4.family)
@@ -130,8 +136,10 @@ static void write_tun_output(FILE *f, const struct gate_plan *plan)
 	/* The TUN's own addresses never answer anybody outside, whatever a connection's mark says. */
 	ruleset_write_self(f, plan, "", "accept");
 	write_answers_out(f, plan);
-	if (picks_cgroups(plan, GATE_ONLY)) {
+	if (picks_anybody(plan)) {
 		write_taken_before(f, plan, "take");
+	}
+	if (picks_cgroups(plan, GATE_ONLY)) {
 		fputs("\t\tfib daddr type local accept\n", f);
 		ruleset_write_cgroups(f, plan, "goto take");
 	}
@@ -145,7 +153,7 @@ static void write_tun_prerouting(FILE *f, const struct gate_plan *plan)
 	      f);
 	ruleset_write_ct_set(f, plan, GATE_MARK_TAKE);
 	/* With a mark for those who are picked alone, rp_filter has to ask with it. */
-	fprintf(f, "\n\t\tiifname $tun %saccept\n", picks_cgroups(plan, GATE_ONLY) ? "meta mark set $take " : "");
+	fprintf(f, "\n\t\tiifname $tun %saccept\n", picks_anybody(plan) ? "meta mark set $take " : "");
 	write_from_outside(f, plan);
 	fputs("\t}\n", f);
 }
@@ -198,7 +206,7 @@ static void write_strays(FILE *f, const struct gate_plan *plan)
 
 void ruleset_write_tun(FILE *f, const struct gate_plan *plan)
 {
-	if (picks_cgroups(plan, GATE_ONLY))
+	if (picks_anybody(plan))
 		write_take(f, plan);
 	write_tun_output(f, plan);
 	write_tun_prerouting(f, plan);
