@@ -20,7 +20,6 @@ void config_init(struct config *c)
 		.dns = DNS_FAKE,
 		.udp_over_tcp = UDP_OVER_TCP_NO,
 		.pcap_limit = 64 * MIB,
-		.icmp_reply = true,
 		.up = {
 			.mode = UP_TUN,
 			.device = "gatun0",

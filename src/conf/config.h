@@ -18,6 +18,8 @@
 
 enum config_mode { MODE_TCP_ONLY = 1, MODE_UDP_ONLY = 2, MODE_TCP_AND_UDP = 3 };
 enum config_dns { DNS_FAKE, DNS_UPSTREAM, DNS_OFF };
+/* Pings of addresses that are not the gateway's own. */
+enum config_ping { PING_UNSET, PING_SILENT, PING_REPLY, PING_REFUSE };
 enum config_log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 
 /* What one client or user may take (flow/limits.h); 0 = no limit. */
@@ -156,7 +158,7 @@ struct config {
 	struct target dns_upstream; /* for DNS_UPSTREAM, and for MX, TXT, SRV in fake mode */
 	const char *pcap_file;	  /* or NULL */
 	uint32_t pcap_limit;	  /* bytes of its ring */
-	bool icmp_reply;
+	uint32_t icmp_reply;	  /* enum config_ping */
 
 	struct config_up up;
 

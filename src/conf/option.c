@@ -173,8 +173,10 @@ static const struct option_row rows[] = {
 	  "Where queries that have no fake answer (MX, TXT, SRV) go, through the tunnel." },
 	{ "tun_mtu", "mtu", 0, "N", OPTION_NUMBER, IN_TOP | IN_LOCAL | FOR_RUN | FOR_UP, 1280, 65520, NULL, IN_CONFIG(mtu),
 	  "from the path to the server", "The TUN's MTU." },
-	{ "icmp_reply", NULL, 0, NULL, OPTION_FLAG, IN_TOP | IN_LOCAL, 0, 0, NULL, IN_CONFIG(icmp_reply), "true",
-	  "Answer ping of any address, in its place: Shadowsocks carries none. Without it the gateway's own addresses alone answer." },
+	{ "icmp_reply", NULL, 0, NULL, OPTION_SWITCH, IN_TOP | IN_LOCAL, PING_SILENT, PING_REFUSE, "false|true|refuse",
+	  IN_CONFIG(icmp_reply), "from the command: true in run, refuse in up",
+	  "Ping of addresses behind the TUN: Shadowsocks carries none. true: answered in their place; refuse: with an error; "
+	  "false: not at all. The gateway's own addresses answer in any case." },
 	{ NULL, "pcap", 0, "FILE", OPTION_TEXT, FOR_RUN | FOR_UP, 0, 0, NULL, IN_CONFIG(pcap_file), NULL,
 	  "Write what the TUN sees to FILE, in clear: for debugging." },
 	{ NULL, "pcap-limit", 0, "MB", OPTION_MEGABYTES, FOR_RUN | FOR_UP, 1, 4000, NULL, IN_CONFIG(pcap_limit), "64",

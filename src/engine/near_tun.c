@@ -70,11 +70,27 @@ static void on_udp(void *owner, const struct packet *p)
 		tun_udp_input(t->udp, p);
 }
 
+/* A command in its sandbox may want a sign of life; of a whole machine's pings none is answered with
+ * what is not so. */
+static enum icmp_others others_ping(const struct config *c)
+{
+	switch (c->icmp_reply) {
+	case PING_SILENT:
+		return ICMP_OTHERS_SILENT;
+	case PING_REPLY:
+		return ICMP_OTHERS_REPLY;
+	case PING_REFUSE:
+		return ICMP_OTHERS_REFUSE;
+	default:
+		return c->captured ? ICMP_OTHERS_REFUSE : ICMP_OTHERS_REPLY;
+	}
+}
+
 static void on_icmp(void *owner, const struct packet *p)
 {
 	struct near_tun *t = owner;
 
-	icmp_input(t->tun, p, t->config->icmp_reply);
+	icmp_input(t->tun, p, others_ping(t->config));
 }
 
 static void on_fragment(void *owner, const struct packet *p)

@@ -53,22 +53,36 @@ int icmp_own_address(const struct addr *a)
 
 /* ---- echo ---- */
 
-void icmp_input(struct tun *t, const struct packet *p, bool reply_any)
+static bool is_request(const struct packet *p)
 {
-	uint32_t len = packet_l4_len(p);
-	uint8_t header[HEADER];
 	const uint8_t *l4 = packet_l4(p);
 	uint8_t request = p->version == 4 ? ICMP_ECHO : ICMP6_ECHO_REQUEST;
 
-	if (len < HEADER || l4[0] != request || l4[1] != 0 || packet_not_unicast(p) || !(reply_any || is_own(&p->dst)) ||
-	    (!p->l4_csum_ok && !packet_checksum_ok(p))) {
-		counters.ignored++;
-		return;
-	}
+	return packet_l4_len(p) >= HEADER && l4[0] == request && l4[1] == 0 && !packet_not_unicast(p) &&
+	       (p->l4_csum_ok || packet_checksum_ok(p));
+}
+
+static void reply(struct tun *t, const struct packet *p)
+{
+	const uint8_t *l4 = packet_l4(p);
+	uint8_t header[HEADER];
+
 	memcpy(header, l4, HEADER);
 	header[0] = p->version == 4 ? ICMP_ECHOREPLY : ICMP6_ECHO_REPLY;
 	counters.echo_replies++;
-	ip_output(t, &p->dst, &p->src, p->proto, header, HEADER, 2, l4 + HEADER, len - HEADER);
+	ip_output(t, &p->dst, &p->src, p->proto, header, HEADER, 2, l4 + HEADER, packet_l4_len(p) - HEADER);
+}
+
+void icmp_input(struct tun *t, const struct packet *p, enum icmp_others others)
+{
+	bool request = is_request(p);
+
+	if (request && (others == ICMP_OTHERS_REPLY || is_own(&p->dst)))
+		reply(t, p);
+	else if (request && others == ICMP_OTHERS_REFUSE)
+		icmp_send_unreachable(t, p, ICMP_ADMIN_PROHIBITED, 0);
+	else
+		counters.ignored++;
 }
 
 /* ---- errors ---- */

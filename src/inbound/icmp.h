@@ -23,10 +23,17 @@ enum icmp_reason {
  * 8 of them. 0 or -ENOSPC. */
 int icmp_own_address(const struct addr *a);
 
-/* The tun handler. Answers echo requests for own addresses, and for every
- * address if reply_any (the policy of `run`); everything else is dropped. A
- * request may be of any size: the reply is fragmented as the MTU asks. */
-void icmp_input(struct tun *, const struct packet *, bool reply_any);
+/* What becomes of echo requests for other addresses. */
+enum icmp_others {
+	ICMP_OTHERS_SILENT, /* nothing */
+	ICMP_OTHERS_REPLY,  /* answered in their place */
+	ICMP_OTHERS_REFUSE, /* ICMP_ADMIN_PROHIBITED */
+};
+
+/* The tun handler. Answers echo requests for own addresses, and does with the
+ * others' as told; everything else is dropped. A request may be of any size:
+ * the reply is fragmented as the MTU asks. */
+void icmp_input(struct tun *, const struct packet *, enum icmp_others);
 
 /* Sends the error about `offending`, at most some thousands a second. mtu is
  * used by ICMP_TOO_BIG alone: the largest packet, IP header included, that

@@ -7,6 +7,16 @@ begin_up "${UP_TEST:-$0}" "$@"
 
 resolved() { through dig +time=3 +tries=2 +short "$@" | head -n 1; }
 
+# pings that are refused, IPv4 and IPv6
+refused_pings()
+{
+	local to n=0
+	for to in "$WORLD4" "$WORLD6"; do
+		through ping -n -c 1 -W 3 "$to" 2>&1 | grep -Eqi 'filtered|prohibited|unreachable|no route' && n=$((n + 1))
+	done
+	echo "$n of 2"
+}
+
 effective() { awk '$1 == "CapEff:" { print $2 }' "/proc/$1/status"; }
 
 rows()
@@ -17,6 +27,8 @@ rows()
 		same "$who: UDP is answered by whoever answers, under his true address" "@:7003 @:7103 %:7203" udp-cone @
 	[ "$MODE" = redirect ] ||
 		same "$who: datagrams of any size, also those that the path has to be learned for" "ok:5" udp-sizes @ 1 1400 1450 1472 9000
+	[ "$MODE" != tun ] && [ "$who" = "this machine" ] ||
+		equal "$who: ping, which nobody carries, is refused at once" "2 of 2" "$(refused_pings)"
 	case $(resolved a.example.test) in
 	198.1[89].*) ok "$who: a name has an address of gatun's, whoever is asked for it" ;;
 	*) fail "$who: a name has an address of gatun's, whoever is asked for it" "found: $(resolved a.example.test)" ;;

@@ -209,7 +209,7 @@ static void on_stream(void *owner, struct stream *s, const struct addr *client, 
 static const struct inbound_events inbound = { .stream = on_stream };
 
 static void in_tcp(void *owner, const struct packet *p) { (void)owner, stack_input(p); }
-static void in_icmp(void *owner, const struct packet *p) { (void)owner, icmp_input(tun, p, true); }
+static void in_icmp(void *owner, const struct packet *p) { (void)owner, icmp_input(tun, p, ICMP_OTHERS_REPLY); }
 static void in_end(void *owner) { (void)owner, stack_batch_end(); }
 static void on_term(struct loop_signal *s) { (void)s, loop_stop(); }
 

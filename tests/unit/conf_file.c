@@ -214,7 +214,7 @@ static void every_key_sets_its_field(void **state)
 	assert_int_equal(c.dns, DNS_UPSTREAM);
 	assert_int_equal(target_port(&c.dns_upstream), 5353);
 	assert_int_equal(c.mtu, 9000);
-	assert_false(c.icmp_reply);
+	assert_int_equal(c.icmp_reply, PING_SILENT);
 	config_free(&c);
 }
 

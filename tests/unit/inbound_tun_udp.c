@@ -28,7 +28,8 @@ static struct tun *tun;
 static struct tun_udp *udp;
 static struct reassembly *parts;
 static struct addr app, app6, web, web6;
-static bool reply_any, refuse_all;
+static enum icmp_others others_ping;
+static bool refuse_all;
 
 /* ---- what went up ---- */
 
@@ -68,7 +69,7 @@ static void on_udp(void *owner, const struct packet *p)
 static void on_icmp(void *owner, const struct packet *p)
 {
 	(void)owner;
-	icmp_input(tun, p, reply_any);
+	icmp_input(tun, p, others_ping);
 }
 
 static void on_fragment(void *owner, const struct packet *p)
@@ -104,7 +105,8 @@ static void begin(bool uso)
 	app6 = addr_v6((const uint8_t[16]){ 0xfd, 1, [15] = 3 }, 40000);
 	web6 = addr_v6((const uint8_t[16]){ 0x20, 1, 0xd, 0xb8, [15] = 7 }, 443);
 	n_up = n_batches = 0;
-	reply_any = refuse_all = false;
+	others_ping = ICMP_OTHERS_SILENT;
+	refuse_all = false;
 }
 
 static void end(void)
@@ -650,11 +652,16 @@ static void test_ping_own_addresses_and_by_policy(void **state)
 		assert_int_equal(packet_l4(&p)[0], v ? ICMP6_ECHO_REPLY : ICMP_ECHOREPLY);
 		assert_int_equal(packet_get32(packet_l4(&p) + 4), 0x12345678);
 		assert_true(pattern_ok(packet_l4(&p) + 8, 56, 0));
-		reply_any = true;
+		others_ping = ICMP_OTHERS_REPLY;
 		give(packet, make_echo(others[v][0], others[v][1], 56));
 		turns(3);
 		assert_true(next_out(&p));
-		reply_any = false;
+		others_ping = ICMP_OTHERS_REFUSE;
+		give(packet, make_echo(others[v][0], others[v][1], 56));
+		turns(3);
+		assert_true(next_out(&p));
+		assert_int_equal(packet_l4(&p)[0], v ? ICMP6_DST_UNREACH : ICMP_DEST_UNREACH);
+		others_ping = ICMP_OTHERS_SILENT;
 	}
 	end();
 }
@@ -668,7 +675,7 @@ static void test_a_large_ping_is_answered_in_fragments(void **state)
 
 	(void)state;
 	begin(false);
-	reply_any = true;
+	others_ping = ICMP_OTHERS_REPLY;
 	n = cut_fragments(make_echo(&app, &web, 4000), 1376, f, lens);
 	for (int i = 0; i < n; i++)
 		give(f[i], lens[i]);
@@ -728,7 +735,7 @@ static void test_broken_packets_do_no_harm(void **state)
 
 	(void)state;
 	begin(false);
-	reply_any = true;
+	others_ping = ICMP_OTHERS_REPLY;
 	for (int i = 0; i < 20000; i++) {
 		bool v6 = noise() & 1;
 		const struct addr *from = v6 ? &app6 : &app, *to = v6 ? &web6 : &web;
