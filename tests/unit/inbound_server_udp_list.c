@@ -327,6 +327,7 @@ static void d_a_v4_mapped_target_is_ipv4(void **state)
 	for (int m = 2; m < 8; m += 4) {
 		struct raw_client r;
 
+		rig.localhost = true;
 		begin(methods[m], true);
 		raw_begin(&r);
 		mapped.ip.port = echo_addr.port;
@@ -351,6 +352,7 @@ static void begin_with_names(const char *name, struct target *slow)
 
 	dns_fd = plain_socket(&dns_addr);
 	rig.names = addr_format(&dns_addr, where);
+	rig.localhost = true;
 	begin(name, true);
 	assert_int_equal(target_set(slow, "slow.test", 9, echo_addr.port), 0);
 }

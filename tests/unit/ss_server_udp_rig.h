@@ -83,6 +83,7 @@ static const struct rig {
 	struct addr listen;  /* family 0: 127.0.0.1 */
 	uint32_t max;	     /* associations */
 	struct ss_users *users;
+	bool localhost;	     /* the echo is where that name leads */
 } usual_rig = { .max = 100 };
 static struct rig rig = { .max = 100 };
 
@@ -111,7 +112,7 @@ static inline void begin(const char *name, bool local)
 	port = ss_udp_client_port(client);
 	assert_non_null(port);
 	datagram_bind(port, &back_events, NULL);
-	echo_fd = plain_socket(&echo_addr);
+	echo_fd = plain_socket_at(rig.localhost ? loopback4(0) : loopback4_own(), &echo_addr);
 }
 
 static inline void end(void)
