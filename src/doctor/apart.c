@@ -18,7 +18,7 @@
 
 #include "base/clock.h"
 #include "doctor/trials.h"
-#include "sys/sandbox_parts.h"
+#include "sys/kernel_file.h"
 
 #define TRIAL_MS 10000
 #define NOT_BEGUN 100 /* exit codes from here on: -errno */
@@ -29,11 +29,11 @@ static int map_self(uid_t uid, gid_t gid)
 	int err;
 
 	snprintf(text, sizeof(text), "0 %u 1", (unsigned)uid);
-	err = sandbox_write_file("/proc/self/uid_map", text);
+	err = kernel_file_write("/proc/self/uid_map", text);
 	if (!err)
-		err = sandbox_write_file("/proc/self/setgroups", "deny");
+		err = kernel_file_write("/proc/self/setgroups", "deny");
 	snprintf(text, sizeof(text), "0 %u 1", (unsigned)gid);
-	return err ? err : sandbox_write_file("/proc/self/gid_map", text);
+	return err ? err : kernel_file_write("/proc/self/gid_map", text);
 }
 
 static int go_apart(const struct doctor_patient *p)

@@ -3,7 +3,6 @@
  * forwarding. A look says what it means for gatun, not what a number is.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 #include "base/err.h"
 #include "doctor/trials.h"
 #include "gate/gate.h"
+#include "sys/kernel_file.h"
 
 #define NOFILE_LEAST 256
 #define NOFILE_GOOD 4096
@@ -65,23 +65,12 @@ void doctor_look_clock(const struct doctor_patient *p, struct doctor_report *r)
 		doctor_say(r, DOCTOR_OK, 0, NULL, "the clock is kept right (to %.1f s)", (double)t.esterror / 1e6);
 }
 
-/* The first `size` - 1 bytes of a small file, or an empty text. */
-static void read_text(const char *path, char *out, size_t size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? 0 : read(fd, out, size - 1);
-
-	if (fd >= 0)
-		close(fd);
-	out[n > 0 ? n : 0] = 0;
-}
-
 void doctor_look_names(const struct doctor_patient *p, struct doctor_report *r)
 {
 	char text[4096];
 
 	(void)p;
-	read_text("/etc/resolv.conf", text, sizeof(text));
+	kernel_file_read("/etc/resolv.conf", text, sizeof(text));
 	if (!strstr(text, "nameserver"))
 		doctor_say(r, DOCTOR_NOTE, 0, NULL, "/etc/resolv.conf names no server: programs ask 127.0.0.1, which is never taken");
 	else if (strstr(text, "nameserver 127.0.0.53"))
@@ -98,7 +87,7 @@ static bool is_one(const char *path)
 {
 	char text[16];
 
-	read_text(path, text, sizeof(text));
+	kernel_file_read(path, text, sizeof(text));
 	return text[0] == '1';
 }
 

@@ -28,6 +28,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "gate/parts.h"
+#include "sys/kernel_file.h"
 
 #define ROOT "/proc/sys/"
 #define PATH_LEN (sizeof(ROOT) + sizeof(((struct sysctl *)0)->path))
@@ -35,36 +36,17 @@
 bool gate_sysctl_read(const char *path, char *text, size_t size)
 {
 	char full[PATH_LEN];
-	ssize_t n;
-	int fd;
 
 	snprintf(full, sizeof(full), ROOT "%s", path);
-	fd = open(full, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	n = read(fd, text, size - 1);
-	close(fd);
-	if (n < 0)
-		return false;
-	while (n > 0 && text[n - 1] == '\n')
-		n--;
-	text[n] = 0;
-	return true;
+	return kernel_file_read(full, text, size) >= 0;
 }
 
 static int write_one(const char *path, const char *text)
 {
 	char full[PATH_LEN];
-	int fd, err = 0;
 
 	snprintf(full, sizeof(full), ROOT "%s", path);
-	fd = open(full, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		err = -errno;
-	close(fd);
-	return err;
+	return kernel_file_write(full, text);
 }
 
 static struct sysctl *find(const struct sysctl_list *l, const char *path)

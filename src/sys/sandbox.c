@@ -30,6 +30,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "sys/kernel_file.h"
 #include "sys/sandbox_parts.h"
 
 #define EXIT_FAILED 125
@@ -42,19 +43,6 @@ void sandbox_default_addresses(struct sandbox_options *o)
 
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
 		addr_parse_ip(texts[i], 0, fields[i]);
-}
-
-int sandbox_write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC), err = 0;
-
-	if (fd < 0)
-		return -errno;
-	/* /proc wants a map or a sysctl in one write. */
-	if (write(fd, text, strlen(text)) < 0)
-		err = -errno;
-	close(fd);
-	return err;
 }
 
 static bool have_cap(cap_value_t which)
@@ -89,7 +77,7 @@ static int copy_map(pid_t child, const char *name)
 	fclose(f);
 	text[used] = 0;
 	snprintf(path, sizeof(path), "/proc/%d/%s", (int)child, name);
-	return sandbox_write_file(path, text);
+	return kernel_file_write(path, text);
 }
 
 static enum sandbox_map map_users(pid_t child)

@@ -31,6 +31,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "sys/caps.h"
+#include "sys/kernel_file.h"
 #include "sys/sandbox_parts.h"
 
 #define EXIT_FAILED 125
@@ -48,14 +49,14 @@ static int map_self(const struct sandbox_caller *caller)
 	int err;
 
 	snprintf(text, sizeof(text), "%u %u 1\n", (unsigned)caller->uid, (unsigned)caller->uid);
-	err = sandbox_write_file("/proc/self/uid_map", text);
+	err = kernel_file_write("/proc/self/uid_map", text);
 	if (err)
 		return err;
-	err = sandbox_write_file("/proc/self/setgroups", "deny");
+	err = kernel_file_write("/proc/self/setgroups", "deny");
 	if (err && err != -ENOENT)
 		return err;
 	snprintf(text, sizeof(text), "%u %u 1\n", (unsigned)caller->gid, (unsigned)caller->gid);
-	return sandbox_write_file("/proc/self/gid_map", text);
+	return kernel_file_write("/proc/self/gid_map", text);
 }
 
 static int await_map(const struct sandbox_caller *caller, int control, char *text, size_t size)

@@ -18,6 +18,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "sys/netlink.h"
+#include "sys/kernel_file.h"
 #include "sys/sandbox_parts.h"
 
 #define LO_INDEX 1 /* the first device of every network namespace */
@@ -26,7 +27,7 @@
 
 static void set_knob(const char *path, const char *text)
 {
-	int err = sandbox_write_file(path, text);
+	int err = kernel_file_write(path, text);
 
 	if (err)
 		log_debug("cannot write %s err=%s", path, err_name(err));
@@ -38,7 +39,7 @@ static void open_ping(void)
 	static const char path[] = "/proc/sys/net/ipv4/ping_group_range";
 	char own[32];
 
-	if (sandbox_write_file(path, "0 2147483647") == 0)
+	if (kernel_file_write(path, "0 2147483647") == 0)
 		return;
 	snprintf(own, sizeof(own), "%u %u", (unsigned)getgid(), (unsigned)getgid());
 	set_knob(path, own);

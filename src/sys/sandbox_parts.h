@@ -53,7 +53,4 @@ int sandbox_set_mounts(const struct sandbox_options *, char *text, size_t size);
 void sandbox_explain_clone(int err, char *text, size_t size);
 void sandbox_explain_denied(int err, const char *step, char *text, size_t size);
 
-/* Writes a whole small file (of /proc). 0 or -errno. */
-int sandbox_write_file(const char *path, const char *text);
-
 #endif

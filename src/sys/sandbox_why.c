@@ -7,26 +7,18 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <fcntl.h>
-#include <unistd.h>
 
 #include "base/err.h"
+#include "sys/kernel_file.h"
 #include "sys/sandbox_parts.h"
 
 /* The number in a file of /proc/sys, or -1. */
 static long read_number(const char *path)
 {
 	char text[32];
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t len;
 
-	if (fd < 0)
+	if (kernel_file_read(path, text, sizeof(text)) <= 0)
 		return -1;
-	len = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (len <= 0)
-		return -1;
-	text[len] = 0;
 	return strtol(text, NULL, 10);
 }
 
