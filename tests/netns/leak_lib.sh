@@ -98,6 +98,18 @@ while_knocking()
 	lab_wait "new attempts of every kind" more_than "$LAB_LOGS/knocks.before" 2 2
 }
 
+# Before gatun: until the world answers natively. Packets that wait in the kernel for a neighbour's
+# address (a new link's first IPv6 neighbour takes a second) were routed before, and leave later.
+reached_natively()
+{
+	lab_wait "native answers" has_answers_of 'tcp[46]|udp[46]'
+}
+
+has_answers_of()
+{
+	! knocks | grep -E "^(client|lan)\.($1) " | grep -q ' 0$'
+}
+
 answered()
 {
 	local tries=0
@@ -249,6 +261,7 @@ withdraw()
 audit_running()
 {
 	start_knockers
+	reached_natively
 	up_again
 	settle
 	answered "up: every kind of traffic is answered, here and in the LAN"
@@ -314,6 +327,7 @@ audit_network()
 audit_ends()
 {
 	start_knockers
+	reached_natively
 	leaks "without gatun, the audit sees what applications send"
 	up_again
 	settle
