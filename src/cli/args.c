@@ -19,13 +19,13 @@
 #include "cli/args_impl.h"
 #include "cli/report.h"
 #include "cli/words.h"
+#include "client/online.h"
 #include "conf/assign.h"
 #include "conf/hop.h"
 #include "conf/up.h"
 #include "conf/url.h"
 #include "ctl/control.h"
 #include "engine/acls.h"
-#include "engine/online.h"
 #include "engine/reload.h"
 #include "engine/service.h"
 #include "sys/secrets.h"
@@ -347,7 +347,7 @@ static bool load_again(void *owner, struct config *fresh, char *why, size_t size
 	if (load(&a, fresh, why, size) != 0)
 		return false;
 	if (a.command->option_bit != FOR_SERVER)
-		engine_online_merge(fresh);
+		online_merge(fresh);
 	if (fresh->n_servers || fresh->manager.address)
 		return true;
 	snprintf(why, size, "no server is given, and none has come from the network yet");
@@ -417,7 +417,7 @@ int args_run_engine(const struct command *command, int argc, char **argv, int (*
 	if (!args_load_config(command, argc, argv, &config, &rest, &code))
 		return code;
 	if (service_begin(&config, command->option_bit == FOR_UP, &code)) {
-		code = command->option_bit & (FOR_LOCAL | FOR_UP) && !config.up.print_rules && engine_online_load(&config) != 0;
+		code = command->option_bit & (FOR_LOCAL | FOR_UP) && !config.up.print_rules && online_load(&config) != 0;
 		ctl_enable();
 		if (!code)
 			code = engine(&config);

@@ -17,10 +17,11 @@
 #include "base/log.h"
 #include "cli/args.h"
 #include "cli/command.h"
+#include "client/online.h"
+#include "client/tun_mtu.h"
 #include "conf/config.h"
 #include "ctl/control.h"
-#include "engine/engine.h"
-#include "engine/online.h"
+#include "roles/roles.h"
 #include "sys/inherit.h"
 #include "sys/sandbox.h"
 #include "sys/secrets.h"
@@ -33,7 +34,7 @@ static int run_command(struct config *config, char **argv, struct inherit *inher
 	char why[512];
 	int code;
 
-	config->mtu = options.mtu = engine_tun_mtu(config, true);
+	config->mtu = options.mtu = tun_mtu_of(config, true);
 	sandbox_default_addresses(&options);
 	code = sandbox_start(&options, &sandbox, why, sizeof(why));
 	if (code) {
@@ -43,7 +44,7 @@ static int run_command(struct config *config, char **argv, struct inherit *inher
 	sys_inherit_let_go(inherited);
 	sandbox_forward_signals(&sandbox, inherited);
 	ctl_enable();
-	code = engine_run(config, &sandbox);
+	code = role_run(config, &sandbox);
 	close(sandbox.go_fd);
 	sandbox_restore_terminal(inherited);
 	return code;
@@ -61,7 +62,7 @@ int cmd_run(const struct command *command, int argc, char **argv)
 	if (err)
 		die(EXIT_RUN_FAILED, "cannot prepare the process err=%s", err_name(err));
 	if (args_load_config(command, argc, argv, &config, &rest, &code)) {
-		code = engine_online_load(&config) ? EXIT_RUN_FAILED : run_command(&config, rest, &inherited);
+		code = online_load(&config) ? EXIT_RUN_FAILED : run_command(&config, rest, &inherited);
 		config_free(&config);
 		args_forget();
 	}

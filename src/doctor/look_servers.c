@@ -13,9 +13,9 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "client/outbounds.h"
+#include "client/tun_mtu.h"
 #include "doctor/trials.h"
-#include "engine/engine.h"
-#include "engine/outbounds.h"
 #include "gate/gate.h"
 #include "io/socket_rules.h"
 
@@ -88,7 +88,7 @@ static void look_at(const struct doctor_patient *p, const struct config_server *
 	struct addr at[ADDRESSES];
 	const char *why = "no address";
 	uint64_t begun = clock_ms();
-	int n = look_up(engine_outbound_first(s), at, &why), err = -ENOENT;
+	int n = look_up(outbounds_first(s), at, &why), err = -ENOENT;
 
 	for (int i = 0; i < n && err; i++)
 		err = try_connect(p, &at[i]);
@@ -102,7 +102,7 @@ static void look_at(const struct doctor_patient *p, const struct config_server *
 
 static void look_at_mtu(const struct doctor_patient *p, struct doctor_report *r)
 {
-	int mtu = engine_tun_mtu(p->config, true);
+	int mtu = tun_mtu_of(p->config, true);
 
 	if (mtu <= TUN_MTU_MIN)
 		doctor_say(r, DOCTOR_NOTE, 0, NULL,

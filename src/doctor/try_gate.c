@@ -15,8 +15,8 @@
 
 #include "base/err.h"
 #include "doctor/trials.h"
-#include "engine/up_plan.h"
 #include "gate/gate.h"
+#include "roles/up_plan.h"
 #include "sys/netlink.h"
 #include "sys/tundev.h"
 

@@ -1,6 +1,5 @@
 /* The status document's udp_over_tcp: which way the UDP of each server goes that
  * has the choice. */
-#include "engine/outbounds.h"
 #include "engine/status.h"
 #include "outbound/uot_auto.h"
 

@@ -63,7 +63,7 @@ gate_is_up_or_ended()
 	gate_is_up || ! kill -0 "$UP_PID" 2>/dev/null
 }
 
-# It says so itself, once everything stands: see engine/up.c.
+# It says so itself, once everything stands: see roles/up.c.
 gate_is_up()
 {
 	grep -q "everything is up" "$LAB_LOGS/up.log"

@@ -1,0 +1,30 @@
+/* The way that a client's flows leave by, and what of the configured servers
+ * the rest of the engine must know: how much they add, what they carry. */
+#ifndef GATUN_CLIENT_OUTBOUNDS_H
+#define GATUN_CLIENT_OUTBOUNDS_H
+
+#include "conf/config.h"
+#include "outbound/outbound.h"
+
+/* The way through config->servers, and those that come from the network (online.h;
+ * for that the config is borrowed until the next one or the end): a pool, of one or several, which is the part
+ * "servers" of the status: tag, address, state, rtt_ms, failures, score, up, down
+ * of each, and those of UDP. After engine_start(). NULL: out of memory. */
+struct outbound *outbounds_new(const struct config *);
+void outbounds_free(struct outbound *);
+/* Other servers in place of those it has; flows that stand stay, and what is
+ * known of a server that is still there is kept. 0, or -ENOMEM and nothing has changed. */
+int outbounds_update(struct outbound *pool, const struct config *);
+/* The same of a config that does not outlive the call: for online.c. */
+int outbounds_set_servers(struct outbound *pool, const struct config *);
+/* Can any of the servers carry this? */
+bool outbounds_carries(const struct config *, enum config_mode);
+/* The method whose needs an association table must meet: a 2022 one, if there is any. */
+const struct ss_method *outbounds_method(const struct config *);
+/* Bytes that a UDP datagram grows by on its way through a server and its hops, and at most of all. */
+unsigned outbounds_udp_overhead_of(const struct config_server *);
+unsigned outbounds_udp_overhead(const struct config *);
+/* Where packets for this server go: to it, or to the first hop. */
+const struct target *outbounds_first(const struct config_server *);
+
+#endif
