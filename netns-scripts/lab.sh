@@ -82,34 +82,50 @@ inside()
 	ip netns exec "$name" "$@"
 }
 
+# Of a new namespace, in one process: NAME VALUE each, below /proc/sys/net. What is not there is let be.
+# No second of waiting for duplicate addresses: nobody else is on these links.
+# Without tcp_tw_reuse a burst of many short connections would find no port that is not in TIME_WAIT; their
+# range begins above the ports that tests listen on, which must be free whoever called before.
+LAB_SYSCTLS="ipv6/conf/default/accept_dad 0
+ipv6/conf/default/dad_transmits 0
+ipv4/ip_local_port_range 10240 65535
+ipv4/tcp_tw_reuse 1
+core/somaxconn 8192
+ipv4/tcp_max_syn_backlog 8192
+ipv4/tcp_congestion_control reno"
+
+# lab_sysctl NAMESPACE LINES
+lab_sysctl()
+{
+	nsenter --net="/run/netns/$1" sh -c 'while read -r name value; do echo "$value" >"/proc/sys/net/$name"; done' <<<"$2" 2>/dev/null
+}
+
 lab_add_namespace()
 {
 	ip netns add "$1" && ip -n "$1" link set lo up || lab_die "cannot make the namespace $1"
-	# No second of waiting for duplicate addresses: nobody else is on these links.
-	inside "$1" sysctl -qw net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.default.dad_transmits=0 2>/dev/null
-	# Without it a burst of many short connections would find no port that is not in TIME_WAIT.
-	# It begins above the ports that tests listen on, which must be free whoever called before.
-	inside "$1" sysctl -qw net.ipv4.ip_local_port_range="10240 65535" net.ipv4.tcp_tw_reuse=1 2>/dev/null
-	inside "$1" sysctl -qw net.core.somaxconn=8192 net.ipv4.tcp_max_syn_backlog=8192 2>/dev/null
-	inside "$1" sysctl -qw net.ipv4.tcp_congestion_control=reno 2>/dev/null
+	lab_sysctl "$1" "$LAB_SYSCTLS"
 	return 0
 }
 
 # lab_join NAMESPACE N DEVICE: link N between the namespace and the router, which is its way out
 lab_join()
 {
-	ip -n "$1" link add "$3" mtu "$LAB_MTU" type veth peer name "to-$1" mtu "$LAB_MTU" netns router &&
-	ip -n "$1" addr add "10.77.$2.2/24" dev "$3" &&
-	ip -n "$1" addr add "fd77:$2::2/64" dev "$3" nodad &&
-	ip -n router addr add "10.77.$2.1/24" dev "to-$1" &&
-	ip -n router addr add "fd77:$2::1/64" dev "to-$1" nodad &&
-	ip -n "$1" link set "$3" up &&
-	ip -n router link set "to-$1" up &&
-	ip -n "$1" route add default via "10.77.$2.1" &&
-	ip -n "$1" -6 route add default via "fd77:$2::1" || lab_die "cannot join $1 to the router"
+	ip -n "$1" -batch - <<-END && ip -n router -batch - <<-END2 && ip -n "$1" -batch - <<-END3 || lab_die "cannot join $1 to the router"
+		link add $3 mtu $LAB_MTU type veth peer name to-$1 mtu $LAB_MTU netns router
+		addr add 10.77.$2.2/24 dev $3
+		addr add fd77:$2::2/64 dev $3 nodad
+		link set $3 up
+	END
+		addr add 10.77.$2.1/24 dev to-$1
+		addr add fd77:$2::1/64 dev to-$1 nodad
+		link set to-$1 up
+	END2
+		route add default via 10.77.$2.1
+		route add default via fd77:$2::1
+	END3
 }
 
-# lab_build: namespaces and links. LAB_MTU (1500) is every link's.
+# lab_build: namespaces and links, over which packets can go
 lab_build()
 {
 	LAB_MTU=${LAB_MTU:-1500}
@@ -117,7 +133,9 @@ lab_build()
 	for name in router client twin server world; do
 		lab_add_namespace "$name"
 	done
-	inside router sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 || lab_die "the router cannot forward"
+	lab_sysctl router "ipv4/ip_forward 1
+ipv6/conf/all/forwarding 1"
+	[ "$(nsenter --net=/run/netns/router cat /proc/sys/net/ipv6/conf/all/forwarding)" = 1 ] || lab_die "the router cannot forward"
 	lab_join client 1 uplink
 	lab_join server 2 eth0
 	lab_join world 3 eth0
@@ -125,8 +143,25 @@ lab_build()
 	ip -n world addr add "$OTHER4/24" dev eth0 && ip -n world addr add "$OTHER6/64" dev eth0 nodad ||
 		lab_die "the world has no second address"
 	# An answer of the kernel's to a closed UDP port is what rows are about: not to be rationed.
-	inside world sysctl -qw net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0 2>/dev/null
+	lab_sysctl world "ipv4/icmp_ratelimit 0
+ipv6/icmp/ratelimit 0"
+	lab_links_are_up router client twin server world
 	return 0
+}
+
+# lab_links_are_up NAMESPACE...: waits until the kernel has noticed both ends of every link. A link that is "up"
+# drops what is sent on it until then: the first question for a neighbour, say, which is repeated after a second.
+lab_links_are_up()
+{
+	local name
+	for name; do
+		lab_wait "the links of $name" lab_no_link_pends "$name"
+	done
+}
+
+lab_no_link_pends()
+{
+	! ip -n "$1" -o link show up type veth | grep -qv ' state UP '
 }
 
 # lab_start LOG NAMESPACE COMMAND...: in the background; its PID in LAB_PID
@@ -288,31 +323,35 @@ lab_watch_uplink()
 	fi
 }
 
-# lab_packets FILE [FILTER]: how many packets of the capture pass the filter
+# lab_packets FILE [FILTER]: how many packets of the capture pass the filter. What is asked of "uplink" is
+# about all that was sent until now.
 lab_packets()
 {
+	[ "$1" != uplink ] || lab_mark_uplink
 	tcpdump -n -r "$LAB_LOGS/$1.pcap" "${2:-}" 2>/dev/null | wc -l
 }
 
-# A packet of our own past the tunnel; when it is in the file, all before it is too,
+# A packet of our own past the tunnel; when it is in the files, all before it is too,
 # and a capture that sees nothing is told from an uplink on which nothing strays.
 lab_mark_uplink()
 {
-	local before
-	before=$(lab_marks)
-	inside client "${PYTHON:-python3}" -c "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'mark', ('$ROUTER4', 9))"
-	lab_wait "the marker packet in the capture" lab_is_marked_after "$before"
+	local name before=()
+	for name in stray ${UPLINK_PID:+uplink}; do before+=("$name $(lab_marks "$name")"); done
+	inside client bash -c "echo mark >/dev/udp/$ROUTER4/9"
+	for name in "${before[@]}"; do
+		lab_wait "the marker packet in the capture ${name% *}" lab_is_marked_after $name
+	done
 }
 
-# Markers of earlier times are in the file as well: what counts is one more.
+# lab_is_marked_after CAPTURE N: markers of earlier times are in the file as well, what counts is one more
 lab_is_marked_after()
 {
-	[ "$(lab_marks)" -gt "$1" ]
+	[ "$(lab_marks "$1")" -gt "$2" ]
 }
 
 lab_marks()
 {
-	lab_packets stray "udp and dst host $ROUTER4 and port 9"
+	tcpdump -n -r "$LAB_LOGS/$1.pcap" "udp and dst host $ROUTER4 and port 9" 2>/dev/null | wc -l
 }
 
 # How many packets left or came by the uplink past the tunnel, since the watch began.

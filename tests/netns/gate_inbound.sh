@@ -31,7 +31,8 @@ serve echo client TCP6-LISTEN:2222,fork,reuseaddr,ipv6only=0,backlog=64 EXEC:cat
 serve udp client UDP6-RECVFROM:3333,fork,ipv6only=0 EXEC:cat
 serve ticks client TCP-LISTEN:2323,fork,reuseaddr SYSTEM:'while sleep 0.1; do echo tick; done'
 serve published container TCP-LISTEN:80,fork,reuseaddr EXEC:cat
-lab_wait "the servers" lab_listens client 2323
+for port in 2222 2323; do lab_wait "the server on $port" lab_listens client $port; done
+lab_wait "the server of UDP" eval '[ -n "$(inside client ss -H -lun "sport = :3333")" ]'
 lab_wait "the container's" lab_listens container 80
 
 # asks ADDRESS: does the world get back what it says?

@@ -154,10 +154,20 @@ equal()
 	if [ "$2" = "$3" ]; then ok "$1"; else fail "$1" "expected: $2" "found:    $3"; fi
 }
 
-# matches TEXT EXTENDED-REGEX FILE: the log has such a line
+# matches TEXT EXTENDED-REGEX FILE: the log has such a line, or will: who writes it is another process than
+# the one whose end was waited for
 matches()
 {
-	if grep -Eq -- "$2" "$3"; then ok "$1"; else fail "$1" "no line in $(basename "$3") matches: $2" "its end: $(tail -n 2 "$3" | tr '\n' '|')"; fi
+	local tries=0
+	until grep -Eq -- "$2" "$3"; do
+		tries=$((tries + 1))
+		if [ ! -f "$3" ] || [ $tries -ge 250 ]; then
+			fail "$1" "no line in $(basename "$3") matches: $2" "its end: $(tail -n 2 "$3" | tr '\n' '|')"
+			return
+		fi
+		sleep 0.02
+	done
+	ok "$1"
 }
 
 # addresses: @ in a probe's arguments stands for the world's

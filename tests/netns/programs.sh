@@ -26,7 +26,9 @@ for url in "http://$WORLD4" "http://[$WORLD6]" "https://$WORLD4" "https://[$WORL
 done
 equal "curl: 20 requests on one HTTP/2 connection" 20 \
 	"$(through curl -s -m 20 --cacert "$LAB_LOGS/web/cert.pem" "https://$WORLD4/?[1-20]" | grep -c 'the web of the lab')"
-equal "curl: a closed port is an error, not an empty page" 56 "$(through curl -s -m 20 "http://$WORLD4:7099/" >/dev/null; echo $?)"
+through curl -s -m 20 "http://$WORLD4:7099/" >/dev/null
+code=$? # 56: reset; 7: before connect() was done
+check "curl: a closed port is an error, not an empty page ($code)" [ $code = 56 -o $code = 7 ]
 
 through git clone -q "http://$WORLD4/project.git" "$LAB_LOGS/clone"
 check "git clone: the files are the same" cmp -s "$LAB_LOGS/clone/large" "$LAB_LOGS/work/large"

@@ -18,11 +18,12 @@ find_engine()
 	[ -n "$pid" ]
 }
 
-# The reader sees the end of file long before the sandbox ends.
+# The command ends when the reader has said that it saw the end of file.
 pipe_ends()
 {
-	(exec "$GATUN" run "$URL" -- sh -c 'echo data; exec >&- 2>&-; sleep 6' 2>/dev/null) |
-		[ "$(timeout 3 cat && echo end of file)" = "$(printf 'data\nend of file')" ]
+	rm -f "$TMP/seen"
+	(exec "$GATUN" run "$URL" -- sh -c "echo data; exec >&- 2>&-; for i in \$(seq 300); do [ ! -e '$TMP/seen' ] || exit; sleep 0.1; done" 2>/dev/null) |
+		[ "$(timeout 20 cat && echo end of file; touch "$TMP/seen")" = "$(printf 'data\nend of file')" ]
 }
 
 with_command()
@@ -30,7 +31,7 @@ with_command()
 	run sh -c "sleep $MARK & setsid sleep $MARK & nohup setsid sh -c 'sleep $MARK' >/dev/null 2>&1 & while [ \$(pgrep -fc '^sleep $MARK') -lt 3 ]; do :; done; exit 5" 2>"$TMP/err"
 	same "the command's end is gatun's end, with children in the background" 5 $?
 	check "children, daemons and their children are gone with it" not marked
-	same "orphans are reaped" 0 "$(run sh -c '(true & true & true &); sleep 0.3; ps -eo stat= | grep -c Z')"
+	same "orphans are reaped" 0 "$(run sh -c '(true & true & true &); for i in $(seq 100); do sleep 0.1; n=$(ps -eo stat= | grep -c Z); [ "$n" != 0 ] || break; done; echo "$n"')"
 }
 for_each_user with_command
 check "a pipe ends when the command closes it, not when gatun ends" pipe_ends

@@ -4,7 +4,7 @@
 # in a namespace of its own.
 . "$(dirname "$0")/lib/run.bash"
 
-PORT=$((20000 + $$ % 20000))
+PORT=$((10000 + $$ % 20000)) # below those that clients get
 cat >"$TMP/host.py" <<'P'
 # Listens on loopback in both families and on an abstract AF_UNIX name.
 import socket, sys, select

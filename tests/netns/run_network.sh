@@ -4,7 +4,7 @@
 # offload that the TUN can be opened with.
 . "$(dirname "$0")/lib/run.bash"
 
-PORT=$((20000 + $$ % 20000))
+PORT=$((10000 + $$ % 20000)) # below those that clients get
 # What the server's 127.0.0.1 is called from inside, where 127.0.0.1 is one's own.
 echo "127.0.0.1 world.test" >"$TMP/hosts"
 "$GATUN" server -s "127.0.0.1:$PORT" -m aes-256-gcm -k "$PASSWORD" --allow-local --hosts "$TMP/hosts" >"$TMP/server.log" 2>&1 &

@@ -87,6 +87,22 @@ def check(sentence, good):
     if not good:
         failed.append(sentence)
 
+MARK = str(700000 + os.getpid())	# nobody else sleeps for so long
+
+def states():
+    """Of the processes that are sleep MARK: bash has made it the terminal's before it is that."""
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if open("/proc/%s/cmdline" % pid).read() == "sleep\0%s\0" % MARK:
+                yield open("/proc/%s/stat" % pid).read().rpartition(") ")[2][0]
+        except OSError:
+            pass
+
+def wait_for_sleeper(state):
+    end = time.monotonic() + 20
+    while state not in states() and time.monotonic() < end:
+        time.sleep(0.02)
+
 t = Terminal(["bash", "--norc", "--noprofile", "-i"])
 t.wait("OUT> ")
 
@@ -136,12 +152,12 @@ t.wait("OUT> ")
 
 t.command(gatun + " bash --norc --noprofile -i")
 check("an interactive shell inside finds no fault with its terminal", "job control" not in (t.wait(INNER) or "job control"))
-t.command("sleep 600")
-time.sleep(0.2)
+t.command("sleep " + MARK)
+wait_for_sleeper("S")
 t.type("\x1a")
 check("it has job control of its own", t.wait("Stopped.*" + INNER))
 t.command("fg")
-time.sleep(0.2)
+wait_for_sleeper("S")
 t.type("\x03")
 check("Ctrl-C there ends the inner job only", t.wait(INNER))
 t.command("exit 7")
@@ -166,8 +182,8 @@ t.command(gatun + " sh -c 'echo ready; exec sleep 600'")
 t.wait("ready\n")
 os.close(t.fd)
 os.waitpid(t.pid, 0)
-end = time.monotonic() + 5
-while os.system("pgrep -f '^%s run .*sleep 600' >/dev/null" % gatun.split()[0]) == 0 and time.monotonic() < end:
+end = time.monotonic() + 20
+while os.system("pgrep -f '^%satun run .*sleep 600' >/dev/null" % gatun) == 0 and time.monotonic() < end:
     time.sleep(0.1)
 check("closing the terminal ends the command and gatun", time.monotonic() < end)
 sys.exit(bool(failed))

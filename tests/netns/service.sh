@@ -133,7 +133,7 @@ for workers in 1 2; do
 	equal "--detach: the command returns 0, workers: $workers" 0 $?
 	check "when it listens" listens
 	PID=$(cat "$PIDFILE")
-	check "what was said until then is heard" has "pid=|serve|listen" detach.log
+	matches "what was said until then is heard" "pid=|serve|listen" "$LAB_LOGS/detach.log"
 	equal "it leads a session of its own, and holds no output of the caller's" "$PID /dev/null /dev/null /dev/null" \
 		"$(ps -o sid= -p "$PID" | tr -d ' ') $(readlink "/proc/$PID/fd/0" "/proc/$PID/fd/1" "/proc/$PID/fd/2" | xargs)"
 	equal "a second one: the code and the line with which it ended" "1 1" \

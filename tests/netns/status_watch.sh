@@ -45,7 +45,7 @@ lab_wait "one that flows" grep -q flowing "$LAB_LOGS/paced.out"
 
 # --- 80 columns ----------------------------------------------------------------------------------------
 
-watch plain 80x24 2.2 look 1 look 1 look keys:q
+watch plain 80x24 until:gatun 2.2 look 1 look 1 look keys:q
 equal "80 columns are enough, nothing scrolls, and the terminal is given back" True "$(seen plain "$CLEAN")"
 equal "q ends it, in order" "0 " "$(seen plain '"%d %s" % (d["code"], d["after"])')"
 equal "who it is" True "$(seen plain "d['looks'][0].startswith('gatun local, pid $LOCAL_PID, up ')")"
@@ -61,7 +61,7 @@ equal "how many there are" True "$(seen plain '"13 TCP flows" in d["looks"][-1]'
 # --- other sizes ------------------------------------------------------------------------------------------
 
 for size in 40x10 20x4 200x60; do
-	watch small "$size" 1.2 look keys:q
+	watch small "$size" until:gatun 1.2 look keys:q
 	equal "$size: nothing beyond its columns and rows" "True 0" "$(seen small "'%s %d' % ($CLEAN, d['code'])")"
 done
 equal "a wide one shows long names whole" True "$(seen small '"any column of a screen could be" in d["looks"][-1]')"

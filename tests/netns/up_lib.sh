@@ -23,11 +23,20 @@ begin_up()
 	begin "$@"
 	mount -t tmpfs -o mode=0755 lab /var/lib || lab_die "cannot cover /var/lib" # or state would outlive the test
 	lab_add_namespace lan
-	ip -n lan link add eth0 type veth peer name lan0 netns client &&
-	ip -n lan addr add "$LAN4/24" dev eth0 && ip -n lan addr add "$LAN6/64" dev eth0 nodad &&
-	ip -n client addr add "$LAN_GATE4/24" dev lan0 && ip -n client addr add "$LAN_GATE6/64" dev lan0 nodad &&
-	ip -n lan link set eth0 up && ip -n client link set lan0 up &&
-	ip -n lan route add default via "$LAN_GATE4" && ip -n lan -6 route add default via "$LAN_GATE6" || lab_die "cannot make the LAN"
+	ip -n lan -batch - <<-END && ip -n client -batch - <<-END2 && ip -n lan -batch - <<-END3 || lab_die "cannot make the LAN"
+		link add eth0 type veth peer name lan0 netns client
+		addr add $LAN4/24 dev eth0
+		addr add $LAN6/64 dev eth0 nodad
+		link set eth0 up
+	END
+		addr add $LAN_GATE4/24 dev lan0
+		addr add $LAN_GATE6/64 dev lan0 nodad
+		link set lan0 up
+	END2
+		route add default via $LAN_GATE4
+		route add default via $LAN_GATE6
+	END3
+	lab_links_are_up client lan
 	# What a LAN client sends by the uplink untouched could be answered: a leak is seen to work.
 	ip -n router route add 10.77.9.0/24 via "$CLIENT4" && ip -n router -6 route add fd77:9::/64 via "$CLIENT6" || lab_die "no way to the LAN"
 	echo "nameserver $WORLD4" >"$LAB_LOGS/resolv.conf"

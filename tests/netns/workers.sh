@@ -59,6 +59,7 @@ equal "a worker is killed: who comes now is served, within a second or so" "fail
 	"$(through $WORKERS_PY fresh "$WORLD4" 30 $patience)"
 let_go
 equal "the other's connections have not noticed" "before:40 after:$others" "$(cat "$LAB_LOGS/hold.out")"
+lab_wait "the worker's next life" status_is 'len(d["workers"]) == 2'
 equal "there are two again, one of them new" "2 True True" \
 	"$(status "len(d['workers']), $second in [w['pid'] for w in d['workers']], $first not in [w['pid'] for w in d['workers']]" | tr -d '(),')"
 matches "the log says who died, and how" "worker 0 was killed signal=9 pid=$first" "$LAB_LOGS/server.log"

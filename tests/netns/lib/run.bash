@@ -67,10 +67,11 @@ same()
 	fi
 }
 
-# await SECONDS COMMAND...: true as soon as the command succeeds.
+# await SECONDS COMMAND...: true as soon as the command succeeds. On a machine that is busy
+# with other things SECONDS last longer.
 await()
 {
-	local end=$((SECONDS + $1 + 1))
+	local end=$((SECONDS + 4 * $1 + 1))
 	shift
 	until "$@"; do
 		[ "$SECONDS" -lt "$end" ] || return 1

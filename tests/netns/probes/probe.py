@@ -117,10 +117,14 @@ def talking(address, port="7099"):
 
 
 def refused(address, port, limit):
-    """As silent, and whether it was known within `limit` seconds."""
-    start = time.monotonic()
-    words = silent(address, port)
-    return "%s %s" % (words, "quickly" if time.monotonic() - start < float(limit) else "late")
+    """As silent, and whether it was known within `limit` seconds. Of a short time the quickest of five counts:
+    who waits for a processor is late now and then, who waits by design is late always."""
+    for _ in range(5 if float(limit) <= 1 else 1):
+        start = time.monotonic()
+        words = silent(address, port)
+        if time.monotonic() - start < float(limit):
+            return words + " quickly"
+    return words + " late"
 
 
 def half_close(address, total=3000000):
