@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/err.h"
+#include "base/array.h"
 #include "base/log.h"
 #include "route/decide.h"
 
@@ -16,9 +16,7 @@ static bool read_one(struct checked_acls *c, const char *path)
 	for (int i = 0; i < c->n; i++)
 		if (strcmp(c->items[i].path, path) == 0)
 			return c->items[i].acl;
-	c->items = realloc(c->items, sizeof(*c->items) * (size_t)(c->n + 1));
-	if (!c->items)
-		die(1, "out of memory");
+	c->items = array_grow_or_die(c->items, c->n, sizeof(*c->items));
 	c->items[c->n] = (struct checked_acl){ .path = path, .acl = acl_load(path, PROBLEM_ADVICE, stderr) };
 	return c->items[c->n++].acl;
 }

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/err.h"
 #include "cli/args.h"
 #include "cli/instance.h"
@@ -32,11 +33,7 @@ struct asked {
 
 static void keep(struct asked *a, json_t *document)
 {
-	json_t **more = realloc(a->documents, (size_t)(a->n + 1) * sizeof(*more));
-
-	if (!more)
-		die(1, "out of memory");
-	a->documents = more;
+	a->documents = array_grow_or_die(a->documents, a->n, sizeof(*a->documents));
 	a->documents[a->n++] = document;
 }
 

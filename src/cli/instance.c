@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/err.h"
 #include "conf/utf8.h"
 #include "ctl/ask.h"
@@ -18,12 +19,11 @@ struct found {
 static void keep(void *owner, const char *path)
 {
 	struct found *f = owner;
-	char **paths = realloc(f->paths, sizeof(*paths) * (size_t)(f->n + 1));
 
-	if (!paths || !(paths[f->n] = strdup(path)))
+	f->paths = array_grow_or_die(f->paths, f->n, sizeof(*f->paths));
+	f->paths[f->n] = strdup(path);
+	if (!f->paths[f->n++])
 		die(1, "out of memory");
-	f->paths = paths;
-	f->n++;
 }
 
 /* All but the one that is taken out as the result. */

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/array.h"
 #include "base/err.h"
 #include "conf/over_tcp.h"
 #include "conf/url.h"
@@ -37,13 +38,9 @@ const char *hop_kind_name(enum hop_kind kind)
 
 void hop_add(struct server_spec *s, const char *url, conf_place at)
 {
-	struct spec_text *hops = realloc(s->hops, sizeof(*hops) * (size_t)(s->n_hops + 1));
-
-	if (!hops)
-		die(1, "out of memory");
-	s->hops = hops;
-	hops[s->n_hops] = (struct spec_text){ 0 };
-	spec_set_text(&hops[s->n_hops++], url, strlen(url), at);
+	s->hops = array_grow_or_die(s->hops, s->n_hops, sizeof(*s->hops));
+	s->hops[s->n_hops] = (struct spec_text){ 0 };
+	spec_set_text(&s->hops[s->n_hops++], url, strlen(url), at);
 	s->hops_given = true;
 }
 

@@ -15,6 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
+
 struct cursor {
 	const char *text;
 	size_t at, len;
@@ -152,15 +154,8 @@ static int take(struct cursor *c, char want)
 
 static int add_place(struct json_places *p, const struct json_place *item)
 {
-	if (p->n == p->capacity) {
-		size_t capacity = p->capacity ? 2 * p->capacity : 64;
-		struct json_place *items = realloc(p->items, capacity * sizeof(*items));
-
-		if (!items)
-			return -ENOMEM;
-		p->items = items;
-		p->capacity = capacity;
-	}
+	if (array_reserve(&p->items, &p->room, p->n + 1, sizeof(*p->items)) < 0)
+		return -ENOMEM;
 	p->items[p->n++] = *item;
 	return 0;
 }

@@ -9,6 +9,7 @@
 
 #include <jansson.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "conf/problem.h"
 
@@ -31,7 +32,8 @@ struct json_place {
 
 struct json_places {
 	struct json_place *items;
-	size_t n, capacity;
+	size_t n;
+	uint32_t room;
 	size_t hint; /* readers ask in the order of the text: the search starts here */
 };
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/err.h"
+#include "base/array.h"
 #include "base/log.h"
 #include "conf/users.h"
 
@@ -24,13 +24,9 @@ const char *local_protocol_name(enum local_protocol p)
 
 struct local_spec *local_list_add(struct local_list *l)
 {
-	struct local_spec *items = realloc(l->items, sizeof(*items) * (size_t)(l->n + 1));
-
-	if (!items)
-		die(1, "out of memory");
-	l->items = items;
-	items[l->n] = (struct local_spec){ 0 };
-	return &items[l->n++];
+	l->items = array_grow_or_die(l->items, l->n, sizeof(*l->items));
+	l->items[l->n] = (struct local_spec){ 0 };
+	return &l->items[l->n++];
 }
 
 void local_free(struct local_spec *s)

@@ -9,20 +9,16 @@
 #include <string.h>
 #include <sys/un.h>
 
-#include "base/err.h"
+#include "base/array.h"
 #include "base/log.h"
 
 #define SHOWN 80
 
 static void add_host(struct config_manager *m, const struct addr *host)
 {
-	struct addr *hosts = realloc(m->hosts, sizeof(*hosts) * (size_t)(m->n_hosts + 1));
-
-	if (!hosts)
-		die(1, "out of memory");
-	m->hosts = hosts;
-	hosts[m->n_hosts] = *host;
-	hosts[m->n_hosts++].port = 0;
+	m->hosts = array_grow_or_die(m->hosts, m->n_hosts, sizeof(*m->hosts));
+	m->hosts[m->n_hosts] = *host;
+	m->hosts[m->n_hosts++].port = 0;
 }
 
 static void take_host(const struct server_spec *s, struct config_manager *m, struct problems *p)

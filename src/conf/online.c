@@ -12,7 +12,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/err.h"
+#include "base/array.h"
 #include "conf/hop.h"
 #include "conf/json_text.h"
 #include "conf/option.h"
@@ -141,7 +141,7 @@ static const char *check_entry(struct config *c, const struct server_spec *s, st
 /* NULL, or why it is left out. */
 static const char *add_entry(struct config *c, const json_t *entry, struct server_spec *s, char said[SAID_MAX])
 {
-	struct config_server server = { 0 }, *servers;
+	struct config_server server = { 0 };
 	const char *why = read_entry(entry, s);
 
 	/* What stands before all servers stands before these. */
@@ -153,12 +153,9 @@ static const char *add_entry(struct config *c, const json_t *entry, struct serve
 		config_server_free(&server);
 		return why;
 	}
-	servers = realloc(c->servers, sizeof(*servers) * (size_t)(c->n_servers + 1));
-	if (!servers)
-		die(1, "out of memory");
 	server.online = true;
-	servers[c->n_servers++] = server;
-	c->servers = servers;
+	c->servers = array_grow_or_die(c->servers, c->n_servers, sizeof(*c->servers));
+	c->servers[c->n_servers++] = server;
 	return NULL;
 }
 

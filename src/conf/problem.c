@@ -6,13 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/err.h"
 
 static const char *const kind_names[] = { "error", "warning", "advice" };
 
 void problem_add(struct problems *p, enum problem_kind kind, conf_place place, const char *fmt, ...)
 {
-	struct problem *items = realloc(p->items, sizeof(*items) * (size_t)(p->n + 1));
 	char *text = NULL;
 	va_list ap;
 
@@ -20,10 +20,10 @@ void problem_add(struct problems *p, enum problem_kind kind, conf_place place, c
 	if (vasprintf(&text, fmt, ap) < 0)
 		text = NULL;
 	va_end(ap);
-	if (!items || !text)
+	if (!text)
 		die(1, "out of memory");
-	p->items = items;
-	items[p->n++] = (struct problem){ .kind = kind, .place = place, .text = text };
+	p->items = array_grow_or_die(p->items, p->n, sizeof(*p->items));
+	p->items[p->n++] = (struct problem){ .kind = kind, .place = place, .text = text };
 	p->n_errors += kind == PROBLEM_ERROR;
 }
 

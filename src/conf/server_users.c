@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "conf/utf8.h"
@@ -22,13 +23,9 @@
 
 struct user_spec *spec_add_user(struct server_spec *s)
 {
-	struct user_spec *users = realloc(s->users, sizeof(*users) * (size_t)(s->n_users + 1));
-
-	if (!users)
-		die(1, "out of memory");
-	s->users = users;
-	users[s->n_users] = (struct user_spec){ 0 };
-	return &users[s->n_users++];
+	s->users = array_grow_or_die(s->users, s->n_users, sizeof(*s->users));
+	s->users[s->n_users] = (struct user_spec){ 0 };
+	return &s->users[s->n_users++];
 }
 
 static void copy_text(struct spec_text *to, const struct spec_text *from)

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "conf/hop.h"
@@ -65,13 +66,9 @@ void spec_free(struct server_spec *s)
 
 struct server_spec *spec_list_add(struct spec_list *l)
 {
-	struct server_spec *items = realloc(l->items, sizeof(*items) * (size_t)(l->n + 1));
-
-	if (!items)
-		die(1, "out of memory");
-	l->items = items;
-	items[l->n] = (struct server_spec){ 0 };
-	return &items[l->n++];
+	l->items = array_grow_or_die(l->items, l->n, sizeof(*l->items));
+	l->items[l->n] = (struct server_spec){ 0 };
+	return &l->items[l->n++];
 }
 
 void spec_list_free(struct spec_list *l)

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "conf/prefix.h"
@@ -28,15 +29,6 @@ enum { FAKE4_MIN = 8, FAKE4_MAX = 28, FAKE6_MIN = 16, FAKE6_MAX = 96 };
 const char *up_mode_name(enum config_up_mode m)
 {
 	return m == UP_TPROXY ? "tproxy" : m == UP_REDIRECT ? "redirect" : "tun";
-}
-
-static void *grown(void *items, int n, size_t size)
-{
-	void *more = reallocarray(items, (size_t)n + 1, size);
-
-	if (!more)
-		die(1, "out of memory");
-	return more;
 }
 
 static bool refuse(const struct assignment *a, const struct option_value *v, const char *wants)
@@ -94,7 +86,7 @@ static bool add_prefix(const struct assignment *a, struct config_prefixes *list,
 
 	if (!parse_prefix(a, v, false, &p))
 		return false;
-	list->items = grown(list->items, list->n, sizeof(*list->items));
+	list->items = array_grow_or_die(list->items, list->n, sizeof(*list->items));
 	list->items[list->n++] = p;
 	return true;
 }
@@ -206,7 +198,7 @@ static bool add_uids(const struct assignment *a, const struct option_value *v)
 
 	if (v->kind == VALUE_NUMBER ? v->number < 0 || v->number >= UINT32_MAX : v->kind != VALUE_TEXT || !parse_uids(v->text, &uids))
 		return refuse(a, v, "a user of this machine, by name, number or FROM-TO");
-	up->uids = grown(up->uids, up->n_uids, sizeof(*up->uids));
+	up->uids = array_grow_or_die(up->uids, up->n_uids, sizeof(*up->uids));
 	up->uids[up->n_uids++] = uids;
 	return true;
 }

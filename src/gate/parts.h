@@ -16,7 +16,8 @@
 
 struct route_list {
 	struct netlink_route *at;
-	int n, room;
+	int n;
+	uint32_t room;
 	bool no_memory;
 };
 void gate_route_put(struct route_list *, const struct netlink_route *);
@@ -57,7 +58,8 @@ int gate_routes_sweep(struct netlink *, const struct route_list *, char *err, si
 
 struct rule_list {
 	struct netlink_rule *at;
-	int n, room;
+	int n;
+	uint32_t room;
 	bool no_memory;
 };
 #define GATE_PRIORITIES 36 /* from plan.priority on */
@@ -73,7 +75,8 @@ struct sysctl {
 };
 struct sysctl_list {
 	struct sysctl *at;
-	int n, room;
+	int n;
+	uint32_t room;
 	bool no_memory;
 };
 /* Adds what the plan needs and is not so; entries that are there keep their old values. */

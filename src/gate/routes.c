@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/err.h"
 #include "gate/parts.h"
 
@@ -25,23 +26,17 @@
 
 void gate_route_put(struct route_list *l, const struct netlink_route *wanted)
 {
-	struct netlink_route r = *wanted, *more;
+	struct netlink_route r = *wanted;
 
 	if (r.family == AF_INET6 && !r.metric)
 		r.metric = METRIC6;
 	for (int i = 0; i < l->n; i++)
 		if (netlink_same_route(&l->at[i], &r))
 			return;
-	if (l->n == l->room) {
-		more = reallocarray(l->at, (size_t)l->room * 2 + 32, sizeof(*more));
-		if (!more) {
-			l->no_memory = true;
-			return;
-		}
-		l->at = more;
-		l->room = l->room * 2 + 32;
-	}
-	l->at[l->n++] = r;
+	if (array_reserve(&l->at, &l->room, (size_t)l->n + 1, sizeof(*l->at)) < 0)
+		l->no_memory = true;
+	else
+		l->at[l->n++] = r;
 }
 
 static struct netlink_route route_to(const struct gate_prefix *to, uint8_t type, uint32_t table)

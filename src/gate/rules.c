@@ -35,6 +35,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/err.h"
 #include "gate/parts.h"
 
@@ -49,18 +50,10 @@ _Static_assert(PLACES <= GATE_PRIORITIES, "priorities of ours");
 
 static void put(struct rule_list *l, const struct netlink_rule *r)
 {
-	struct netlink_rule *more;
-
-	if (l->n == l->room) {
-		more = reallocarray(l->at, (size_t)l->room * 2 + 64, sizeof(*more));
-		if (!more) {
-			l->no_memory = true;
-			return;
-		}
-		l->at = more;
-		l->room = l->room * 2 + 64;
-	}
-	l->at[l->n++] = *r;
+	if (array_reserve(&l->at, &l->room, (size_t)l->n + 1, sizeof(*l->at)) < 0)
+		l->no_memory = true;
+	else
+		l->at[l->n++] = *r;
 }
 
 /* `who` at this place asks this table; table 0: is told that there is no way. */

@@ -25,6 +25,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "gate/parts.h"
@@ -59,16 +60,9 @@ static struct sysctl *find(const struct sysctl_list *l, const char *path)
 
 static void add(struct sysctl_list *l, const char *path, const char *old, const char *set)
 {
-	struct sysctl *more;
-
-	if (l->n == l->room) {
-		more = reallocarray(l->at, (size_t)l->room * 2 + 16, sizeof(*more));
-		if (!more) {
-			l->no_memory = true;
-			return;
-		}
-		l->at = more;
-		l->room = l->room * 2 + 16;
+	if (array_reserve(&l->at, &l->room, (size_t)l->n + 1, sizeof(*l->at)) < 0) {
+		l->no_memory = true;
+		return;
 	}
 	snprintf(l->at[l->n].path, sizeof(l->at[0].path), "%s", path);
 	snprintf(l->at[l->n].old, sizeof(l->at[0].old), "%s", old);

@@ -17,6 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
+
 #define STRIDE 6
 #define SLOTS (1u << STRIDE)
 #define IP_BYTES 16
@@ -56,23 +58,6 @@ static void mask_rule(struct cidr_rule *r)
 	memset(r->ip + whole + 1, 0, IP_BYTES - whole - 1);
 }
 
-static int grow(void **items, uint32_t *room, uint32_t want, size_t size)
-{
-	uint32_t more = *room ? *room : 16;
-	void *grown;
-
-	if (want <= *room)
-		return 0;
-	while (more < want)
-		more *= 2;
-	grown = realloc(*items, size * more);
-	if (!grown)
-		return -ENOMEM;
-	*items = grown;
-	*room = more;
-	return 0;
-}
-
 int cidr_add(struct cidr_set *s, const struct addr *a, unsigned bits)
 {
 	struct cidr_family *f = a->family == AF_INET6 ? &s->v6 : &s->v4;
@@ -82,7 +67,7 @@ int cidr_add(struct cidr_set *s, const struct addr *a, unsigned bits)
 		return -EINVAL;
 	if (f->nodes)
 		return -EBUSY;
-	if (grow((void **)&f->rules, &f->rules_room, f->n_rules + 1, sizeof(*f->rules)) < 0)
+	if (array_reserve(&f->rules, &f->rules_room, f->n_rules + 1, sizeof(*f->rules)) < 0)
 		return -ENOMEM;
 	r = &f->rules[f->n_rules++];
 	memset(r->ip, 0, IP_BYTES);
@@ -147,7 +132,7 @@ static int build(struct cidr_family *f, uint32_t node, uint32_t from, uint32_t t
 	}
 	child = n.base;
 	f->n_nodes += (uint32_t)__builtin_popcountll(n.deeper);
-	if (grow((void **)&f->nodes, &f->nodes_room, f->n_nodes, sizeof(*f->nodes)) < 0)
+	if (array_reserve(&f->nodes, &f->nodes_room, f->n_nodes, sizeof(*f->nodes)) < 0)
 		return -ENOMEM;
 	f->nodes[node] = n;
 	for (uint32_t i = from, end; i < to; i = end) {
@@ -172,7 +157,7 @@ static int seal(struct cidr_family *f)
 		return 0;
 	qsort(f->rules, f->n_rules, sizeof(*f->rules), compare);
 	drop_covered(f);
-	err = grow((void **)&f->nodes, &f->nodes_room, 1, sizeof(*f->nodes));
+	err = array_reserve(&f->nodes, &f->nodes_room, 1, sizeof(*f->nodes));
 	f->n_nodes = 1;
 	if (!err)
 		err = build(f, 0, 0, f->n_rules, 0);

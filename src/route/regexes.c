@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/log.h"
 
 #define MATCH_LIMIT 20000
@@ -63,19 +64,9 @@ static struct regex_tools *make_tools(void)
 
 static int make_room(struct regex_set *s)
 {
-	unsigned room = s->room ? s->room * 2 : 16;
-	void **codes;
-
 	if (!s->tools && !(s->tools = make_tools()))
 		return -ENOMEM;
-	if (s->n < s->room)
-		return 0;
-	codes = realloc(s->codes, room * sizeof(*codes));
-	if (!codes)
-		return -ENOMEM;
-	s->codes = codes;
-	s->room = room;
-	return 0;
+	return array_reserve(&s->codes, &s->room, (size_t)s->n + 1, sizeof(*s->codes));
 }
 
 int regex_add(struct regex_set *s, const char *pattern, size_t len, struct regex_error *why)
@@ -111,11 +102,6 @@ bool regex_matches(const struct regex_set *s, const char *name, size_t len, bool
 			return true;
 	}
 	return false;
-}
-
-bool regex_is_empty(const struct regex_set *s)
-{
-	return !s->n;
 }
 
 void regex_free(struct regex_set *s)

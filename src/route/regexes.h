@@ -9,13 +9,15 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct regex_tools;
 
 /* Zero-initialised it is an empty set. */
 struct regex_set {
 	void **codes; /* pcre2_code */
-	unsigned n, room;
+	unsigned n;
+	uint32_t room;
 	struct regex_tools *tools;
 };
 

@@ -22,6 +22,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "base/array.h"
+
 #define TUN_RDEV makedev(10, 200)
 
 static bool inheritable(int fd)
@@ -34,7 +36,7 @@ static bool inheritable(int fd)
 static int list_fds(struct inherit *in)
 {
 	DIR *dir = opendir("/proc/self/fd");
-	size_t room = 0;
+	uint32_t room = 0;
 	struct dirent *e;
 
 	if (!dir)
@@ -43,14 +45,9 @@ static int list_fds(struct inherit *in)
 		int fd = atoi(e->d_name);
 		if (fd <= STDERR_FILENO || fd == dirfd(dir) || !inheritable(fd))
 			continue;
-		if (in->n_fds == room) {
-			room = room ? 2 * room : 16;
-			int *more = realloc(in->fds, room * sizeof(*more));
-			if (!more) {
-				closedir(dir);
-				return -ENOMEM;
-			}
-			in->fds = more;
+		if (array_reserve(&in->fds, &room, in->n_fds + 1, sizeof(*in->fds)) < 0) {
+			closedir(dir);
+			return -ENOMEM;
 		}
 		in->fds[in->n_fds++] = fd;
 	}

@@ -10,11 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "sys/netlink_impl.h"
 
 struct listing {
 	struct netlink_route *at;
-	int n, room;
+	int n;
+	uint32_t room;
 	uint32_t table;
 	uint8_t family, protocol;
 };
@@ -141,18 +143,13 @@ static bool read_route(const struct nlmsghdr *h, struct netlink_route *r)
 static int keep(const struct nlmsghdr *h, void *arg)
 {
 	struct listing *l = arg;
-	struct netlink_route r, *more;
+	struct netlink_route r;
 
 	if (!read_route(h, &r) || r.family != l->family || (l->table && r.table != l->table) ||
 	    (l->protocol && r.protocol != l->protocol))
 		return MNL_CB_OK;
-	if (l->n == l->room) {
-		l->room = l->room ? 2 * l->room : 64;
-		more = reallocarray(l->at, (size_t)l->room, sizeof(*more));
-		if (!more)
-			return MNL_CB_ERROR; /* errno is realloc's */
-		l->at = more;
-	}
+	if (array_reserve(&l->at, &l->room, (size_t)l->n + 1, sizeof(*l->at)) < 0)
+		return MNL_CB_ERROR; /* errno is realloc's */
 	l->at[l->n++] = r;
 	return MNL_CB_OK;
 }

@@ -9,13 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "sys/netlink_impl.h"
 
 #define NO_PREFIX UINT32_MAX /* what the kernel tells where nothing is suppressed */
 
 struct listing {
 	struct netlink_rule *at;
-	int n, room, family;
+	int n, family;
+	uint32_t room;
 };
 
 static int change(struct netlink *n, uint16_t type, uint16_t flags, const struct netlink_rule *r)
@@ -119,18 +121,12 @@ static int keep(const struct nlmsghdr *h, void *arg)
 {
 	const struct fib_rule_hdr *m = mnl_nlmsg_get_payload(h);
 	struct listing *l = arg;
-	struct netlink_rule *more;
 	struct netlink_attrs attrs;
 
 	if (h->nlmsg_type != RTM_NEWRULE || mnl_nlmsg_get_payload_len(h) < sizeof(*m) || m->family != l->family)
 		return MNL_CB_OK;
-	if (l->n == l->room) {
-		l->room = l->room ? 2 * l->room : 32;
-		more = reallocarray(l->at, (size_t)l->room, sizeof(*more));
-		if (!more)
-			return MNL_CB_ERROR;
-		l->at = more;
-	}
+	if (array_reserve(&l->at, &l->room, (size_t)l->n + 1, sizeof(*l->at)) < 0)
+		return MNL_CB_ERROR; /* errno is realloc's */
 	netlink_parse(h, sizeof(*m), &attrs);
 	memset(&l->at[l->n], 0, sizeof(l->at[0]));
 	read_rule(m, &attrs, &l->at[l->n++]);
