@@ -31,22 +31,18 @@ struct aead_slot {
 	bool used;		    /* since the last trim */
 };
 
-static const struct {
-	const char *name;
-	uint8_t key_len, nonce_len;
-	uint8_t tag[AEAD_TAG_LEN]; /* of test_message() */
-} kinds[AEAD_KINDS] = {
-#include "crypto/aead_answers.h"
-};
-
-const char *aead_kind_name(enum aead_kind kind)
-{
-	return kinds[kind].name;
-}
-
 /* ---- self-test ---- */
 
 #define TEST_LEN 601 /* many blocks, an odd rest: every path of the bulk code */
+
+/* The tag of the self-test's message. Made by libcrypto (XChaCha20: libsodium) and agreed on by ipsec-mb. */
+static const uint8_t known_tags[AEAD_KINDS][AEAD_TAG_LEN] = {
+	[AEAD_AES_128_GCM] = { 0xcf, 0xf8, 0x08, 0xc0, 0x52, 0x41, 0x0c, 0xea, 0x19, 0xf6, 0x13, 0xc0, 0x8c, 0x0d, 0xb9, 0xb5 },
+	[AEAD_AES_192_GCM] = { 0x02, 0x54, 0x18, 0x85, 0x2f, 0x0a, 0x74, 0x02, 0x18, 0x4a, 0x4b, 0x3f, 0xed, 0x6f, 0x7f, 0xc4 },
+	[AEAD_AES_256_GCM] = { 0x30, 0x3b, 0xaf, 0x42, 0x9e, 0x40, 0x53, 0xa0, 0x61, 0x0c, 0x06, 0xc0, 0x84, 0xf6, 0x43, 0x2c },
+	[AEAD_CHACHA20_POLY1305] = { 0xe1, 0x40, 0x94, 0xd6, 0xe5, 0x5b, 0x58, 0x45, 0x8d, 0x15, 0xeb, 0x5c, 0x35, 0x09, 0xb4, 0x4c },
+	[AEAD_XCHACHA20_POLY1305] = { 0xb6, 0x99, 0x70, 0x2f, 0x97, 0x1a, 0xed, 0x25, 0x1a, 0x15, 0x0b, 0xd6, 0x4d, 0x07, 0x47, 0x86 },
+};
 
 static void test_message(uint8_t key[32], uint8_t nonce[24], uint8_t message[TEST_LEN])
 {
@@ -67,7 +63,7 @@ static bool run_self_test(const struct aead_ops *ops, void *ctx)
 	ops->init(ctx, key);
 	memcpy(box, plain, TEST_LEN);
 	ops->seal(ctx, nonce, box, TEST_LEN, box);
-	if (memcmp(box + TEST_LEN, kinds[ops->kind].tag, AEAD_TAG_LEN))
+	if (memcmp(box + TEST_LEN, known_tags[ops->kind], AEAD_TAG_LEN))
 		return false;
 	if (ops->open(ctx, nonce, box, sizeof(box), box) < 0 || memcmp(box, plain, TEST_LEN))
 		return false;
@@ -230,15 +226,6 @@ void aead_key_wipe(struct aead_key *k)
 		list_prepend(&lru, &s->node);
 	}
 	sodium_memzero(k->key, sizeof(k->key));
-}
-
-void aead_key_move(struct aead_key *to, struct aead_key *from)
-{
-	*to = *from;
-	if (to->slot)
-		to->slot->owner = to;
-	from->slot = NULL;
-	sodium_memzero(from->key, sizeof(from->key));
 }
 
 void aead_seal(struct aead_key *k, const uint8_t *nonce, const uint8_t *in, size_t len, uint8_t *out)

@@ -42,8 +42,6 @@ struct aead_ops {
 	void (*wipe)(void *ctx);
 };
 
-/* "aes-128-gcm", ... for messages. */
-const char *aead_kind_name(enum aead_kind kind);
 /* The fastest back-end that passed its self-test. NULL only if even libcrypto
  * failed it: then nothing of that kind may run. */
 const struct aead_ops *aead_ops_for(enum aead_kind kind);
@@ -62,11 +60,10 @@ struct aead_key {
 	uint8_t key[SS_KEY_MAX];
 };
 
-/* Copies ops->key_len bytes. The struct must not move while it is in use
- * (aead_key_move does it). aead_key_wipe() ends it, and may be called twice. */
+/* Copies ops->key_len bytes. The struct must not move until
+ * aead_key_wipe() has ended it, which may be called twice. */
 void aead_key_init(struct aead_key *k, const struct aead_ops *ops, const uint8_t *key);
 void aead_key_wipe(struct aead_key *k);
-void aead_key_move(struct aead_key *to, struct aead_key *from);
 /* As the vtable's, with nonce_len bytes of nonce. */
 void aead_seal(struct aead_key *k, const uint8_t *nonce, const uint8_t *in, size_t len, uint8_t *out);
 int aead_open(struct aead_key *k, const uint8_t *nonce, const uint8_t *in, size_t len, uint8_t *out);

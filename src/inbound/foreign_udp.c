@@ -264,11 +264,6 @@ void foreign_udp_send(struct foreign_udp *f, const struct udp_outgoing *o)
 		send_raw(f, o);
 }
 
-unsigned foreign_udp_sockets(const struct foreign_udp *f)
-{
-	return (unsigned)f->sources.count;
-}
-
 static unsigned sockets_max(void)
 {
 	struct rlimit files;

@@ -10,7 +10,5 @@ struct foreign_udp *foreign_udp_new(uint32_t mark);
 void foreign_udp_free(struct foreign_udp *);
 /* As udp_socket_send; o->local, with its port, is whose name it is. Both ends are of one family. */
 void foreign_udp_send(struct foreign_udp *, const struct udp_outgoing *o);
-/* Sockets that are open now. */
-unsigned foreign_udp_sockets(const struct foreign_udp *);
 
 #endif

@@ -104,8 +104,3 @@ void redirect_tcp_free(struct redirect_tcp *r)
 	tcp_listener_free(r->listener);
 	free(r);
 }
-
-struct addr redirect_tcp_addr(const struct redirect_tcp *r)
-{
-	return tcp_listener_addr(r->listener);
-}

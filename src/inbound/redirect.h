@@ -19,7 +19,5 @@ struct redirect_tcp *redirect_tcp_new(const struct addr *listen, enum redirect_h
 				      void *owner, int *err);
 /* Listens no more; streams that were handed over live on. */
 void redirect_tcp_free(struct redirect_tcp *);
-/* The address really bound (port 0 resolved). */
-struct addr redirect_tcp_addr(const struct redirect_tcp *);
 
 #endif

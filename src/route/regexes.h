@@ -32,7 +32,6 @@ struct regex_error {
 int regex_add(struct regex_set *, const char *pattern, size_t len, struct regex_error *why);
 /* `unsure`: what to say when an expression cannot be decided within its bound. */
 bool regex_matches(const struct regex_set *, const char *name, size_t len, bool unsure);
-bool regex_is_empty(const struct regex_set *);
 void regex_free(struct regex_set *);
 
 #endif

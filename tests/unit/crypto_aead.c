@@ -179,20 +179,6 @@ static void cache_loses_no_key(void **state)
 	free(boxes);
 }
 
-static void a_moved_key_keeps_working(void **state)
-{
-	uint8_t key[32] = { 3 }, nonce[24] = { 0 }, plain[5] = "hello", one[21], two[21];
-	struct aead_key a, b;
-
-	(void)state;
-	aead_key_init(&a, aead_ops_for(AEAD_AES_256_GCM), key);
-	aead_seal(&a, nonce, plain, 5, one);
-	aead_key_move(&b, &a);
-	aead_seal(&b, nonce, plain, 5, two);
-	assert_memory_equal(one, two, sizeof(one));
-	aead_key_wipe(&b);
-}
-
 static void ciphers_lists_every_method(void **state)
 {
 	struct cipher_info info;
@@ -215,7 +201,6 @@ int main(void)
 		cmocka_unit_test(back_ends_agree),
 		cmocka_unit_test(every_flipped_bit_is_refused),
 		cmocka_unit_test(cache_loses_no_key),
-		cmocka_unit_test(a_moved_key_keeps_working),
 		cmocka_unit_test(ciphers_lists_every_method),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
