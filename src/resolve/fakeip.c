@@ -11,7 +11,8 @@
  *
  * Invariants:
  * - a record with len 0 is nobody's, and so is one beyond common->count;
- * - a record that counts is in the chain of its name's bucket, once;
+ * - a record that counts is in the chain of its name's bucket, once; which that is its
+ *   slot knows, since a file may be changed by others while we have it;
  * - the slots of records that count have a last_ms that is not 0.
  */
 #include "resolve/fakeip_impl.h"
@@ -29,7 +30,6 @@
 #define BLOCK 256u
 #define HOSTS_PER_BLOCK 254u
 #define TOUCH_MS 1000
-#define SEARCH_MAX 16384u /* of one call: when all are in use, refusing must be cheap too */
 
 /* ---- addresses ---- */
 
@@ -139,9 +139,9 @@ static uint64_t print_of(const struct fakeip *f, const char *name, size_t len)
 	return print;
 }
 
-static uint32_t *bucket_of(const struct fakeip *f, uint64_t print)
+static uint32_t bucket_of(uint64_t print)
 {
-	return &f->common->buckets[print >> 32 & (FAKEIP_BUCKETS - 1)];
+	return print >> 32 & (FAKEIP_BUCKETS - 1);
 }
 
 static void begin_write(struct fakeip_slot *s)
@@ -175,7 +175,7 @@ static void fill(struct fakeip *f, uint32_t index, const char *name, size_t len)
 	begin_write(s);
 	memcpy(r->name, name, len);
 	r->name[len] = 0;
-	r->used = 0;
+	r->used = s->used = 0;
 	r->len = (uint8_t)len;
 	sum_of(f, index, r, r->sum);
 	end_write(s);
@@ -196,7 +196,7 @@ uint8_t fakeip_find(const struct fakeip *f, const struct addr *a, char *name, ui
 	if (turn & 1 || __atomic_load_n(&f->common->slots[i].turn, __ATOMIC_RELAXED) != turn)
 		return 0; /* its time was over, and another gets it */
 	*index = i;
-	return len;
+	return is_name(name, len) ? len : 0;
 }
 
 /* ---- chains; with the lock ---- */
@@ -204,28 +204,30 @@ uint8_t fakeip_find(const struct fakeip *f, const struct addr *a, char *name, ui
 static void chain(struct fakeip *f, uint32_t index, uint64_t print)
 {
 	struct fakeip_slot *s = &f->common->slots[index];
-	uint32_t *bucket = bucket_of(f, print);
+	uint32_t *bucket = &f->common->buckets[bucket_of(print)];
 
 	s->print = (uint32_t)print;
 	s->next = *bucket;
 	*bucket = index + 1;
+	s->bucket = (uint16_t)(bucket_of(print) + 1);
 }
 
 static void unchain(struct fakeip *f, uint32_t index)
 {
-	const struct fakeip_record *r = &f->records[index];
-	uint32_t *at = bucket_of(f, print_of(f, r->name, r->len));
+	struct fakeip_slot *s = &f->common->slots[index];
+	uint32_t *at = &f->common->buckets[s->bucket - 1];
 
 	while (*at && *at != index + 1)
 		at = &f->common->slots[*at - 1].next;
 	if (*at)
-		*at = f->common->slots[index].next;
+		*at = s->next;
+	s->bucket = 0;
 }
 
 /* UINT32_MAX: it has none. */
 static uint32_t find_name(const struct fakeip *f, const char *name, size_t len, uint64_t print)
 {
-	for (uint32_t at = *bucket_of(f, print); at; at = f->common->slots[at - 1].next) {
+	for (uint32_t at = f->common->buckets[bucket_of(print)]; at; at = f->common->slots[at - 1].next) {
 		const struct fakeip_record *r = &f->records[at - 1];
 
 		if (f->common->slots[at - 1].print == (uint32_t)print && r->len == len && !memcmp(r->name, name, len))
@@ -240,9 +242,11 @@ void fakeip_rebuild(struct fakeip *f, uint64_t now_ms)
 
 	memset(c->buckets, 0, sizeof(c->buckets));
 	c->live = 0;
+	fakeip_oldest_forget(f);
 	for (uint32_t i = 0; i < c->count; i++) {
 		struct fakeip_slot *s = &c->slots[i];
 
+		s->bucket = 0;
 		if (!counts(f, i)) {
 			empty(f, i);
 			continue;
@@ -251,6 +255,7 @@ void fakeip_rebuild(struct fakeip *f, uint64_t now_ms)
 			end_write(s);
 		if (!s->last_ms)
 			s->last_ms = now_ms ? now_ms : 1;
+		s->used = f->records[i].used != 0;
 		chain(f, i, print_of(f, f->records[i].name, f->records[i].len));
 		c->live++;
 	}
@@ -258,18 +263,9 @@ void fakeip_rebuild(struct fakeip *f, uint64_t now_ms)
 
 /* ---- giving out ---- */
 
-static bool is_over(const struct fakeip *f, uint32_t index, uint64_t now_ms)
-{
-	uint64_t last = __atomic_load_n(&f->common->slots[index].last_ms, __ATOMIC_RELAXED);
-
-	if (!f->records[index].len)
-		return true;
-	return now_ms > last && now_ms - last >= (f->records[index].used ? f->used_ms : f->answered_ms);
-}
-
 static void take_away(struct fakeip *f, uint32_t index)
 {
-	if (!f->records[index].len)
+	if (!f->common->slots[index].bucket)
 		return;
 	unchain(f, index);
 	empty(f, index);
@@ -286,14 +282,10 @@ static int free_index(struct fakeip *f, uint64_t now_ms, uint32_t *index)
 		__atomic_store_n(&c->count, c->count + 1, __ATOMIC_RELEASE);
 		return 0;
 	}
-	for (uint32_t i = 0; i < c->count && i < SEARCH_MAX; i++) {
-		*index = c->hand++ % c->count;
-		if (!is_over(f, *index, now_ms))
-			continue;
-		take_away(f, *index);
-		return 0;
-	}
-	return -ENOSPC;
+	if (fakeip_oldest(f, now_ms, index) != 0)
+		return -ENOSPC;
+	take_away(f, *index);
+	return 0;
 }
 
 static void renew(struct fakeip *f, uint32_t index, uint64_t now_ms)
@@ -334,11 +326,11 @@ int fakeip_assign(struct fakeip *f, const char *name, size_t len, uint64_t now_m
 
 void fakeip_touch(struct fakeip *f, uint32_t index, uint64_t now_ms)
 {
-	uint8_t *used = &f->records[index].used;
+	uint8_t *used = &f->common->slots[index].used;
 
 	if (*used && now_ms - __atomic_load_n(&f->common->slots[index].last_ms, __ATOMIC_RELAXED) < TOUCH_MS)
 		return;
-	*used = 1;
+	f->records[index].used = *used = 1;
 	renew(f, index, now_ms);
 }
 
@@ -355,6 +347,7 @@ uint32_t fakeip_flush(struct fakeip *f, uint64_t now_ms)
 		if (now_ms > last && now_ms - last >= FAKEIP_FLUSH_MS)
 			take_away(f, i);
 	}
+	fakeip_oldest_forget(f);
 	before -= f->common->live;
 	shared_unlock(&f->common->lock);
 	return before;

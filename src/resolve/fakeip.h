@@ -11,8 +11,9 @@
  * A name keeps its index as long as somebody may hold the address: one that
  * was only answered for FAKEIP_ANSWERED_MS, one that was connected to for
  * FAKEIP_USED_MS after its last use. Indices are given out fresh until none is
- * left; then one whose time is over is given away. None such: -ENOSPC, never
- * somebody else's address. Time is handed in.
+ * left; then, of those whose time is over, the one that was unused for longest
+ * is given away (fakeip_oldest.c). None such: -ENOSPC, never somebody else's
+ * address. Time is handed in.
  *
  * A map may be shared by processes that fork() made after it, and may stand in
  * a file (fakeip_file.c), which any of them may be killed over at any moment.

@@ -35,19 +35,11 @@
 #define WAIT_STEP_MS 20
 #define WAIT_MS 1000 /* for processes that were killed, or are ending */
 
-static const char magic[16] = "gatun names 1\n";
+static const char magic[16] = FAKEIP_MAGIC;
 
-struct head {
-	char magic[16];
-	uint32_t record_size, net4;
-	uint8_t net6[16], len4, len6, rest[6];
-	uint8_t key[crypto_shorthash_KEYBYTES];
-	uint8_t sum[crypto_shorthash_BYTES]; /* of all before it, under the key */
-};
-
-static void sum_of(const struct head *h, uint8_t *out)
+static void sum_of(const struct fakeip_head *h, uint8_t *out)
 {
-	crypto_shorthash(out, (const uint8_t *)h, offsetof(struct head, sum), h->key);
+	crypto_shorthash(out, (const uint8_t *)h, offsetof(struct fakeip_head, sum), h->key);
 }
 
 /* ---- the file ---- */
@@ -106,7 +98,7 @@ static int set_aside(int *fd, const char *path)
 
 static int write_head(struct fakeip *f, int fd)
 {
-	struct head h = { .record_size = sizeof(struct fakeip_record), .net4 = f->net4, .len4 = f->len4, .len6 = f->len6 };
+	struct fakeip_head h = { .record_size = sizeof(struct fakeip_record), .net4 = f->net4, .len4 = f->len4, .len6 = f->len6 };
 	ssize_t n;
 
 	memcpy(h.magic, magic, sizeof(magic));
@@ -120,7 +112,7 @@ static int write_head(struct fakeip *f, int fd)
 	return n == (ssize_t)sizeof(h) ? 0 : n < 0 ? errno : EIO;
 }
 
-static bool is_sound(const struct head *h)
+static bool is_sound(const struct fakeip_head *h)
 {
 	uint8_t sum[crypto_shorthash_BYTES];
 
@@ -128,16 +120,23 @@ static bool is_sound(const struct head *h)
 	return memcmp(sum, h->sum, sizeof(sum)) == 0 && h->record_size == sizeof(struct fakeip_record);
 }
 
+static bool is_random_range(const uint8_t *net6)
+{
+	static const uint8_t hosts[8];
+
+	return net6[0] == 0xfd && memcmp(net6 + 8, hosts, sizeof(hosts)) == 0;
+}
+
 /* A random IPv6 range of ours stays what it was. */
-static bool is_range(const struct fakeip *f, const struct fakeip_options *o, const struct head *h)
+static bool is_range(const struct fakeip *f, const struct fakeip_options *o, const struct fakeip_head *h)
 {
 	return h->net4 == f->net4 && h->len4 == f->len4 && h->len6 == f->len6 &&
-	       (o->net6.family ? memcmp(h->net6, f->net6, sizeof(h->net6)) == 0 : h->net6[0] == 0xfd);
+	       (o->net6.family ? memcmp(h->net6, f->net6, sizeof(h->net6)) == 0 : is_random_range(h->net6));
 }
 
 static enum fakeip_found judge(struct fakeip *f, const struct fakeip_options *o, int fd)
 {
-	struct head h;
+	struct fakeip_head h;
 	ssize_t n = pread(fd, &h, sizeof(h), 0);
 
 	if (n == 0)

@@ -1,4 +1,4 @@
-/* What fakeip.c and fakeip_file.c share: where a map's parts are. Not for others. */
+/* What fakeip.c, fakeip_file.c and fakeip_oldest.c share: where a map's parts are. Not for others. */
 #ifndef GATUN_RESOLVE_FAKEIP_IMPL_H
 #define GATUN_RESOLVE_FAKEIP_IMPL_H
 
@@ -9,6 +9,18 @@
 #include "resolve/fakeip.h"
 
 #define FAKEIP_BUCKETS (1u << 14)
+#define FAKEIP_OLDEST 64u
+
+#define FAKEIP_MAGIC "gatun names 1\n"
+
+/* The first of a file's bytes; records begin a page after it. */
+struct fakeip_head {
+	char magic[16];
+	uint32_t record_size, net4;
+	uint8_t net6[16], len4, len6, rest[6];
+	uint8_t key[crypto_shorthash_KEYBYTES];
+	uint8_t sum[crypto_shorthash_BYTES]; /* of all before it, under the key */
+};
 
 /* What outlives us: who has the index. A record counts if its sum is right. */
 struct fakeip_record {
@@ -19,13 +31,21 @@ struct fakeip_record {
 	uint8_t rest[6];
 };
 
-/* What does not. */
+/* What does not; of it alone the chains are made, so that a file which changes under us breaks none. */
 struct fakeip_slot {
 	uint64_t last_ms; /* read and written at once, without the lock */
 	uint32_t next;	  /* in its bucket: index + 1, or 0 */
 	uint32_t print;	  /* of its name */
 	uint32_t turn;	  /* odd: the record is being written */
-	uint32_t rest;
+	uint16_t bucket;  /* whose chain it is in, + 1; 0: in none, nobody has the index */
+	uint8_t used;	  /* as the record's, without the lock */
+	uint8_t rest;
+};
+
+/* One that had been unused for longer than its time, when it was looked at. */
+struct fakeip_old {
+	uint64_t last_ms;
+	uint32_t index, rest;
 };
 
 /* Memory that processes share. */
@@ -34,7 +54,10 @@ struct fakeip_common {
 	uint32_t count; /* indices below it have been given out, not all of them taken */
 	uint32_t live;	/* taken */
 	uint32_t room;	/* records that there is memory (or file) for */
-	uint32_t hand;	/* where the search for one that is over goes on */
+	/* fakeip_oldest.c, with the lock */
+	uint64_t none_before_ms; /* until then nobody's time is over but those of `oldest` */
+	uint32_t n_oldest, next_oldest;
+	struct fakeip_old oldest[FAKEIP_OLDEST];
 	uint32_t buckets[FAKEIP_BUCKETS];
 	struct fakeip_slot slots[];
 };
@@ -59,6 +82,18 @@ struct fakeip *fakeip_make(const struct fakeip_options *);
 /* Everything that can be known from the records is made of them anew; those that do not count
  * are emptied. With the lock, or where nobody else can have it. */
 void fakeip_rebuild(struct fakeip *, uint64_t now_ms);
+
+/* How long the one at this index is kept from its last use or answer on. */
+static inline uint64_t fakeip_life_ms(const struct fakeip *f, uint32_t index)
+{
+	return __atomic_load_n(&f->common->slots[index].used, __ATOMIC_RELAXED) ? f->used_ms : f->answered_ms;
+}
+
+/* fakeip_oldest.c, with the lock. The index that nobody has, or whose time has been over for longest.
+ * 0, or -ENOSPC: all are in use. */
+int fakeip_oldest(struct fakeip *, uint64_t now_ms, uint32_t *index);
+/* What it found out holds no more. */
+void fakeip_oldest_forget(struct fakeip *);
 
 /* fakeip_file.c: more records. 0 or -ENOSPC. With the lock. */
 int fakeip_grow(struct fakeip *);

@@ -161,6 +161,57 @@ static void never_gives_away_what_is_in_use(void **state)
 	fakeip_free(f);
 }
 
+/* More than are looked at together, in an order that is not that of their indices. */
+#define FULL 200u
+
+static void gives_away_the_longest_unused(void **state)
+{
+	struct fakeip_options o = { .max = FULL };
+	struct fakeip *f = fakeip_new(&o);
+	uint64_t later = 2 * FAKEIP_USED_MS;
+	uint32_t index[FULL];
+	char name[32];
+
+	(void)state;
+	for (unsigned i = 0; i < FULL; i++) {
+		snprintf(name, sizeof(name), "old%u.example", i);
+		index[i] = assign(f, name, 1);
+	}
+	for (unsigned i = 0; i < FULL; i++)
+		fakeip_touch(f, index[i * 7 % FULL], 1000 + i * 10);
+	fakeip_touch(f, index[0], later); /* it was the oldest, and 5 * 7 the sixth */
+	for (unsigned i = 1; i < FULL; i++) {
+		if (i == 3)
+			fakeip_touch(f, index[5 * 7], later);
+		if (i == 5)
+			continue;
+		snprintf(name, sizeof(name), "new%u.example", i);
+		assert_int_equal(assign(f, name, later), index[i * 7 % FULL]);
+	}
+	assert_int_equal(refused(f, "more.example", later), -ENOSPC);
+	assert_string_equal(name_of(f, fakeip_v4(f, index[35], 0)), "old35.example");
+	assert_int_equal(fakeip_count(f), FULL);
+	fakeip_free(f);
+}
+
+/* Nobody was over when it was asked first; later one of them is, and one that was forgotten. */
+static void looks_again_when_there_may_be_one(void **state)
+{
+	struct fakeip_options o = { .max = 3 };
+	struct fakeip *f = fakeip_new(&o);
+	uint32_t a = assign(f, "a.example", 1), b = assign(f, "b.example", 50), c = assign(f, "c.example", 70);
+
+	(void)state;
+	fakeip_touch(f, a, 100);
+	assert_int_equal(refused(f, "d.example", 200), -ENOSPC);
+	assert_int_equal(refused(f, "d.example", FAKEIP_ANSWERED_MS + 49), -ENOSPC);
+	assert_int_equal(assign(f, "d.example", FAKEIP_ANSWERED_MS + 50), b);
+	assert_int_equal(refused(f, "e.example", FAKEIP_ANSWERED_MS + 60), -ENOSPC);
+	assert_int_equal(fakeip_flush(f, FAKEIP_ANSWERED_MS + 60), 2);
+	assert_int_equal(assign(f, "e.example", FAKEIP_ANSWERED_MS + 60) + assign(f, "f.example", FAKEIP_ANSWERED_MS + 60), a + c);
+	fakeip_free(f);
+}
+
 static void forgets_what_rests_when_told_to(void **state)
 {
 	struct fakeip *f = fakeip_new(&plain);
@@ -503,6 +554,30 @@ static void a_bad_record_is_nobodys(void **state)
 	fakeip_free(f);
 }
 
+/* Who can write into the file does it while we have it open. */
+static void a_file_that_changes_under_us_breaks_no_chain(void **state)
+{
+	struct fakeip_options few = { .max = 24 };
+	struct fakeip *f = open_file(&few, 1, FAKEIP_FRESH);
+	uint64_t now = 1;
+
+	(void)state;
+	for (unsigned i = 0; i < 20000; i++) {
+		uint32_t at = i * 5 % 24, index;
+		char name[32];
+
+		if (i >= 24 && i % 3 == 0)
+			f->records[at].len = (uint8_t)(i % 7 ? 0 : i);
+		else if (i >= 24)
+			f->records[at].name[0] = (char)('a' + i % 5);
+		snprintf(name, sizeof(name), "%c%u.example", 'a' + i % 5, i % 11);
+		now += FAKEIP_USED_MS;
+		assert_int_equal(fakeip_assign(f, name, strlen(name), now, &index), 0);
+		assert_true(index < 24);
+	}
+	fakeip_free(f);
+}
+
 static void a_torn_tail_costs_the_tail(void **state)
 {
 	struct fakeip *f = open_file(&plain, 1, FAKEIP_FRESH);
@@ -656,6 +731,8 @@ int main(void)
 		cmocka_unit_test(says_which_addresses_are_its_own),
 		cmocka_unit_test(gives_out_the_whole_range),
 		cmocka_unit_test(never_gives_away_what_is_in_use),
+		cmocka_unit_test(gives_away_the_longest_unused),
+		cmocka_unit_test(looks_again_when_there_may_be_one),
 		cmocka_unit_test(forgets_what_rests_when_told_to),
 		cmocka_unit_test(keeps_as_long_as_it_is_told),
 		cmocka_unit_test(takes_the_ranges_it_is_given),
@@ -668,6 +745,7 @@ int main(void)
 		cmocka_unit_test_setup(only_one_has_it_at_a_time, fresh_path),
 		cmocka_unit_test_setup(killed_writers_leave_whole_names, fresh_path),
 		cmocka_unit_test_setup(a_bad_record_is_nobodys, fresh_path),
+		cmocka_unit_test_setup(a_file_that_changes_under_us_breaks_no_chain, fresh_path),
 		cmocka_unit_test_setup(a_torn_tail_costs_the_tail, fresh_path),
 		cmocka_unit_test_setup(a_damaged_head_begins_anew, fresh_path),
 		cmocka_unit_test_setup(another_range_begins_anew, fresh_path),
