@@ -81,7 +81,8 @@ matches "the mark is taken from gatun's packets: what comes back is refused, and
 if sanitized; then
 	skip "memory and CPU of a sanitized build"
 else
-	check "memory does not grow: $grown kB, less than 70" [ "$grown" -lt 70 ]
+	# Without the guard 4,500; what a busy machine keeps open a little longer is some hundred.
+	check "memory does not grow: $grown kB, less than 700" [ "$grown" -lt 700 ]
 	check "nor does the CPU time: $share % of a processor, less than 5" within "$share" 5
 fi
 check "nor do descriptors: $more more" [ "$more" -lt 20 ]

@@ -12,6 +12,7 @@ FLOOD="$PYTHON $TESTS_DIR/probes/flood.py"
 WORDS="old:same fresh:q tcp:hello-word flood:sent"
 
 EXEC=exec exec_in world $PYTHON "$TESTS_DIR/probes/flood.py" serve 7020 2>>"$LAB_LOGS/seen.log" &
+lab_wait "who answers the flood" eval '[ -n "$(inside world ss -H -lun "sport = :7020")" ]'
 
 descriptors() { ls "/proc/$1/fd" | wc -l; }
 few_descriptors() { [ "$(descriptors "$1")" -le $((FLOWS + 40)) ]; }

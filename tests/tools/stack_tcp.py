@@ -170,7 +170,8 @@ def small_writes():
         s.sendall(b"q")
         s.recv(1)
     took = time.monotonic() - begin
-    check("200 questions and answers, one byte each, wait for no timer", took < 2, took)
+    # The shortest timer there is, 40 ms, would make eight seconds of it; a busy machine makes two.
+    check("200 questions and answers, one byte each, wait for no timer", took < 6, took)
     s.close()
 
 

@@ -7,6 +7,8 @@
 # A plain user with an open /dev/net/tun tries it as himself.
 
 set -u
+# Who runs the tests in the background (`&`, nohup) ignores signals that are what some of them are about.
+[ -n "${SIGNALS_ARE_DEFAULT:-}" ] || SIGNALS_ARE_DEFAULT=1 exec env --default-signal bash "$0" "$@"
 # Not root's own programs: the plain user could not run them.
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 # AddressSanitizer lowers the core limit before main; the command would inherit that.
