@@ -262,7 +262,7 @@ static const struct tcp_listener_events listener_events = { on_client };
 
 struct ss_relay *ss_relay_new(const struct ss_relay_options *o, const struct inbound_events *events, void *owner, int *err)
 {
-	struct tcp_socket_options socket = { .reset_on_death = true };
+	struct tcp_socket_options socket = { .reset_on_death = true, .keepalive = true };
 	struct ss_relay *r = calloc(1, sizeof(*r));
 
 	*err = ENOMEM;

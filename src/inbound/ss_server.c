@@ -250,7 +250,7 @@ struct ss_server *ss_server_new(const struct ss_server_options *o, const struct 
 				int *err)
 {
 	/* Killed in the middle of a download, we must not make it look complete. */
-	struct tcp_socket_options socket = { .reset_on_death = true };
+	struct tcp_socket_options socket = { .reset_on_death = true, .keepalive = true };
 	struct ss_server *s = calloc(1, sizeof(*s));
 
 	*err = ENOMEM;
