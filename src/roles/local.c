@@ -2,48 +2,44 @@
  * `gatun local`: the inbounds that the config names (client/local.h), in this process or in
  * several workers, until somebody ends it.
  */
-#include "roles/roles.h"
-
 #include "client/local.h"
+
 #include "engine/common.h"
 #include "engine/fake_names.h"
-#include "engine/reload.h"
-#include "engine/service.h"
-#include "engine/status.h"
-#include "engine/worker.h"
+#include "roles/life.h"
+#include "roles/roles.h"
 #include "supervisor/workers.h"
+
+static int open_inbounds(void *owner, const struct config *config)
+{
+	struct local **l = owner;
+
+	*l = local_open(config, NULL);
+	if (!*l)
+		return -ECANCELED;
+	engine_set_upkeep(local_upkeep, *l);
+	return 0;
+}
 
 static int update(void *owner, const struct config *config)
 {
-	return local_update(owner, config);
+	return local_update(*(struct local **)owner, config);
+}
+
+static void close_inbounds(void *owner)
+{
+	struct local **l = owner;
+
+	if (*l)
+		local_close(*l);
 }
 
 static int run_local(const struct config *config)
 {
-	struct local *l;
-	int err = engine_start(config);
+	static const struct life life = { .mode = "local", .signals = true, .open = open_inbounds, .update = update, .close = close_inbounds };
+	struct local *l = NULL;
 
-	if (err)
-		return 1;
-	engine_status_set_mode("local");
-	engine_stop_on_signals();
-	l = local_open(config, NULL);
-	err = l ? engine_drop_privileges(config) : -1;
-	if (!err)
-		err = engine_await_plugins();
-	if (!err) {
-		engine_set_upkeep(local_upkeep, l);
-		reload_begin(config, update, l, !worker_is());
-		service_ready("serving");
-		engine_loop();
-	}
-	if (l)
-		local_close(l);
-	reload_end();
-	if (!err)
-		engine_log_summary();
-	engine_end();
-	return err ? 1 : 0;
+	return life_run(&life, &l, config) ? 1 : 0;
 }
 
 int role_local(const struct config *config)

@@ -11,11 +11,9 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "client/client.h"
-#include "engine/common.h"
-#include "engine/reload.h"
-#include "engine/status.h"
 #include "inbound/icmp.h"
 #include "loop/loop.h"
+#include "roles/life.h"
 #include "roles/roles.h"
 
 /* After the command's end: how long its kernel may take to hand over what was
@@ -66,26 +64,40 @@ static int watch_child(struct run *r)
 	return loop_watch_start(&r->child_watch, r->child_fd, LOOP_READ, on_child);
 }
 
-/* The sandbox may start its command: its only way out stands. */
-static int let_go(const struct run *r)
+static int open_client(struct run *r, const struct config *config)
 {
-	return write(r->sandbox->go_fd, "", 1) == 1 ? 0 : -errno;
-}
-
-
-static int begin(struct run *r, const struct config *config)
-{
+	const struct sandbox *box = r->sandbox;
+	struct near_options near = { .kind = NEAR_TUN, .tun_fd = box->tun_fd, .features = box->features, .mtu = config->mtu, .follow = true };
 	struct sandbox_options addresses = { 0 };
-	int err = watch_child(r);
+	int err;
 
+	r->client = client_open(config, &near, &err);
+	if (!r->client)
+		return err;
 	sandbox_default_addresses(&addresses);
 	icmp_own_address(&addresses.gateway4);
 	icmp_own_address(&addresses.gateway6);
-	if (!err)
-		err = engine_drop_privileges(config);
-	if (!err)
-		err = engine_await_plugins();
-	return err ? err : let_go(r);
+	return watch_child(r);
+}
+
+static int begin(void *owner, const struct config *config)
+{
+	int err = open_client(owner, config);
+
+	if (err && err != -ECANCELED) /* of inbounds all has been said */
+		log_error("the engine cannot start err=%s", err_name(err));
+	return err;
+}
+
+/* The sandbox may start its command: its only way out stands. */
+static int let_go(void *owner)
+{
+	struct run *r = owner;
+	int err = write(r->sandbox->go_fd, "", 1) == 1 ? 0 : -errno;
+
+	if (err)
+		log_error("the sandbox does not hear us err=%s", err_name(err));
+	return err;
 }
 
 static int update(void *owner, const struct config *fresh)
@@ -95,38 +107,22 @@ static int update(void *owner, const struct config *fresh)
 	return client_update(r->client, fresh);
 }
 
-static void finish(struct run *r)
+static void finish(void *owner)
 {
+	struct run *r = owner;
+
 	loop_timer_stop(&r->last_words);
 	loop_watch_stop(&r->child_watch);
 	if (r->child_fd >= 0)
 		close(r->child_fd);
+	if (r->client)
+		client_close(r->client);
 }
 
 int role_run(const struct config *config, const struct sandbox *sandbox)
 {
+	static const struct life life = { .mode = "run", .open = begin, .stands = let_go, .update = update, .close = finish };
 	struct run r = { .sandbox = sandbox, .child_fd = -1, .exit_code = 125 };
-	struct near_options near = { .kind = NEAR_TUN, .tun_fd = sandbox->tun_fd, .features = sandbox->features, .mtu = config->mtu, .follow = true };
-	int err;
 
-	if (engine_start(config) < 0)
-		return 125;
-	engine_status_set_mode("run");
-	r.client = client_open(config, &near, &err);
-	if (r.client)
-		err = begin(&r, config);
-	if (err && err != -ECHILD && err != -ECANCELED) /* of a plugin, and of inbounds, all has been said */
-		log_error("the engine cannot start err=%s", err_name(err));
-	if (!err) {
-		reload_begin(config, update, &r, false); /* SIGHUP is the command's */
-		engine_loop();
-	}
-	finish(&r);
-	if (r.client)
-		client_close(r.client);
-	reload_end();
-	if (!err)
-		engine_log_summary();
-	engine_end();
-	return err ? 125 : r.exit_code;
+	return life_run(&life, &r, config) ? 125 : r.exit_code;
 }

@@ -6,13 +6,11 @@
 
 #include "crypto/salt_store.h"
 #include "engine/common.h"
-#include "engine/reload.h"
-#include "engine/service.h"
-#include "engine/status.h"
 #include "engine/worker.h"
 #include "flow/relay.h"
 #include "loop/loop.h"
 #include "outbound/direct.h"
+#include "roles/life.h"
 #include "roles/roles.h"
 #include "server/endpoints.h"
 #include "server/managed.h"
@@ -54,16 +52,23 @@ static int open_endpoints(struct server *s)
 	return err;
 }
 
-static int open_all(struct server *s)
+static void upkeep(void *owner)
 {
+	salt_store_expire(((struct server *)owner)->salts, loop_now());
+}
+
+static int open_all(void *owner, const struct config *config)
+{
+	struct server *s = owner;
 	/* A destination is the config's choice, not the client's. */
 	struct direct_options relay = {
 		.allow_local = true,
-		.rules = &s->config->outbound,
-		.timeout_s = s->config->timeout,
+		.rules = &config->outbound,
+		.timeout_s = config->timeout,
 	};
 	int err;
 
+	s->config = config;
 	s->egresses = egresses_new(s->config);
 	s->relay_out = direct_new(&relay);
 	s->salts = worker_is() ? worker_shared()->salts : worker_salts_new(false);
@@ -74,12 +79,15 @@ static int open_all(struct server *s)
 	err = open_endpoints(s);
 	if (err)
 		return err;
+	engine_set_upkeep(upkeep, s);
 	managed_begin(s->endpoints, s->config);
 	return worker_is() ? 0 : manager_open(&s->config->manager); /* else the supervisor's */
 }
 
-static void close_all(struct server *s)
+static void close_all(void *owner)
 {
+	struct server *s = owner;
+
 	manager_close();
 	relay_free();
 	if (s->egresses)
@@ -119,37 +127,12 @@ static int update(void *owner, const struct config *fresh)
 	return 0;
 }
 
-static void upkeep(void *owner)
-{
-	salt_store_expire(((struct server *)owner)->salts, loop_now());
-}
-
 static int run_server(const struct config *config)
 {
-	struct server server = { .config = config };
-	int err = engine_start(config);
+	static const struct life life = { .mode = "server", .signals = true, .open = open_all, .update = update, .close = close_all };
+	struct server server = { 0 };
 
-	if (err)
-		return 1;
-	engine_status_set_mode("server");
-	engine_stop_on_signals();
-	err = open_all(&server);
-	if (!err)
-		err = engine_drop_privileges(config);
-	if (!err)
-		err = engine_await_plugins();
-	if (!err) {
-		engine_set_upkeep(upkeep, &server);
-		reload_begin(config, update, &server, !worker_is());
-		service_ready("serving");
-		engine_loop();
-	}
-	close_all(&server);
-	reload_end();
-	if (!err)
-		engine_log_summary();
-	engine_end();
-	return err ? 1 : 0;
+	return life_run(&life, &server, config) ? 1 : 0;
 }
 
 int role_server(const struct config *config)

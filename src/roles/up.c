@@ -38,11 +38,10 @@
 #include "conf/up.h"
 #include "engine/common.h"
 #include "engine/fake_names.h"
-#include "engine/reload.h"
-#include "engine/status.h"
 #include "engine/worker.h"
 #include "inbound/icmp.h"
 #include "inbound/tun_owners.h"
+#include "roles/life.h"
 #include "roles/roles.h"
 #include "roles/up_follow.h"
 #include "roles/up_impl.h"
@@ -260,55 +259,45 @@ static void own_addresses(void)
 	icmp_own_address(&own[1]);
 }
 
+static int open_client(void *owner, const struct config *config)
+{
+	struct near_options near = up.near;
+	struct client **c = owner;
+	int err;
+
+	near.worker = worker_index();
+	if (near.kind == NEAR_TUN)
+		near.tun_fd = up.queues[near.worker];
+	own_addresses();
+	*c = client_open(config, &near, &err);
+	if (!*c && err != -ECANCELED) /* else all has been said */
+		log_error("the engine cannot start err=%s", err_name(err));
+	return *c ? 0 : err;
+}
+
 static int update(void *owner, const struct config *fresh)
 {
 	if (engine_has_plugins(fresh) && !up.plan.gate.plugin_uid) {
 		log_error("a first plugin wants a user of its own, which only a new start can give it");
 		return -EINVAL;
 	}
-	return client_update(owner, fresh);
+	return client_update(*(struct client **)owner, fresh);
 }
 
-static struct client *open_client(const struct config *config)
+static void close_client(void *owner)
 {
-	struct near_options near = up.near;
-	struct client *c;
-	int err;
+	struct client **c = owner;
 
-	near.worker = worker_index();
-	if (near.kind == NEAR_TUN)
-		near.tun_fd = up.queues[near.worker];
-	c = client_open(config, &near, &err);
-	if (!c && err != -ECANCELED) /* else all has been said */
-		log_error("the engine cannot start err=%s", err_name(err));
-	return c;
+	if (*c)
+		client_close(*c);
 }
 
 static int run_worker(const struct config *config)
 {
-	struct client *c;
-	int err = engine_start(config);
+	static const struct life life = { .mode = "up", .signals = true, .open = open_client, .update = update, .close = close_client };
+	struct client *c = NULL;
 
-	if (err)
-		return 1;
-	engine_status_set_mode("up");
-	engine_stop_on_signals();
-	own_addresses();
-	c = open_client(config);
-	err = c ? engine_drop_privileges(config) : -1;
-	if (!err)
-		err = engine_await_plugins();
-	if (!err) {
-		reload_begin(config, update, c, !worker_is());
-		engine_loop();
-	}
-	if (c)
-		client_close(c);
-	reload_end();
-	if (!err)
-		engine_log_summary();
-	engine_end();
-	return err ? 1 : 0;
+	return life_run(&life, &c, config) ? 1 : 0;
 }
 
 /* ---- the whole ---- */
