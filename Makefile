@@ -17,7 +17,7 @@ CTEST_FLAGS ?=
 export ASAN_OPTIONS ?= disable_coredump=0
 
 .DEFAULT_GOAL := build
-.PHONY: help deps build demo check interop bench peers fuzz tidy lint install clean
+.PHONY: help deps build demo check interop bench peers fuzz soak tidy lint install clean
 
 help:
 	@echo 'make            build build/release/gatun (PRESET=debug, PRESET=sanitize: another one)'
@@ -27,6 +27,7 @@ help:
 	@echo 'make peers      fetch the peers that Debian has not (shadowsocks-rust, sing-box) into the cache'
 	@echo 'make bench      as root: the table of ratios beside ss-redir + ss-server (QUICK=1: one short round)'
 	@echo 'make fuzz       every parser that faces the network or a file under libFuzzer (T=60: seconds each)'
+	@echo 'make soak       as root: every kind of traffic through gatun up in three modes while everything happens to it (T=10: minutes each)'
 	@echo 'make tidy       compile with clang 14 and run the lints'
 	@echo 'make install    install the program and its man page (DESTDIR, PREFIX)'
 	@echo 'make deps       install the Debian packages that build, demo and check need'
@@ -82,6 +83,12 @@ fuzz:
 	@cmake --preset fuzz --log-level=WARNING >/dev/null
 	@ninja -C build/fuzz -j $(JOBS) --quiet
 	@tests/fuzz/run build/fuzz $(T)
+
+# For reading, not for passing: tests/soak/soak says what its lines mean.
+soak: T := $(if $(filter 60,$(T)),10,$(T))
+soak:
+	@$(MAKE) --no-print-directory PRESET=sanitize build
+	@for mode in tun tproxy redirect; do GATUN=$(CURDIR)/build/sanitize/gatun TEST_LOGS=$(CURDIR)/build/soak/$$mode tests/soak/soak $$mode $(T); done
 
 lint:
 	@tests/lint/rooms
