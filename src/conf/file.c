@@ -89,37 +89,42 @@ static void wants_type(struct reader *r, const struct option_row *o, const json_
 static void read_section(struct reader *r, const json_t *object, uint32_t where, struct server_spec *spec);
 static void read_member(struct reader *r, const struct option_row *o, const json_t *v, conf_place at, struct server_spec *spec);
 
-static void read_servers(struct reader *r, const struct option_row *o, const json_t *array, conf_place at)
+/* An array of objects, each of which goes to `take`; `one` is what an object is called. */
+typedef void take_object(struct reader *r, const struct option_row *o, const json_t *object, conf_place at, struct server_spec *spec);
+
+static void read_objects(struct reader *r, const struct option_row *o, const json_t *array, struct server_spec *spec, const char *one,
+			 take_object *take)
 {
-	if (!json_is_array(array)) {
-		wants_type(r, o, array, at);
-		return;
-	}
 	for (size_t i = 0; i < json_array_size(array); i++) {
 		const json_t *entry = json_array_get(array, i);
-		const struct json_place *place = json_places_item(&r->places, array, i);
+		conf_place at = json_places_item(&r->places, array, i)->value_at;
 
-		if (json_is_object(entry)) {
-			struct server_spec spec = { .at = place->value_at };
-
-			read_section(r, entry, IN_SERVER, &spec);
-			*spec_list_add(&r->loading->specs) = spec;
-		} else {
-			problem_add(&r->loading->problems, PROBLEM_ERROR, place->value_at, "a server is an object, not %s",
-				    kind_name(entry));
-		}
+		if (json_is_object(entry))
+			take(r, o, entry, at, spec);
+		else
+			problem_add(&r->loading->problems, PROBLEM_ERROR, at, "%s is an object, not %s", one, kind_name(entry));
 	}
 }
 
-/* A user is written like a server that has a name and a password only. */
-/* A user, or with an address a relay's destination. */
+static void read_server(struct reader *r, const struct option_row *o, const json_t *object, conf_place at, struct server_spec *outer)
+{
+	struct server_spec spec = { .at = at };
+
+	(void)o;
+	(void)outer;
+	read_section(r, object, IN_SERVER, &spec);
+	*spec_list_add(&r->loading->specs) = spec;
+}
+
+/* A user is written like a server that has a name and a password only, a relay's destination
+ * like one that has an address, too. */
 static bool is_user_key(const char *key, bool destination)
 {
 	return strcmp(key, "name") == 0 || strcmp(key, "password") == 0 ||
 	       (destination && (strcmp(key, "server") == 0 || strcmp(key, "server_port") == 0));
 }
 
-static void read_user(struct reader *r, const json_t *object, conf_place at, bool destination, struct server_spec *server)
+static void read_user(struct reader *r, const struct option_row *o, const json_t *object, conf_place at, struct server_spec *server)
 {
 	struct server_spec as_server = { 0 };
 	struct user_spec *user;
@@ -130,7 +135,7 @@ static void read_user(struct reader *r, const json_t *object, conf_place at, boo
 		const struct json_place *place = json_places_key(&r->places, object, key);
 		char shown[KEY_SHOWN];
 
-		if (is_user_key(key, destination))
+		if (is_user_key(key, o->min))
 			read_member(r, option_find_key(key, IN_SERVER), value, place->value_at, &as_server);
 		else if (option_find_key(key, IN_USER))
 			read_member(r, option_find_key(key, IN_USER), value, place->value_at, &as_server);
@@ -151,24 +156,12 @@ static void read_user(struct reader *r, const json_t *object, conf_place at, boo
 
 static void read_users(struct reader *r, const struct option_row *o, const json_t *array, conf_place at, struct server_spec *server)
 {
-	if (!json_is_array(array)) {
-		wants_type(r, o, array, at);
-		return;
-	}
 	if (server->n_users && !server->relay.number != !o->min) {
 		problem_add(&r->loading->problems, PROBLEM_ERROR, at, "\"users\" and \"destinations\" of one server: it serves, or it passes on");
 		return;
 	}
 	server->relay = (struct spec_number){ .number = o->min, .at = at };
-	for (size_t i = 0; i < json_array_size(array); i++) {
-		const json_t *entry = json_array_get(array, i);
-		const struct json_place *place = json_places_item(&r->places, array, i);
-
-		if (json_is_object(entry))
-			read_user(r, entry, place->value_at, o->min, server);
-		else
-			problem_add(&r->loading->problems, PROBLEM_ERROR, place->value_at, "a user is an object, not %s", kind_name(entry));
-	}
+	read_objects(r, o, array, server, "a user", read_user);
 }
 
 /* An inbound that does not say its protocol is a socks one, as in shadowsocks-rust.
@@ -184,11 +177,13 @@ static bool is_other(const json_t *local)
 	return protocol != NULL;
 }
 
-static void read_local(struct reader *r, const json_t *local, conf_place at)
+static void read_local(struct reader *r, const struct option_row *o, const json_t *local, conf_place at, struct server_spec *top)
 {
 	struct server_spec none = { 0 };
 	struct local_spec spec = { .at = at }, *outer = r->local;
 
+	(void)o;
+	(void)top;
 	if (json_is_true(json_object_get(local, "disabled")))
 		return;
 	r->local = &spec;
@@ -209,24 +204,6 @@ static void read_local(struct reader *r, const json_t *local, conf_place at)
 	}
 	r->local = outer;
 	spec_free(&none);
-}
-
-static void read_locals(struct reader *r, const struct option_row *o, const json_t *array, conf_place at)
-{
-	if (!json_is_array(array)) {
-		wants_type(r, o, array, at);
-		return;
-	}
-	for (size_t i = 0; i < json_array_size(array); i++) {
-		const json_t *entry = json_array_get(array, i);
-		const struct json_place *place = json_places_item(&r->places, array, i);
-
-		if (json_is_object(entry))
-			read_local(r, entry, place->value_at);
-		else
-			problem_add(&r->loading->problems, PROBLEM_ERROR, place->value_at, "an inbound is an object, not %s",
-				    kind_name(entry));
-	}
 }
 
 static void read_items(struct reader *r, const struct option_row *o, const json_t *array, struct server_spec *spec)
@@ -288,6 +265,11 @@ static void read_strings(struct reader *r, const struct option_row *o, const jso
 	free(texts);
 }
 
+static bool is_list_of_objects(const struct option_row *o)
+{
+	return o->type == OPTION_SERVERS || o->type == OPTION_LOCALS || o->type == OPTION_USERS;
+}
+
 static void read_member(struct reader *r, const struct option_row *o, const json_t *v, conf_place at, struct server_spec *spec)
 {
 	char name[KEY_SHOWN];
@@ -297,8 +279,12 @@ static void read_member(struct reader *r, const struct option_row *o, const json
 	snprintf(name, sizeof(name), "\"%s\"", o->key);
 	if (json_is_null(v))
 		return;
-	if (o->type == OPTION_SERVERS)
-		read_servers(r, o, v, at);
+	if (is_list_of_objects(o) && !json_is_array(v))
+		wants_type(r, o, v, at);
+	else if (o->type == OPTION_SERVERS)
+		read_objects(r, o, v, spec, "a server", read_server);
+	else if (o->type == OPTION_LOCALS)
+		read_objects(r, o, v, spec, "an inbound", read_local);
 	else if (o->type == OPTION_USERS)
 		read_users(r, o, v, at, spec);
 	else if (o->type == OPTION_OBJECT)
@@ -309,8 +295,6 @@ static void read_member(struct reader *r, const struct option_row *o, const json
 		read_items(r, o, v, spec);
 	else if (o->type == OPTION_SWITCH && json_is_object(v))
 		over_tcp_read_object(&a, o, v, at);
-	else if (o->type == OPTION_LOCALS)
-		read_locals(r, o, v, at);
 	else if (o->type == OPTION_STRINGS)
 		read_strings(r, o, v, at, spec);
 	else
