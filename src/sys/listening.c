@@ -5,7 +5,7 @@
  *
  * with the local address as 32-bit words in the machine's byte order, each in
  * hexadecimal; the last column shown is the state (0A is LISTEN, and 07 stands
- * for a UDP socket without a peer).
+ * for a UDP socket without a peer). proc(5) has the rest.
  */
 #include "sys/listening.h"
 
@@ -42,97 +42,110 @@ static bool gets(const struct addr *bound, const struct addr *wanted)
 	return addr_ip_equal(bound, wanted);
 }
 
-static int search(const char *path, const struct addr *wanted, unsigned state)
+/* A line of a table. The inode is its tenth word; a socket that no process has opened has none. */
+struct entry {
+	char local[40]; /* as parse_address() takes it */
+	unsigned port, state;
+	unsigned long inode;
+};
+
+/* False: the rest of the table need not be read. */
+typedef bool take_entry(void *owner, const struct entry *);
+
+static int read_table(const char *path, take_entry *take, void *owner)
 {
 	FILE *f = fopen(path, "re");
-	char line[512], local[40];
-	unsigned port, found;
-	struct addr bound;
-	int result = 0;
+	bool more = true;
+	char line[512];
+	struct entry e;
 
 	if (!f)
 		return -errno;
-	while (!result && fgets(line, sizeof(line), f))
-		if (sscanf(line, " %*[0-9]: %39[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x", local, &port, &found) == 3 &&
-		    found == state && parse_address(local, port, &bound))
-			result = gets(&bound, wanted);
+	while (more && fgets(line, sizeof(line), f))
+		if (sscanf(line, " %*[0-9]: %39[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x %*s %*s %*s %*s %*s %lu", e.local, &e.port, &e.state,
+			   &e.inode) == 4)
+			more = take(owner, &e);
 	fclose(f);
-	return result;
+	return 0;
+}
+
+/* The tables of both families: a machine without IPv6 has one. 0, or -errno where it has neither. */
+static int read_tables(bool udp, take_entry *take, void *owner)
+{
+	int four = read_table(udp ? "/proc/self/net/udp" : "/proc/self/net/tcp", take, owner);
+	int six = read_table(udp ? "/proc/self/net/udp6" : "/proc/self/net/tcp6", take, owner);
+
+	return four < 0 && six < 0 ? four : 0;
+}
+
+struct search {
+	const struct addr *wanted;
+	unsigned state;
+	bool found;
+};
+
+static bool compare_entry(void *owner, const struct entry *e)
+{
+	struct search *s = owner;
+	struct addr bound;
+
+	if (!s->found && e->state == s->state && parse_address(e->local, e->port, &bound))
+		s->found = gets(&bound, s->wanted);
+	return !s->found;
 }
 
 int sys_listening(const struct addr *addr, bool udp)
 {
-	unsigned state = udp ? STATE_UNCONNECTED : STATE_LISTEN;
-	int four = search(udp ? "/proc/self/net/udp" : "/proc/self/net/tcp", addr, state);
-	int six = four > 0 ? 0 : search(udp ? "/proc/self/net/udp6" : "/proc/self/net/tcp6", addr, state);
+	struct search s = { .wanted = addr, .state = udp ? STATE_UNCONNECTED : STATE_LISTEN };
+	int err = read_tables(udp, compare_entry, &s);
 
-	if (four > 0 || six > 0)
-		return 1;
-	return four < 0 && six < 0 ? four : 0; /* a machine without IPv6 has no such file */
+	return err ? err : s.found;
 }
 
-static int add_port(uint16_t *ports, int n, int max, uint16_t port)
+struct port_list {
+	uint16_t *ports;
+	int n, max;
+};
+
+static void add_port(struct port_list *l, unsigned port)
 {
-	for (int i = 0; i < n; i++)
-		if (ports[i] == port)
-			return n;
-	if (n < max)
-		ports[n++] = port;
-	return n;
+	for (int i = 0; i < l->n; i++)
+		if (l->ports[i] == port)
+			return;
+	if (l->n < l->max)
+		l->ports[l->n++] = (uint16_t)port;
 }
 
 /* The kernel lists listeners first: the rest of a long table is not read. */
-static int collect_ports(const char *path, uint16_t *ports, int n, int max)
+static bool add_listener(void *owner, const struct entry *e)
 {
-	FILE *f = fopen(path, "re");
-	char line[512];
-	unsigned port, state;
-
-	if (!f)
-		return -errno;
-	while (fgets(line, sizeof(line), f)) {
-		if (sscanf(line, " %*[0-9]: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x", &port, &state) != 2)
-			continue;
-		if (state != STATE_LISTEN)
-			break;
-		n = add_port(ports, n, max, (uint16_t)port);
-	}
-	fclose(f);
-	return n;
+	if (e->state != STATE_LISTEN)
+		return false;
+	add_port(owner, e->port);
+	return true;
 }
 
 int sys_listening_ports(uint16_t *ports, int max)
 {
-	int four = collect_ports("/proc/self/net/tcp", ports, 0, max);
-	int six = collect_ports("/proc/self/net/tcp6", ports, four > 0 ? four : 0, max);
+	struct port_list l = { .ports = ports, .max = max };
+	int err = read_tables(false, add_listener, &l);
 
-	return six >= 0 ? six : four;
+	return err ? err : l.n;
 }
 
-/* The inode is the tenth word of a line; a socket that no process has opened has none. */
-static int collect_kernel_ports(const char *path, uint16_t *ports, int n, int max)
+static bool add_kernel_socket(void *owner, const struct entry *e)
 {
-	FILE *f = fopen(path, "re");
-	char line[512];
-	unsigned port, state;
-	unsigned long inode;
-
-	if (!f)
-		return -errno;
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, " %*[0-9]: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x %*s %*s %*s %*s %*s %lu", &port, &state, &inode) == 3 &&
-		    state == STATE_UNCONNECTED && inode == 0)
-			n = add_port(ports, n, max, (uint16_t)port);
-	fclose(f);
-	return n;
+	if (e->state == STATE_UNCONNECTED && e->inode == 0)
+		add_port(owner, e->port);
+	return true;
 }
 
 int sys_kernel_udp_ports(uint16_t *ports, int max)
 {
-	int four = collect_kernel_ports("/proc/self/net/udp", ports, 0, max);
-	int six = collect_kernel_ports("/proc/self/net/udp6", ports, four > 0 ? four : 0, max);
+	struct port_list l = { .ports = ports, .max = max };
+	int err = read_tables(true, add_kernel_socket, &l);
 
-	return six >= 0 ? six : four;
+	return err ? err : l.n;
 }
 
 int sys_ephemeral_ports(uint16_t *from, uint16_t *to)
