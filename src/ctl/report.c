@@ -121,22 +121,41 @@ static void print_ports(FILE *f, const json_t *d)
 	}
 }
 
+/* A line of numbers by their names, "what a 1, b 2"; those that are 0 are left out, and the line
+ * where all are. */
+struct number_line {
+	FILE *f;
+	const char *what, *head; /* before the first */
+	bool begun;
+};
+
+static void put_number(struct number_line *l, const char *name, json_int_t n)
+{
+	char shown[64];
+
+	if (!n)
+		return;
+	if (!l->begun)
+		begin_line(l->f, l->what);
+	fprintf(l->f, "%s%s %lld", l->begun ? ", " : l->head, log_escape(name, strlen(name), shown, sizeof(shown)), (long long)n);
+	l->begun = true;
+}
+
+static void end_numbers(const struct number_line *l)
+{
+	if (l->begun)
+		fputc('\n', l->f);
+}
+
 static void print_ends(FILE *f, json_t *ended)
 {
-	const char *key, *separator = "ended: ";
-	char shown[64];
+	struct number_line line = { .f = f, .what = "", .head = "ended: " };
+	const char *key;
 	json_t *n;
 
-	json_object_foreach (ended, key, n) {
-		if (!json_integer_value(n))
-			continue;
-		if (*separator == 'e')
-			begin_line(f, "");
-		fprintf(f, "%s%s %lld", separator, log_escape(key, strlen(key), shown, sizeof(shown)), (long long)json_integer_value(n));
-		separator = ", ";
-	}
-	if (*separator == ',')
-		fputc('\n', f);
+	json_object_foreach (ended, key, n)
+		put_number(&line, key, json_integer_value(n));
+	end_numbers(&line);
 }
 
 static void print_tcp(FILE *f, const json_t *d)
@@ -155,20 +174,12 @@ static void print_tcp(FILE *f, const json_t *d)
 static void print_trouble(FILE *f, const json_t *d, const char *name, const char *what)
 {
 	const json_t *group = json_object_get(d, name);
-	const char *separator = "";
+	struct number_line line = { .f = f, .what = what, .head = "" };
 
-	for (const struct flow_counter_row *r = flow_counter_table(); r->name; r++) {
-		json_int_t n = text_number(group, r->name);
-
-		if (strcmp(r->group, name) != 0 || r->kind != FLOW_TROUBLE || !n)
-			continue;
-		if (!*separator)
-			begin_line(f, what);
-		fprintf(f, "%s%s %lld", separator, r->name, (long long)n);
-		separator = ", ";
-	}
-	if (*separator)
-		fputc('\n', f);
+	for (const struct flow_counter_row *r = flow_counter_table(); r->name; r++)
+		if (strcmp(r->group, name) == 0 && r->kind == FLOW_TROUBLE)
+			put_number(&line, r->name, text_number(group, r->name));
+	end_numbers(&line);
 }
 
 static void print_udp(FILE *f, const json_t *d)
