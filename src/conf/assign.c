@@ -436,75 +436,61 @@ static bool assign_later(const struct assignment *a, const struct option_row *r,
 	return true;
 }
 
+static bool assign_count(const struct assignment *a, const struct option_row *r, const struct option_value *v)
+{
+	(void)v;
+	++*(uint32_t *)field_of(a, r);
+	return true;
+}
+
+static bool assign_nothing(const struct assignment *a, const struct option_row *r, const struct option_value *v)
+{
+	(void)a;
+	(void)r;
+	(void)v;
+	return true;
+}
+
+typedef bool assign_fn(const struct assignment *, const struct option_row *, const struct option_value *);
+
+/* Those that are not here have no single value: file.c or the command line takes them apart. */
+static assign_fn *const assigners[] = {
+	[OPTION_FLAG] = assign_flag,
+	[OPTION_COUNT] = assign_count,
+	[OPTION_NUMBER] = assign_number,
+	[OPTION_MEGABYTES] = assign_number,
+	[OPTION_PORT] = assign_port,
+	[OPTION_SWITCH] = assign_switch,
+	[OPTION_WORD] = assign_word,
+	[OPTION_TEXT] = assign_text,
+	[OPTION_SECRET] = assign_secret,
+	[OPTION_DNS_MODE] = assign_dns_mode,
+	[OPTION_SOURCES] = assign_sources,
+	[OPTION_DEVICE] = assign_device,
+	[OPTION_ENDPOINT] = assign_endpoint,
+	[OPTION_NAMESERVERS] = assign_nameservers,
+	[OPTION_WORKERS] = assign_workers,
+	[OPTION_SERVER] = assign_server,
+	[OPTION_PROTOCOL] = assign_protocol,
+	[OPTION_LISTEN] = assign_listen,
+	[OPTION_HOPS] = assign_hop,
+	[OPTION_WEIGHT] = assign_weight,
+	[OPTION_PROBE_URL] = assign_probe_url,
+	[OPTION_WISH] = assign_wish,
+	[OPTION_PREFIX] = up_assign_prefix,
+	[OPTION_PREFIXES] = up_assign_item,
+	[OPTION_DEVICES] = up_assign_item,
+	[OPTION_CGROUPS] = up_assign_item,
+	[OPTION_UIDS] = up_assign_item,
+	[OPTION_INERT] = assign_nothing,
+	[OPTION_LATER] = assign_later,
+};
+
 static bool assign(const struct assignment *a, const struct option_row *r, const struct option_value *v)
 {
-	switch (r->type) {
-	case OPTION_FLAG:
-		return assign_flag(a, r, v);
-	case OPTION_COUNT:
-		++*(uint32_t *)field_of(a, r);
-		return true;
-	case OPTION_NUMBER:
-	case OPTION_MEGABYTES:
-		return assign_number(a, r, v);
-	case OPTION_PORT:
-		return assign_port(a, r, v);
-	case OPTION_SWITCH:
-		return assign_switch(a, r, v);
-	case OPTION_WORD:
-		return assign_word(a, r, v);
-	case OPTION_WISH:
-		return assign_wish(a, r, v);
-	case OPTION_PREFIX:
-		return up_assign_prefix(a, r, v);
-	case OPTION_PREFIXES:
-	case OPTION_DEVICES:
-	case OPTION_CGROUPS:
-	case OPTION_UIDS:
-		return up_assign_item(a, r, v);
-	case OPTION_TEXT:
-		return assign_text(a, r, v);
-	case OPTION_SECRET:
-		return assign_secret(a, r, v);
-	case OPTION_DNS_MODE:
-		return assign_dns_mode(a, r, v);
-	case OPTION_SOURCES:
-		return assign_sources(a, r, v);
-	case OPTION_DEVICE:
-		return assign_device(a, r, v);
-	case OPTION_ENDPOINT:
-		return assign_endpoint(a, r, v);
-	case OPTION_NAMESERVERS:
-		return assign_nameservers(a, r, v);
-	case OPTION_WORKERS:
-		return assign_workers(a, r, v);
-	case OPTION_SERVER:
-		return assign_server(a, r, v);
-	case OPTION_WEIGHT:
-		return assign_weight(a, r, v);
-	case OPTION_HOPS:
-		return assign_hop(a, r, v);
-	case OPTION_PROBE_URL:
-		return assign_probe_url(a, r, v);
-	case OPTION_PROTOCOL:
-		return assign_protocol(a, r, v);
-	case OPTION_LISTEN:
-		return assign_listen(a, r, v);
-	case OPTION_LATER:
-		return assign_later(a, r, v);
-	case OPTION_INERT:
-		return true;
-	case OPTION_ADDRESS:
-	case OPTION_SOURCE:
-	case OPTION_SERVERS:
-	case OPTION_USERS:
-	case OPTION_LOCALS:
-	case OPTION_PORTS:
-	case OPTION_OBJECT:
-	case OPTION_STRINGS:
-		break;
-	}
-	return wants(a, r, v);
+	assign_fn *fn = r->type < sizeof(assigners) / sizeof(*assigners) ? assigners[r->type] : NULL;
+
+	return fn ? fn(a, r, v) : wants(a, r, v);
 }
 
 /* A refused value leaves its place in the spec: it is not missing. */
