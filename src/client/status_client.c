@@ -12,17 +12,17 @@ static json_t *describe_tun(void *owner)
 	json_t *tun = json_object();
 
 	json_object_set_new(tun, "offload", json_string(f.uso ? "tso, uso" : f.vnet_hdr ? "tso" : "none"));
-	json_object_set_new(tun, "mtu", status_number((uint64_t)tun_mtu(t)));
-	json_object_set_new(tun, "rx_packets", status_number(c->rx_packets));
-	json_object_set_new(tun, "rx_bytes", status_number(c->rx_bytes));
-	json_object_set_new(tun, "tx_packets", status_number(c->tx_packets));
-	json_object_set_new(tun, "tx_bytes", status_number(c->tx_bytes));
-	json_object_set_new(tun, "rx_malformed", status_number(c->rx_malformed));
-	json_object_set_new(tun, "rx_bad_checksum", status_number(c->rx_bad_checksum));
-	json_object_set_new(tun, "tx_dropped", status_number(c->tx_dropped));
-	json_object_set_new(tun, "rx", status_number(c->rx_bytes));
-	json_object_set_new(tun, "tx", status_number(c->tx_bytes));
-	json_object_set_new(tun, "drops", status_number(c->rx_malformed + c->rx_bad_checksum + c->tx_dropped));
+	status_put(tun, "mtu", (uint64_t)tun_mtu(t));
+	status_put(tun, "rx_packets", c->rx_packets);
+	status_put(tun, "rx_bytes", c->rx_bytes);
+	status_put(tun, "tx_packets", c->tx_packets);
+	status_put(tun, "tx_bytes", c->tx_bytes);
+	status_put(tun, "rx_malformed", c->rx_malformed);
+	status_put(tun, "rx_bad_checksum", c->rx_bad_checksum);
+	status_put(tun, "tx_dropped", c->tx_dropped);
+	status_put(tun, "rx", c->rx_bytes);
+	status_put(tun, "tx", c->tx_bytes);
+	status_put(tun, "drops", c->rx_malformed + c->rx_bad_checksum + c->tx_dropped);
 	return tun;
 }
 

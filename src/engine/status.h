@@ -62,4 +62,9 @@ static inline json_t *status_number(uint64_t n)
 	return json_integer((json_int_t)n);
 }
 
+static inline void status_put(json_t *object, const char *name, uint64_t n)
+{
+	json_object_set_new(object, name, status_number(n));
+}
+
 #endif

@@ -57,18 +57,18 @@ static json_t *describe(const struct flow_card *c)
 	json_t *f = json_object();
 
 	flow_meter_rates(&c->meter, now, &up, &down);
-	json_object_set_new(f, "flow", status_number(c->number));
+	status_put(f, "flow", c->number);
 	json_object_set_new(f, "protocol", json_string(c->ops->protocol));
 	json_object_set_new(f, "client", json_string(addr_format(&c->client, client)));
 	json_object_set_new(f, "target", describe_target(c));
 	json_object_set_new(f, "way", describe_way(c));
 	json_object_set_new(f, "state", json_string(state));
-	json_object_set_new(f, "up", status_number(c->meter.up));
-	json_object_set_new(f, "down", status_number(c->meter.down));
-	json_object_set_new(f, "up_rate", status_number(up));
-	json_object_set_new(f, "down_rate", status_number(down));
-	json_object_set_new(f, "age_s", status_number((now - c->born_ms) / 1000));
-	json_object_set_new(f, "idle_s", status_number((now - active) / 1000));
+	status_put(f, "up", c->meter.up);
+	status_put(f, "down", c->meter.down);
+	status_put(f, "up_rate", up);
+	status_put(f, "down_rate", down);
+	status_put(f, "age_s", (now - c->born_ms) / 1000);
+	status_put(f, "idle_s", (now - active) / 1000);
 	return f;
 }
 
@@ -210,7 +210,7 @@ static json_t *answer_flush(void *owner, const json_t *request)
 	(void)owner, (void)request;
 	log_info("names are forgotten by order cached=%u fake=%u", names, fakes);
 	if (fake_names_map())
-		json_object_set_new(answer, "fake_addresses", status_number(fakes));
+		status_put(answer, "fake_addresses", fakes);
 	return answer;
 }
 

@@ -58,8 +58,8 @@ static json_t *describe_memory(void *owner)
 		json_object_set(memory, "rss", resident);
 		json_object_set_new(memory, "rss_bytes", resident);
 	}
-	json_object_set_new(pools, "used_bytes", status_number(buf_pool_used()));
-	json_object_set_new(pools, "kept_bytes", status_number(buf_pool_kept()));
+	status_put(pools, "used_bytes", buf_pool_used());
+	status_put(pools, "kept_bytes", buf_pool_kept());
 	json_object_set_new(memory, "pools", pools);
 	return memory;
 }
@@ -70,8 +70,8 @@ static json_t *describe_workers(void *owner)
 
 	json_object_set_new(worker, "pid", describe_pid(owner));
 	json_object_set_new(worker, "uptime_s", describe_uptime(owner));
-	json_object_set_new(worker, "flows_active", status_number(flow_counters.tcp.flows_active));
-	json_object_set_new(worker, "sessions_active", status_number(flow_counters.udp.sessions_active));
+	status_put(worker, "flows_active", flow_counters.tcp.flows_active);
+	status_put(worker, "sessions_active", flow_counters.udp.sessions_active);
 	if (resident)
 		json_object_set_new(worker, "rss_bytes", resident);
 	json_array_append_new(workers, worker);
@@ -85,7 +85,7 @@ static json_t *describe_ends(const struct flow_counters *f)
 	json_t *ended = json_object();
 
 	for (int i = 0; i < END_COUNT; i++)
-		json_object_set_new(ended, flow_end_name((enum flow_end)i), status_number(f->tcp.ended[i]));
+		status_put(ended, flow_end_name((enum flow_end)i), f->tcp.ended[i]);
 	return ended;
 }
 
@@ -96,9 +96,9 @@ static json_t *describe_flows(void *owner)
 
 	(void)owner;
 	flow_counters_read(&f);
-	json_object_set_new(flows, "tcp", status_number(f.tcp.flows_active));
-	json_object_set_new(flows, "udp", status_number(f.udp.sessions_active));
-	json_object_set_new(flows, "opened", status_number(f.tcp.flows_opened));
+	status_put(flows, "tcp", f.tcp.flows_active);
+	status_put(flows, "udp", f.udp.sessions_active);
+	status_put(flows, "opened", f.tcp.flows_opened);
 	json_object_set_new(flows, "ended", describe_ends(&f));
 	return flows;
 }
@@ -112,7 +112,7 @@ static json_t *describe_group(void *owner)
 	flow_counters_read(&f);
 	for (const struct flow_counter_row *r = flow_counter_table(); r->name; r++)
 		if (strcmp(r->group, owner) == 0)
-			json_object_set_new(group, r->name, status_number(flow_counter_get(&f, r)));
+			status_put(group, r->name, flow_counter_get(&f, r));
 	return group;
 }
 
@@ -138,7 +138,7 @@ static json_t *describe_dns(void *owner)
 
 	(void)owner;
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-		json_object_set_new(dns, numbers[i].name, status_number(numbers[i].n));
+		status_put(dns, numbers[i].name, numbers[i].n);
 	return dns;
 }
 

@@ -23,9 +23,9 @@ static json_t *describe_gate(void *owner)
 	json_t *gate = json_object();
 
 	json_object_set_new(gate, "mode", json_string(mode_name(p->mode)));
-	json_object_set_new(gate, "mark", status_number(p->mark));
-	json_object_set_new(gate, "table", status_number(p->table));
-	json_object_set_new(gate, "priority", status_number(p->priority));
+	status_put(gate, "mark", p->mark);
+	status_put(gate, "table", p->table);
+	status_put(gate, "priority", p->priority);
 	if (p->mode == GATE_TUN)
 		json_object_set_new(gate, "device", json_string(p->device));
 	if (p->n_lans)
@@ -33,7 +33,7 @@ static json_t *describe_gate(void *owner)
 	json_object_set_new(gate, "ipv6", json_boolean(p->ipv6));
 	json_object_set_new(gate, "kill_switch", json_boolean(p->kill_switch));
 	if (p->kill_switch)
-		json_object_set_new(gate, "guard_drops", status_number(gate_guard_drops()));
+		status_put(gate, "guard_drops", gate_guard_drops());
 	return gate;
 }
 

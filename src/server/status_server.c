@@ -8,14 +8,14 @@ static void put_traffic(json_t *to, const struct ss_user_counters *c)
 {
 	json_t *tcp = json_object(), *udp = json_object();
 
-	json_object_set_new(tcp, "flows_opened", status_number(c->tcp_flows));
-	json_object_set_new(tcp, "bytes_up", status_number(c->tcp_up));
-	json_object_set_new(tcp, "bytes_down", status_number(c->tcp_down));
-	json_object_set_new(udp, "sessions_opened", status_number(c->udp_sessions));
-	json_object_set_new(udp, "packets_up", status_number(c->datagrams_up));
-	json_object_set_new(udp, "packets_down", status_number(c->datagrams_down));
-	json_object_set_new(udp, "bytes_up", status_number(c->udp_up));
-	json_object_set_new(udp, "bytes_down", status_number(c->udp_down));
+	status_put(tcp, "flows_opened", c->tcp_flows);
+	status_put(tcp, "bytes_up", c->tcp_up);
+	status_put(tcp, "bytes_down", c->tcp_down);
+	status_put(udp, "sessions_opened", c->udp_sessions);
+	status_put(udp, "packets_up", c->datagrams_up);
+	status_put(udp, "packets_down", c->datagrams_down);
+	status_put(udp, "bytes_up", c->udp_up);
+	status_put(udp, "bytes_down", c->udp_down);
 	json_object_set_new(to, "tcp", tcp);
 	json_object_set_new(to, "udp", udp);
 }
@@ -30,7 +30,7 @@ static json_t *describe_port(const struct endpoint_view *e)
 	json_object_set_new(port, "port", json_string(addr_format(e->listen, where)));
 	json_object_set_new(port, "method", json_string(e->method->name));
 	json_object_set_new(port, "mode", json_string(config_mode_name(e->mode)));
-	json_object_set_new(port, "users", status_number(ss_users_anyone(e->users) ? 0 : (uint64_t)ss_users_count(e->users)));
+	status_put(port, "users", ss_users_anyone(e->users) ? 0 : (uint64_t)ss_users_count(e->users));
 	put_traffic(port, &total);
 	return port;
 }
