@@ -192,14 +192,14 @@ bool netwatch_is_ours(const struct netwatch *w, const struct addr *a)
 	return find(w->own, w->n_own, a);
 }
 
-/* Reads them anew; *gone, which the caller frees, holds those that are no more. */
-static void compare_own(struct netwatch *w, struct addr **gone, size_t *n_gone)
+/* Reads them anew; *gone, which the caller frees, holds those that are no more. False: they cannot be read now. */
+static bool compare_own(struct netwatch *w, struct addr **gone, size_t *n_gone)
 {
 	struct addr *own;
 	size_t n;
 
 	if (!read_own(&own, &n))
-		return;
+		return false;
 	*gone = calloc(w->n_own ? w->n_own : 1, sizeof(**gone));
 	for (size_t i = 0; *gone && i < w->n_own; i++)
 		if (!find(own, n, &w->own[i]) && (!*n_gone || compare(&(*gone)[*n_gone - 1], &w->own[i]) != 0))
@@ -207,23 +207,12 @@ static void compare_own(struct netwatch *w, struct addr **gone, size_t *n_gone)
 	free(w->own);
 	w->own = own;
 	w->n_own = n;
+	return true;
 }
 
 /* ---- when ---- */
 
-static void tell(struct loop_timer *t)
-{
-	struct netwatch *w = container_of(t, struct netwatch, quiet);
-	struct netwatch_change c = { .what = w->what };
-	struct addr *gone = NULL;
-
-	w->what = 0;
-	if (c.what & (NETWATCH_ADDR | NETWATCH_ADDR_GONE | NETWATCH_LINK | NETWATCH_WAKE))
-		compare_own(w, &gone, &c.n_gone);
-	c.gone = gone;
-	w->changed(w->owner, &c);
-	free(gone);
-}
+static void tell(struct loop_timer *t);
 
 static void note(struct netwatch *w, unsigned what)
 {
@@ -239,6 +228,20 @@ static void note(struct netwatch *w, unsigned what)
 		loop_timer_start(&w->quiet, age < NETWATCH_LATE_MS ? NETWATCH_LATE_MS - age : 0, tell);
 	else
 		loop_timer_start(&w->quiet, NETWATCH_QUIET_MS, tell);
+}
+
+static void tell(struct loop_timer *t)
+{
+	struct netwatch *w = container_of(t, struct netwatch, quiet);
+	struct netwatch_change c = { .what = w->what };
+	struct addr *gone = NULL;
+
+	w->what = 0;
+	if (c.what & (NETWATCH_ADDR | NETWATCH_ADDR_GONE | NETWATCH_LINK | NETWATCH_WAKE) && !compare_own(w, &gone, &c.n_gone))
+		note(w, NETWATCH_ADDR); /* no descriptor, say: looked at again in a moment */
+	c.gone = gone;
+	w->changed(w->owner, &c);
+	free(gone);
 }
 
 /* One datagram; false: nothing more now. */
