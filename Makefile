@@ -85,7 +85,7 @@ fuzz:
 	@tests/fuzz/run build/fuzz $(T)
 
 # For reading, not for passing: tests/soak/soak says what its lines mean.
-soak: T := $(if $(filter 60,$(T)),10,$(T))
+soak: T = 10
 soak:
 	@$(MAKE) --no-print-directory PRESET=sanitize build
 	@for mode in tun tproxy redirect; do GATUN=$(CURDIR)/build/sanitize/gatun TEST_LOGS=$(CURDIR)/build/soak/$$mode tests/soak/soak $$mode $(T); done

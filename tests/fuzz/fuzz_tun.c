@@ -190,11 +190,11 @@ static void end(void)
 		}
 	loop_turn();
 	stack_free();
-	reassembly_free(parts);
 	tun_udp_free(udp);
-	loop_turn();
-	tun_free(tun);
+	reassembly_free(parts);
+	tun_free(tun); /* before the loop turns: packets may wait in it */
 	close(wire);
+	loop_turn();
 	must(buf_pool_used() == 0);
 	loop_free();
 }

@@ -1,12 +1,15 @@
 """Applications of every kind at once, for as long as they are told: what `make soak` sends through a gatun.
 
-    app.py DIRECTORY NAME THREADS SEED ADDRESS4 ADDRESS6
+    app.py DIRECTORY THREADS SEED ADDRESS4 ADDRESS6 NAME
 
 Each thread does one thing after another (OPS, below), chosen by chance. While DIRECTORY/go exists they work; when it is gone
 they finish what they do, and DIRECTORY/NAME.idle appears; DIRECTORY/end ends all. DIRECTORY/NAME.jsonl gets a line for each
 thing that did not go well: when it began and ended (CLOCK_REALTIME), what it was, and a word: `wrong` (other bytes than
 were sent, or the end of a stream before its end), `hang` (nothing for 30 s), or what the system said.
 DIRECTORY/NAME.counts holds what was done, how often.
+
+SOAK_PROXY=HOST:PORT in the environment: TCP goes by that mixed inbound (SOCKS5, SOCKS4a or HTTP CONNECT, by chance), UDP by SOCKS5,
+and what cannot be told to is left out.
 
 It speaks to netns-scripts/world.py and nginx, and knows nothing of tunnels.
 """
@@ -24,7 +27,7 @@ import threading
 import time
 
 PATIENCE = 30
-DIR, NAME, THREADS, SEED, A4, A6 = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5], sys.argv[6]
+DIR, THREADS, SEED, A4, A6, NAME = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), *sys.argv[4:7]
 BLOCK = random.Random(1).randbytes(1 << 20)
 LOCK = threading.Lock()
 COUNTS = collections.Counter()
@@ -42,8 +45,118 @@ def content(n):
         n -= len(BLOCK)
 
 
+PROXY = os.environ.get("SOAK_PROXY")
+
+
+def proxy_address():
+    host, port = PROXY.rsplit(":", 1)
+    return host, int(port)
+
+
+def address_bytes(host, port):
+    if ":" in host:
+        return b"\4" + socket.inet_pton(socket.AF_INET6, host) + struct.pack("!H", port)
+    if host[0].isdigit():
+        return b"\1" + socket.inet_pton(socket.AF_INET, host) + struct.pack("!H", port)
+    return b"\3" + bytes([len(host)]) + host.encode() + struct.pack("!H", port)
+
+
+def receive(sock, n):
+    data = b""
+    while len(data) < n:
+        part = sock.recv(n - len(data))
+        if not part:
+            raise ConnectionResetError(errno.ECONNRESET, "the proxy hung up")
+        data += part
+    return data
+
+
+def socks5(sock, command, host, port):
+    sock.sendall(b"\5\1\0")
+    receive(sock, 2)
+    sock.sendall(b"\5" + bytes([command]) + b"\0" + address_bytes(host, port))
+    head = receive(sock, 4)
+    rest = receive(sock, {1: 4, 4: 16}[head[3]] + 2)
+    if head[1]:
+        raise ConnectionRefusedError(errno.ECONNREFUSED, "SOCKS %d" % head[1])
+    return socket.inet_ntop(socket.AF_INET if head[3] == 1 else socket.AF_INET6, rest[:-2]), struct.unpack("!H", rest[-2:])[0]
+
+
+def socks4a(sock, host, port):
+    sock.sendall(b"\4\1" + struct.pack("!H", port) + b"\0\0\0\1soak\0" + host.encode() + b"\0")
+    if receive(sock, 8)[1] != 90:
+        raise ConnectionRefusedError(errno.ECONNREFUSED, "SOCKS4")
+
+
+def http_connect(sock, host, port):
+    name = ("[%s]:%d" if ":" in host else "%s:%d") % (host, port)
+    sock.sendall(("CONNECT %s HTTP/1.1\r\nHost: %s\r\n\r\n" % (name, name)).encode())
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        head += receive(sock, 1)
+    if head.split()[1] != b"200":
+        raise ConnectionRefusedError(errno.ECONNREFUSED, "HTTP")
+
+
+def connect_by_proxy(rng, port, host):
+    sock = socket.create_connection(proxy_address(), PATIENCE)
+    try:
+        way = rng.random()
+        if way < 0.5:
+            socks5(sock, 1, host, port)
+        elif way < 0.7 and ":" not in host:
+            socks4a(sock, host, port)
+        else:
+            http_connect(sock, host, port)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+class Datagrams:
+    """A UDP socket, or an association of the proxy that behaves like one."""
+
+    def __init__(self, host):
+        self.sock = socket.socket(socket.AF_INET6 if ":" in host and not PROXY else socket.AF_INET, socket.SOCK_DGRAM)
+        self.control = None
+        try:
+            if PROXY:
+                self.control = socket.create_connection(proxy_address(), PATIENCE)
+                where = socks5(self.control, 3, "0.0.0.0", 0)
+                self.sock.connect((proxy_address()[0] if where[0] == "0.0.0.0" else where[0], where[1]))
+        except BaseException:
+            self.__exit__()
+            raise
+        self.sock.settimeout(5)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.sock.close()
+        if self.control:
+            self.control.close()
+
+    def sendto(self, data, to):
+        if not PROXY:
+            return self.sock.sendto(data, to)
+        if len(data) > 60000:
+            raise OSError(errno.EMSGSIZE, "no room for the head")
+        return self.sock.send(b"\0\0\0" + address_bytes(*to) + data)
+
+    def recvfrom(self, n):
+        data, peer = self.sock.recvfrom(65535)
+        if not PROXY:
+            return data[:n], peer
+        at = {1: 8, 4: 20}[data[3]]
+        return data[at + 2:], (data[4:at], data[at:at + 2])
+
+
 def connect(rng, port, host=None):
-    host = host or rng.choice((A4, A6))
+    host = host or rng.choice((A4, A6) if not PROXY else (A4, A6, "web.lab"))
+    if PROXY:
+        return connect_by_proxy(rng, port, host)
     sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     sock.settimeout(PATIENCE)
     try:
@@ -257,8 +370,7 @@ def short_burst(rng):
 
 def udp_echo(rng):
     host = rng.choice((A4, A6))
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as s:
-        s.settimeout(5)
+    with Datagrams(host) as s:
         for _ in range(rng.randint(1, 10)):
             data = os.urandom(8) + BLOCK[:rng.choice((rng.randint(0, 1300), rng.randint(0, 1300), rng.randint(1300, 1500), rng.randint(1500, 9000), rng.randint(9000, 65000)))]
             kind = "small" if len(data) < 1300 else "middle" if len(data) < 1600 else "large"
@@ -266,7 +378,7 @@ def udp_echo(rng):
             try:
                 s.sendto(data, (host, 7001))
                 while True:
-                    back = s.recv(65535)
+                    back = s.recvfrom(65535)[0]
                     if back == data:
                         COUNTS["udp back " + kind] += 1
                         break
@@ -282,8 +394,7 @@ def udp_echo(rng):
 
 
 def udp_cone(rng):
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-        s.settimeout(5)
+    with Datagrams(A4) as s:
         s.sendto(b"cone", (A4, 7003))
         if len({s.recvfrom(100)[1] for _ in range(3)}) != 3:
             raise Wrong("cone")
@@ -335,6 +446,10 @@ def curl(rng):
     scheme = rng.choice((["http://%s/3mb"], ["--http2", "-k", "https://%s/3mb"], ["-k", "--http1.1", "https://%s/3mb"], ["-k", "https://%s/index.html"]))
     args = ["curl", "-sS", "-o", "/dev/null"] + scheme[:-1] + [scheme[-1] % host]
     fine = (0,)
+    if PROXY:
+        args += ["-x", rng.choice(("socks5h", "socks4a", "http")) + "://" + PROXY]
+        if args[-1].startswith("socks4a") and "[" in host:
+            args[-1] = "http://" + PROXY
     way = rng.random()
     if way < 0.2:
         args += ["--max-time", "%.1f" % (rng.random() * 2 + 0.1)]
@@ -365,6 +480,10 @@ def ping(rng):
 
 OPS = [(8, echo), (6, digest), (2, lazy), (6, source), (3, slow_source), (5, abort_source), (5, abort_upload), (4, be_reset), (5, refused), (3, half_open),
        (1, nobody), (5, duplex), (3, short_burst), (8, udp_echo), (3, udp_cone), (2, udp_many), (6, dns), (6, named), (6, curl), (1, wrk), (1, iperf), (1, ping)]
+
+
+if PROXY:
+    OPS = [(w, o) for w, o in OPS if o not in (udp_many, dns, named, wrk, iperf, ping, nobody)]
 
 
 def word_of(error):
@@ -422,7 +541,7 @@ def tell():
         os.remove(idle)
 
 
-threads = [threading.Thread(target=work, args=(SEED * 1000 + i,)) for i in range(THREADS)]
+threads = [threading.Thread(target=work, args=(hash((SEED, i)) + len(NAME),)) for i in range(THREADS)]
 for t in threads:
     t.start()
 while any(t.is_alive() for t in threads):
