@@ -283,6 +283,7 @@ static int load(struct args *a, struct config *c, char *why, size_t size)
 	if (a->failed)
 		return a->failed;
 	load_begin(&a->loading, c);
+	a->loading.serverless = command_is_serverless(a->command);
 	bool readable = load_source(a);
 
 	if (readable)

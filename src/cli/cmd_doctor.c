@@ -44,14 +44,9 @@ int cmd_doctor(const struct command *command, int argc, char **argv)
 	char **rest;
 	int code;
 
-	if (argc == 1) {
-		config_init(&config);
-		code = examine(&config, false);
-	} else if (!args_load_config(command, argc, argv, &config, &rest, &code)) {
+	if (!args_load_config(command, argc, argv, &config, &rest, &code))
 		return code;
-	} else {
-		code = examine(&config, true);
-	}
+	code = examine(&config, config.n_servers > 0);
 	config_free(&config);
 	args_forget();
 	return code;

@@ -6,6 +6,8 @@
 #ifndef GATUN_CLI_COMMAND_H
 #define GATUN_CLI_COMMAND_H
 
+#include <stdbool.h>
+
 #include "conf/option.h"
 
 #define EXIT_USAGE 2
@@ -41,6 +43,8 @@ int cmd_help(const struct command *, int argc, char **argv);
 /* The rows of commands.c, ended by one without a name. */
 const struct command *command_table(void);
 const struct command *command_find(const char *name);
+/* Does it make sense without a server, with options of its own? */
+bool command_is_serverless(const struct command *);
 /* Says that there is no such command, and which is near. Returns the exit code. */
 int command_unknown(const char *name);
 

@@ -115,7 +115,8 @@ static const struct command table[] = {
 	  "  gatun check config.json\n"
 	  "  gatun check config.json example.org 192.0.2.1\n" },
 	{ "doctor", FOR_UP, cmd_doctor, "[SERVER] [options]", "Say what this machine can do, and what to fix", doctor_text,
-	  "  sudo gatun doctor\n" },
+	  "  sudo gatun doctor\n"
+	  "  sudo gatun doctor -c config.json --mode tproxy --lan eth1\n" },
 	{ "url", FOR_URL, cmd_url, "FILE|URL", "Turn a config into an ss:// URL, and back", url_text,
 	  "  gatun url config.json\n"
 	  "  gatun url ss://YWVzLTI1Ni1nY206c2VjcmV0@192.0.2.1:8388 > config.json\n" },
@@ -138,6 +139,11 @@ const struct command *command_find(const char *name)
 		if (strcmp(c->name, name) == 0)
 			return c;
 	return NULL;
+}
+
+bool command_is_serverless(const struct command *c)
+{
+	return c->run == cmd_doctor;
 }
 
 int command_unknown(const char *name)

@@ -100,6 +100,8 @@ static int count_enabled(const struct spec_list *specs)
 
 static void check_count(struct loading *l, uint32_t command, int n)
 {
+	if (n == 0 && l->serverless && !l->specs.n)
+		return;
 	if (n == 0 && l->specs.n)
 		problem_add(&l->problems, PROBLEM_ERROR, 0, "every server is disabled");
 	else if (n == 0 && !(l->config->online_url && command != FOR_SERVER) && !(l->config->manager.address && (command & (FOR_SERVER | FOR_CHECK))))

@@ -25,6 +25,7 @@ struct loading {
 	struct spec_list specs;
 	struct local_list locals;
 	struct problems problems;
+	bool serverless; /* no server need be there */
 	const char *file_acl; /* what the file said, before options */
 	struct spec_text tun_acl; /* of the inbound that holds the keys of `run` */
 	char *text; /* the file, which problems point into */

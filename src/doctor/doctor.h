@@ -35,8 +35,8 @@ struct doctor_report {
 void doctor_say(struct doctor_report *, enum doctor_word, unsigned victims, const char *mend, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));
 
-/* config: what `up` would be asked for. with_servers: it names servers, which are looked at too (a
- * connection to each; nothing is sent). Takes some seconds. Sorted: the bad first. */
+/* config: what `up` would be asked for. with_servers: it names servers, which are looked at too:
+ * connections to each, by which its resolver is asked for something. Takes some seconds. Sorted: the bad first. */
 void doctor_examine(const struct config *, bool with_servers, struct doctor_report *);
 /* Would it fail? */
 bool doctor_stops(const struct doctor_report *, enum doctor_victim);

@@ -11,7 +11,9 @@
 #include <sys/timex.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/err.h"
+#include "crypto/method.h"
 #include "doctor/trials.h"
 #include "gate/gate.h"
 #include "sys/kernel_file.h"
@@ -19,6 +21,7 @@
 #define NOFILE_LEAST 256
 #define NOFILE_GOOD 4096
 #define CLOCK_WINDOW_S 30 /* SIP022: timestamps may differ by so much */
+#define CLOCK_OLDEST 1735689600 /* 2025-01-01: this program is younger */
 
 void doctor_look_rights(const struct doctor_patient *p, struct doctor_report *r)
 {
@@ -50,12 +53,23 @@ void doctor_look_descriptors(const struct doctor_patient *p, struct doctor_repor
 			   (unsigned long long)limit.rlim_max, (unsigned long long)(limit.rlim_max * 3 / 4));
 }
 
+/* Is there a server that looks at the clock? */
+static bool wants_time(const struct doctor_patient *p)
+{
+	for (int i = 0; p->with_servers && i < p->config->n_servers; i++)
+		if (p->config->servers[i].method->sip022)
+			return true;
+	return false;
+}
+
 void doctor_look_clock(const struct doctor_patient *p, struct doctor_report *r)
 {
 	struct timex t = { 0 };
 	int state = adjtimex(&t);
 
-	(void)p;
+	if (clock_unix() < CLOCK_OLDEST)
+		doctor_say(r, DOCTOR_BAD, wants_time(p) ? DOCTOR_OF_UP | DOCTOR_OF_RUN : 0, "timedatectl set-ntp true",
+			   "the clock of this machine was never set: it shows a time before gatun was written, and servers with a 2022 method say nothing to it");
 	if (state < 0)
 		return;
 	if (state == TIME_ERROR || t.status & STA_UNSYNC)

@@ -1,12 +1,14 @@
 /*
  * The servers of a config: is there a way to each, and how large may a packet on
- * it be? A connection is made and closed; nothing is sent, because a server of
- * Shadowsocks says nothing to whom it cannot tell from a prober.
+ * it be? A connection is made and closed. What it says to who has the key is
+ * look_welcome.c's business, and asked where it stands by itself alone: no plugin
+ * is started and no other proxy used for it.
  */
 #include <errno.h>
 #include <netdb.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -24,13 +26,13 @@
 #define TUN_MTU_MIN 1280
 
 /* Marked where that is allowed: a gatun that is up would carry the question. */
-static int open_socket(const struct doctor_patient *p, int family)
+static struct socket_rules rules_of(const struct doctor_patient *p)
 {
 	struct socket_rules rules = p->config->outbound;
 
 	if (p->root && !rules.fwmark)
 		rules.fwmark = p->config->up.mark ? p->config->up.mark : GATE_MARK;
-	return socket_rules_open(family, SOCK_STREAM, &rules);
+	return rules;
 }
 
 /* 0 or -errno. */
@@ -50,7 +52,8 @@ static int try_connect(const struct doctor_patient *p, const struct addr *to)
 {
 	struct sockaddr_storage ss;
 	socklen_t len = addr_to_sockaddr(to, &ss);
-	int fd = open_socket(p, to->family), err = 0;
+	struct socket_rules rules = rules_of(p);
+	int fd = socket_rules_open(to->family, SOCK_STREAM, &rules), err = 0;
 
 	if (fd < 0)
 		return fd;
@@ -83,21 +86,28 @@ static int look_up(const struct target *t, struct addr *out, const char **why)
 	return n;
 }
 
-static void look_at(const struct doctor_patient *p, const struct config_server *s, struct doctor_report *r)
+/* Where a connection to it comes from; false, and said: there is no way. */
+static bool find(const struct doctor_patient *p, const struct config_server *s, struct addr *out, struct doctor_report *r)
 {
 	struct addr at[ADDRESSES];
 	const char *why = "no address";
 	uint64_t begun = clock_ms();
 	int n = look_up(outbounds_first(s), at, &why), err = -ENOENT;
 
-	for (int i = 0; i < n && err; i++)
+	for (int i = 0; i < n && err; i++) {
 		err = try_connect(p, &at[i]);
+		*out = at[i];
+	}
 	if (!n)
 		doctor_say(r, DOCTOR_NOTE, 0, NULL, "server %s: its name is not known here: %s", s->tag, why);
 	else if (err)
 		doctor_say(r, DOCTOR_NOTE, 0, NULL, "server %s does not answer err=%s", s->tag, err_name(err));
 	else
-		doctor_say(r, DOCTOR_OK, 0, NULL, "server %s answers, after %llu ms", s->tag, (unsigned long long)(clock_ms() - begun));
+		doctor_say(r, DOCTOR_OK, 0, NULL, "server %s answers, after %llu ms%s", s->tag, (unsigned long long)(clock_ms() - begun),
+			   s->plugin.name ? "; behind a plugin, so the password is not tried"
+			   : s->n_hops	  ? "; behind another proxy, so the password is not tried"
+					  : "");
+	return n && !err;
 }
 
 static void look_at_mtu(const struct doctor_patient *p, struct doctor_report *r)
@@ -113,9 +123,20 @@ static void look_at_mtu(const struct doctor_patient *p, struct doctor_report *r)
 
 void doctor_look_servers(const struct doctor_patient *p, struct doctor_report *r)
 {
+	struct server_way *ways;
+
 	if (!p->with_servers || !p->config->n_servers)
 		return;
-	for (int i = 0; i < p->config->n_servers; i++)
-		look_at(p, &p->config->servers[i], r);
+	ways = calloc((size_t)p->config->n_servers, sizeof(*ways));
+	if (!ways)
+		return;
+	for (int i = 0; i < p->config->n_servers; i++) {
+		const struct config_server *s = &p->config->servers[i];
+
+		ways[i].rules = rules_of(p);
+		ways[i].stands = find(p, s, &ways[i].at, r) && !s->plugin.name && !s->n_hops && s->mode & MODE_TCP_ONLY;
+	}
+	doctor_look_welcome(p, ways, r);
+	free(ways);
 	look_at_mtu(p, r);
 }

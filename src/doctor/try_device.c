@@ -68,9 +68,8 @@ void doctor_try_device(const struct doctor_patient *p, struct doctor_report *r)
 	char why[DOCTOR_TEXT];
 	int fd = tundev_open("doctor0", MTU, &features, why, sizeof(why));
 
-	(void)p;
 	if (fd < 0) {
-		doctor_say(r, DOCTOR_BAD, DOCTOR_OF_RUN | DOCTOR_OF_UP, NULL, "%s", why);
+		doctor_say(r, DOCTOR_BAD, DOCTOR_OF_RUN | (p->config->up.mode == UP_TUN ? DOCTOR_OF_UP : 0), NULL, "%s", why);
 		return;
 	}
 	close(fd);
