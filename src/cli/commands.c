@@ -71,10 +71,16 @@ static const char check_text[] =
 
 static const char doctor_text[] =
 	"Tries for real what gatun needs: TUN devices and their offloads, namespaces,\n"
-	"routes, rules and nft tables of each mode; and looks at limits, rights, rules of\n"
-	"other VPNs, names and the clock. What stands in the way comes first, with the\n"
-	"command that mends it. With SERVER and the options of `gatun up` it looks at\n"
-	"those, too. It changes nothing: what it makes is in namespaces of its own.\n"
+	"routes, rules and nft tables of each mode, and that a connection comes through\n"
+	"them; and looks at limits, rights, rules of other VPNs, names and the clock. What\n"
+	"stands in the way comes first, with the command that mends it. Options of\n"
+	"`gatun up` are looked at, too. It changes nothing: what it makes is in namespaces\n"
+	"of its own.\n"
+	"\n"
+	"With SERVER each server is asked for something by its method and password: does\n"
+	"it answer? A 2022 method takes no clock that is more than 30 s off, and says\n"
+	"nothing then; so other times are tried, and by how much the clock of this machine\n"
+	"is off is said to the second.\n"
 	"\n"
 	"Exit code 0: `gatun up` would work here; 1: it would not.\n";
 

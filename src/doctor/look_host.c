@@ -53,6 +53,11 @@ void doctor_look_descriptors(const struct doctor_patient *p, struct doctor_repor
 			   (unsigned long long)limit.rlim_max, (unsigned long long)(limit.rlim_max * 3 / 4));
 }
 
+bool doctor_clock_is_unset(void)
+{
+	return clock_unix() < CLOCK_OLDEST;
+}
+
 /* Is there a server that looks at the clock? */
 static bool wants_time(const struct doctor_patient *p)
 {
@@ -67,7 +72,7 @@ void doctor_look_clock(const struct doctor_patient *p, struct doctor_report *r)
 	struct timex t = { 0 };
 	int state = adjtimex(&t);
 
-	if (clock_unix() < CLOCK_OLDEST)
+	if (doctor_clock_is_unset())
 		doctor_say(r, DOCTOR_BAD, wants_time(p) ? DOCTOR_OF_UP | DOCTOR_OF_RUN : 0, "timedatectl set-ntp true",
 			   "the clock of this machine was never set: it shows a time before gatun was written, and servers with a 2022 method say nothing to it");
 	if (state < 0)

@@ -21,8 +21,8 @@
 #include "doctor/ask.h"
 #include "doctor/trials.h"
 
-#define WELCOME_MS 4000	 /* for an answer that comes by way of a resolver */
-#define SEARCH_MS 1500	 /* for each ASK_AT_ONCE of the search */
+#define WELCOME_MS 6000	 /* for an answer that comes by way of a resolver */
+#define SEARCH_MS 2500	 /* for each ASK_AT_ONCE of the search */
 #define SEARCHES 2
 #define CLOCK_WINDOW_S 30 /* SIP022 */
 #define CLOCK_GOOD_S 5
@@ -78,7 +78,7 @@ static void insist(struct welcome *w, int i)
 {
 	if (w->shift) {
 		ask(w, i, &w->shift, 1, WELCOME_MS);
-	} else if (w->searches++ < SEARCHES) {
+	} else if (w->searches++ < SEARCHES && !doctor_clock_is_unset()) {
 		w->searched[i] = true;
 		search(w, i);
 	}

@@ -19,6 +19,9 @@ typedef void doctor_trial(const struct doctor_patient *, struct doctor_report *)
  * added to the report; ends it after 10 s. -errno: it could not be begun, nothing was added. */
 int doctor_try_apart(const struct doctor_patient *, doctor_trial *, struct doctor_report *);
 
+/* Does it show a time before this program was written? */
+bool doctor_clock_is_unset(void);
+
 /* A network with a way out that nobody is at the end of, and what stands in it. */
 struct doctor_carrier {
 	int tun;      /* or -1 */

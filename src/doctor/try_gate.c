@@ -11,7 +11,6 @@
 #include "base/err.h"
 #include "doctor/trials.h"
 #include "gate/gate.h"
-#include "gate/gate.h"
 #include "roles/up_plan.h"
 #include "sys/tundev.h"
 

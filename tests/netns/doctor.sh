@@ -2,7 +2,7 @@
 # `gatun doctor`: it finds what stands in the way of `gatun up`, says what mends it, and changes nothing.
 . "$(dirname "$0")/up_lib.sh"
 begin_up "$0" "$@"
-lab_need setpriv
+lab_need setpriv strace
 
 # doctor NAME COMMAND...: what doctor says under COMMAND; its exit code in CODE
 doctor()
@@ -29,6 +29,34 @@ for word in "TUN devices" "several TUN queues" "--mode tun" "--mode tproxy" "--m
 	matches "tried, and found: $word" "^ok .*$word" "$LAB_LOGS/sound.txt"
 done
 check "nothing bad is said" not_in "^BAD" "$LAB_LOGS/sound.txt"
+
+matches "through TPROXY a connection and a datagram came" "^ok .*--mode tproxy.*TCP and UDP came through" "$LAB_LOGS/sound.txt"
+matches "through REDIRECT a connection came" "^ok .*--mode redirect.*TCP came through" "$LAB_LOGS/sound.txt"
+
+for mode in tun tproxy redirect; do
+	DOCTOR_ARGS="--mode $mode" doctor "mode_$mode" env
+	equal "--mode $mode without a server: the machine alone is looked at" 0 "$CODE"
+	check "--mode $mode: nothing is against it" not_in "^(BAD|note) .*--mode" "$LAB_LOGS/mode_$mode.txt"
+done
+# Only those are taken whom the plan names; who tries it is not among them.
+DOCTOR_ARGS="--mode tproxy --uid 12345 --route 10.0.0.0/8 --kill-switch" doctor few env
+equal "--mode tproxy for a few alone would work" 0 "$CODE"
+
+closed=(unshare --mount --propagation private sh -c 'mount --bind /dev/null /dev/net/tun && exec "$@"' sh)
+doctor no_tun "${closed[@]}"
+equal "without /dev/net/tun mode tun would fail" 1 "$CODE"
+finds "without /dev/net/tun" "/dev/net/tun" no_tun
+DOCTOR_ARGS="--mode tproxy" doctor no_tun_tproxy "${closed[@]}"
+matches "without /dev/net/tun something is carried through TPROXY still" "^ok .*--mode tproxy.*came through" "$LAB_LOGS/no_tun_tproxy.txt"
+equal "without /dev/net/tun mode tproxy would work" 0 "$CODE"
+
+# LeakSanitizer cannot run under a tracer.
+if ! sanitized; then
+	DOCTOR_ARGS="--mode tproxy" doctor no_tcp strace -f -o /dev/null -e trace=accept4 -e inject=accept4:error=EPERM
+	equal "where no connection comes through mode tproxy would fail" 1 "$CODE"
+	finds "where no connection comes through TPROXY" "--mode tproxy.*IPv4: a connection does not come" no_tcp
+	matches "and another mode is named" "gatun up --mode tun" "$LAB_LOGS/no_tcp.txt"
+fi
 
 DOCTOR_ARGS="-s $SERVER -m $METHOD -k $KEY" doctor server env
 matches "a server that listens answers" "^ok .*answers, after" "$LAB_LOGS/server.txt"
