@@ -72,21 +72,22 @@ static const char check_text[] =
 static const char doctor_text[] =
 	"Tries for real what gatun needs: TUN devices and their offloads, namespaces,\n"
 	"routes, rules and nft tables of each mode, and that a connection comes through\n"
-	"them; and looks at limits, rights, rules of other VPNs, names and the clock. What\n"
-	"stands in the way comes first, with the command that mends it. Options of\n"
-	"`gatun up` are looked at, too. It changes nothing: what it makes is in namespaces\n"
-	"of its own.\n"
+	"them; and looks at limits, rights, rules of other VPNs, names and the clock.\n"
+	"What stands in the way comes first, with the command that mends it. Options of\n"
+	"`gatun up` are looked at, too. It changes nothing: what it makes is in\n"
+	"namespaces of its own.\n"
 	"\n"
 	"With SERVER each server is asked for something by its method and password: does\n"
 	"it answer? A 2022 method takes no clock that is more than 30 s off, and says\n"
-	"nothing then; so other times are tried, and by how much the clock of this machine\n"
-	"is off is said to the second.\n"
+	"nothing then; so other times are tried, and by how much this machine's clock is\n"
+	"off is said to the second.\n"
 	"\n"
 	"Exit code 0: `gatun up` would work here; 1: it would not.\n";
 
 static const char url_text[] =
 	"A config FILE becomes ss:// URLs, one line for each server; an ss:// URL becomes\n"
-	"a config. Mind that the output holds the password.\n";
+	"a config. With --qr either becomes a QR code, as telephones scan it. Mind that\n"
+	"the output holds the password.\n";
 
 static const char genkey_text[] =
 	"Prints a new random password for METHOD: the base64 key of the size that a 2022\n"
@@ -123,8 +124,9 @@ static const struct command table[] = {
 	{ "doctor", FOR_UP, cmd_doctor, "[SERVER] [options]", "Say what this machine can do, and what to fix", doctor_text,
 	  "  sudo gatun doctor\n"
 	  "  sudo gatun doctor -c config.json --mode tproxy --lan eth1\n" },
-	{ "url", FOR_URL, cmd_url, "FILE|URL", "Turn a config into an ss:// URL, and back", url_text,
+	{ "url", FOR_URL, cmd_url, "FILE|URL [--qr]", "Turn a config into an ss:// URL or a QR code, and back", url_text,
 	  "  gatun url config.json\n"
+	  "  gatun url config.json --qr\n"
 	  "  gatun url ss://YWVzLTI1Ni1nY206c2VjcmV0@192.0.2.1:8388 > config.json\n" },
 	{ "genkey", FOR_GENKEY, cmd_genkey, "METHOD", "Make a strong password for a method", genkey_text,
 	  "  gatun genkey 2022-blake3-aes-256-gcm\n" },

@@ -306,6 +306,8 @@ static const struct option_row rows[] = {
 	{ "control", "control", 0, "PATH", OPTION_TEXT, IN_TOP | FOR_ALL | FOR_STATUS | FOR_RELOAD, 0, 0, NULL, IN_CONFIG(control),
 	  "from /run/gatun (root) or $XDG_RUNTIME_DIR/gatun",
 	  "The control socket, by which `gatun status` asks; off: none." },
+	{ NULL, "qr", 0, NULL, OPTION_WISH, FOR_URL, 0, 1, "terminal|svg", NOWHERE, NULL,
+	  "A QR code for each URL, on the terminal, or (--qr=svg >FILE) one as a picture." },
 	{ NULL, "json", 0, NULL, OPTION_FLAG, FOR_STATUS, 0, 0, NULL, NOWHERE, NULL,
 	  "One JSON document a line for each instance." },
 	{ NULL, "prometheus", 0, NULL, OPTION_FLAG, FOR_STATUS, 0, 0, NULL, NOWHERE, NULL, "Metrics as Prometheus reads them." },
