@@ -173,7 +173,7 @@ static const char *commands_of(const struct option_row *r)
 	size_t n = 0;
 
 	if (!(r->where & FOR_ALL))
-		return r->where & FOR_DOWN ? "| down |" : "| status |";
+		return r->where & FOR_DOWN ? "| down |" : r->where & FOR_URL ? "| url |" : "| status |";
 	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
 		if (r->where & commands[i].bit)
 			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s %s", n ? "," : "|", commands[i].name);
