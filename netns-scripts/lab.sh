@@ -64,7 +64,8 @@ lab_enter()
 	unshare "${user[@]}" --mount --net --pid --fork --mount-proc true 2>/dev/null ||
 		lab_skip "$(id -un) may not make namespaces here (user.max_user_namespaces, or a container's seccomp)"
 	# Inside, the script is the child of no one (PID 1's parent reads as 0) and PID 1 itself.
-	LAB_INSIDE=0.1 exec unshare "${user[@]}" --mount --net --pid --fork --kill-child --mount-proc "$@"
+	# Signals that our caller ignores (nohup, a shell's `&`) would be so for all that is tested.
+	LAB_INSIDE=0.1 exec env --default-signal unshare "${user[@]}" --mount --net --pid --fork --kill-child --mount-proc "$@"
 }
 
 lab_private_mounts()

@@ -15,7 +15,7 @@ TCP  7001 echo      what comes goes back, until FIN
      7010 short     reads a line, answers "hello LINE\\n", FIN
      7011 lazy      reads a line SECONDS, sleeps so long without reading, then as 7002
      7012 refuses   reads a line, resets without an answer
-     7013 held      reads a line KEY and is silent; tells 7004 how the connection ended
+     7013 held      reads a line KEY and is silent; tells 7004 "begun KEY" then, and KEY how the connection ended
      7015 hangs up  resets every connection as soon as it is accepted
      7016 urgent    reads a line, sends 1000 bytes, one urgent byte, 1000 bytes, FIN
      7099           nobody listens
@@ -172,6 +172,7 @@ def tcp_refuses(conn):
 
 def tcp_held(conn):
     key = read_line(conn)
+    tell(b"begun " + key, "begun")
     tell(key, "%d %s %s" % read_all(conn))
 
 

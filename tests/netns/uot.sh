@@ -89,7 +89,7 @@ sing_box_client()
 	lab_wait "sing-box" eval '[ "$(echoes 10)" = right:1 ]' # it may drop what comes before it has started
 }
 
-# echoes SIZE...: how many of these sizes come back through the sing-box client. Each is sent up to three
+# echoes SIZE...: how many of these sizes come back through the sing-box client. Each is sent up to ten
 # times: a connected stream of sing-box's reads before it has noted the salt of its own request, and
 # when the answer is quick it takes it for another's ("bad request salt") and closes the stream.
 echoes()
@@ -100,7 +100,7 @@ s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.settimeout(2 if len(sys.argv) > 2 else 0.5)
 right = 0
 def echo(data):
-    for tries in range(3):
+    for tries in range(10):
         s.sendto(data, ("127.0.0.1", 5300))
         try:
             return s.recv(70000) == data

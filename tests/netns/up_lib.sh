@@ -125,8 +125,15 @@ count_strays()
 	STRAYS=$all
 }
 
+# The uplink is looked at while the gate stands: what a kernel still has to say for an application that is gone
+# (its last data again, a reset) goes natively after that, as it should.
 finish_up()
 {
-	[ -z "${UP_PID:-}" ] || ! kill -0 "$UP_PID" 2>/dev/null || { gate_down; lab_gone "$UP_PID"; }
+	if [ -n "${UP_PID:-}" ] && kill -0 "$UP_PID" 2>/dev/null; then
+		[ "${UPLINK_CHECKED:-}" = no ] || check_uplink
+		UPLINK_CHECKED=no
+		gate_down
+		lab_gone "$UP_PID"
+	fi
 	finish
 }

@@ -167,19 +167,24 @@ static void flows_of_a_client_share_equally(void **state)
 	limits_free(l);
 }
 
-/* One that asks all the time, turn or not (a target with room does so), gets no more than others. */
+/* One that asks all the time, turn or not (a target with room does so), gets no more than others. Turns before which
+ * this process was kept waiting do not count: what the bucket gained meanwhile is rightly his who comes first. */
 static void who_pushes_ahead_gains_nothing(void **state)
 {
-	uint64_t pushy, patient;
+	uint64_t pushy = 0, patient = 0, last_ms;
 
 	(void)state;
 	begin((struct limits_rates){ .client_bytes_per_s = 1000000 });
 	for (int i = 0; i < 2; i++)
 		open_greedy(i, client("192.0.2.1"));
 	drain(2, 250000, 65536);
-	for (int i = 0; i < 2; i++)
-		greedy[i].passed[0] = greedy[i].passed[1] = 0;
-	do {
+	last_ms = loop_now();
+	while (pushy + patient < 600000 && loop_now() - began_ms < 20000) {
+		bool waited = loop_now() - last_ms > 20;
+
+		last_ms = loop_now();
+		for (int i = 0; i < 2; i++)
+			greedy[i].passed[0] = 0;
 		for (int i = 0; i < 50; i++) {
 			greedy[0].ready[0] = true;
 			take_some(&greedy[0], 0, 65536);
@@ -187,12 +192,14 @@ static void who_pushes_ahead_gains_nothing(void **state)
 		take_some(&greedy[1], 0, 65536);
 		loop_turn();
 		usleep(500);
-		pushy = greedy[0].passed[0];
-		patient = greedy[1].passed[0];
-	} while (pushy + patient < 600000);
-	assert_true(patient * 10 >= pushy * 7);
+		pushy += waited ? 0 : greedy[0].passed[0];
+		patient += waited ? 0 : greedy[1].passed[0];
+	}
 	close_greedy(2);
 	limits_free(l);
+	if (pushy + patient < 100000)
+		skip(); /* a machine that never lets it run tells nothing */
+	assert_true(patient * 10 >= pushy * 7);
 }
 
 static void another_client_is_not_held_back(void **state)

@@ -207,11 +207,14 @@ static void keeps_negative_answers(void **state)
 static void does_not_wait_for_a_silent_aaaa(void **state)
 {
 	(void)state;
-	uint64_t before = loop_now();
+	uint64_t before;
+
+	loop_turn(); /* the loop's time is that of its last turn */
+	before = loop_now();
 	asks_once("v4only.example");
 	assert_int_equal(last.n, 2);
 	assert_int_equal(last.addrs[0].family, AF_INET);
-	assert_true(loop_now() - before < 1000);
+	assert_true(loop_now() - before < 1400); /* c-ares would repeat itself after 1,500 */
 }
 
 static void survives_askers_that_leave(void **state)
@@ -306,7 +309,7 @@ static void asks_again_in_another_network(void **state)
 	assert_false(resolve_cached("www.example", 11, &r));
 	wait_for(2);
 	assert_int_equal(last.n, 5);
-	assert_true(loop_now() - before < 1000);
+	assert_true(loop_now() - before < 1400); /* c-ares would repeat itself after 1,500 */
 	assert_int_equal(asked_a, 3);
 }
 

@@ -176,7 +176,7 @@ def aborts(address):
     key = "abort%d" % random.SystemRandom().getrandbits(60)
     sock = tcp(address, 7013)
     sock.sendall(key.encode() + b"\n" + b"x" * 1000)
-    time.sleep(0.2)  # the peer must have read it: an abort may overtake data
+    told(address, "begun " + key)  # the peer must have read it: an abort may overtake data
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     sock.close()
     return "peer:" + told(address, key).split()[-1]
