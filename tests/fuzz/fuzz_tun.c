@@ -189,7 +189,8 @@ static void end(void)
 			owned[i].stream = NULL;
 		}
 	loop_turn();
-	stack_free();
+	stack_free(); /* and what came in that turn with it */
+	memset(owned, 0, sizeof(owned));
 	tun_udp_free(udp);
 	reassembly_free(parts);
 	tun_free(tun); /* before the loop turns: packets may wait in it */
