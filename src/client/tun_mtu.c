@@ -1,7 +1,7 @@
 /*
  * The TUN's MTU for a client: what fits the path to its servers without outer
- * fragmentation (transparency.md, "UDP of any size"). The path is asked of the
- * kernel as our own sockets would take it, so with their rules.
+ * fragmentation. The path is asked of the kernel as our own sockets would take
+ * it, so with their rules.
  *
  * A server that has only a name is looked up where the caller allows it, which
  * blocks. `up` does not: names may be out of reach while an earlier gate stands,

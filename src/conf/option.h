@@ -72,7 +72,7 @@ enum option_type {
 	OPTION_STRINGS,	    /* an array of strings; in a file only */
 	OPTION_WISH,	    /* command line only: a flag, or --flag=WORD: 1 + the word's place, the first if there is none */
 	OPTION_PREFIX,	    /* a CIDR prefix of family `min`, 4 or 6 (0: any, an address of both fields); host bits stay with max 1 */
-	/* lists (conf/list.h): one item, or an array; repeatable on the command line, in place of the file's */
+	/* lists (conf/up.h): one item, or an array; repeatable on the command line, in place of the file's */
 	OPTION_PREFIXES,    /* CIDR prefixes without host bits */
 	OPTION_DEVICES,	    /* names of network interfaces */
 	OPTION_CGROUPS,	    /* paths of control groups; `min` is what they mean (enum config_pick) */

@@ -1,7 +1,7 @@
 /*
  * Keys: from a password or a base64 PSK to the master key, and from master key
  * and salt to a session's subkey. SIP004 uses EVP_BytesToKey and HKDF-SHA1,
- * SIP022 base64 and BLAKE3 (wire-formats.md sections 1 and 2).
+ * SIP022 base64 and BLAKE3 (docs/wire-formats.md).
  */
 #ifndef GATUN_CRYPTO_KDF_H
 #define GATUN_CRYPTO_KDF_H

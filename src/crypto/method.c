@@ -5,7 +5,7 @@
 
 /* Overheads: SIP004 salt + 7 of address + tag; SIP022 AES 16 of header, AES
  * and ChaCha20 19 of server-to-client header + 7 + tag, ChaCha20 24 of nonce
- * and 16 of ids before it (wire-formats.md sections 1 and 2). */
+ * and 16 of ids before it (docs/wire-formats.md). */
 static const struct ss_method methods[] = {
 	{ "2022-blake3-aes-128-gcm", true, 16, AEAD_AES_128_GCM, AEAD_AES_128_GCM, 16 + 19 + 7 + 16 },
 	{ "2022-blake3-aes-256-gcm", true, 32, AEAD_AES_256_GCM, AEAD_AES_256_GCM, 16 + 19 + 7 + 16 },

@@ -1,6 +1,5 @@
 /* The packet window: a ring of 128 words of 64 ids, of which the newest 127 are
- * certain. WireGuard's scheme with shadowsocks-rust's sizes (wire-formats.md
- * section 13). */
+ * certain. WireGuard's scheme (RFC 6479) with shadowsocks-rust's sizes. */
 #include "crypto/replay_window.h"
 
 #include <string.h>

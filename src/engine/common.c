@@ -30,7 +30,7 @@
 #include "transport/plugin.h"
 
 #define TRIM_MS 10000
-#define SIP022_SESSION_MIN_S 60 /* wire-formats.md section 13 (a) */
+#define SIP022_SESSION_MIN_S 60 /* a session is remembered as long as its datagrams may pass: 30 s before and after */
 
 static const struct engine_hooks *hooks;
 static struct loop_timer trim_timer;

@@ -1,6 +1,6 @@
 /*
  * Puts fragmented IP datagrams of a TUN back together, IPv4 and IPv6, within
- * limits that an attacker cannot stretch (hazards.md, "fragments"), and hands
+ * limits that an attacker cannot stretch (reassembly.c says which), and hands
  * them to tun_inject() as ordinary packets.
  */
 #ifndef GATUN_INBOUND_REASSEMBLY_H

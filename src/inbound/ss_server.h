@@ -1,6 +1,6 @@
 /*
  * The server's TCP inbound: Shadowsocks clients in, streams with their targets
- * out. One reaction for every bad handshake (hazards.md, "replay and probing").
+ * out. One reaction for every bad handshake: who probes learns nothing from it.
  */
 #ifndef GATUN_INBOUND_SS_SERVER_H
 #define GATUN_INBOUND_SS_SERVER_H

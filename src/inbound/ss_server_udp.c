@@ -1,5 +1,5 @@
 /*
- * Shadowsocks UDP, server side (wire-formats.md sections 2 and 13).
+ * Shadowsocks UDP, server side (docs/wire-formats.md: the bytes, and what a server owes).
  *
  * One socket. A client is known by its address (SIP004) or by its session id
  * (SIP022: then it may move, and replies follow it). What a client is to us

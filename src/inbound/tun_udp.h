@@ -7,7 +7,7 @@
 
 struct tun_udp;
 /* max_payload: the largest UDP payload that the outbound carries; a larger one
- * gets ICMP (hazards.md, "large UDP"). NULL: out of memory. */
+ * gets ICMP with the MTU that fits. NULL: out of memory. */
 struct tun_udp *tun_udp_new(struct tun *, uint32_t max_payload);
 void tun_udp_free(struct tun_udp *);
 /* The largest IP packets whose payload reaches the server in one piece, by their family; 0: there is

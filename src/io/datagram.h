@@ -81,7 +81,7 @@ static inline void datagram_bind(struct datagram_port *p, const struct datagram_
 static inline void datagram_send(struct datagram_port *p, const struct datagram *d, int n) { p->ops->send(p, d, n); }
 static inline void datagram_end(struct datagram_port *p, enum flow_end why) { p->ops->end(p, why); }
 
-/* Batches never exceed this; larger ones gained nothing (udp-fast-path.md). */
+/* Batches never exceed this; larger ones gained nothing when measured. */
 #define DATAGRAM_BATCH 64
 
 #endif

@@ -10,7 +10,7 @@
 
 struct tcp_socket_options {
 	/* SO_LINGER {1,0} until the graceful end, so that the peer sees a reset,
-	 * never a clean EOF, if this process is killed (transparency.md). */
+	 * never a clean EOF, if this process is killed. */
 	bool reset_on_death;
 	bool keepalive; /* notice a peer that has vanished, within minutes; the rules may say how */
 	/* Of a socket that connects, or NULL; of a listener, in place of socket_rules_listeners.

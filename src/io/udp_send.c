@@ -26,7 +26,7 @@
 
 #define QUEUE_MAX 128
 #define MESSAGES 64
-#define SEGMENTS_MAX 64	  /* Linux 6.1 takes no more (udp-fast-path.md) */
+#define SEGMENTS_MAX 64	  /* Linux 6.1 takes no more (UDP_MAX_SEGMENTS) */
 #define GROUP_BYTES 65000 /* below 65,507 and IPv6's 65,487 */
 #define CONTROL_SIZE (CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(uint16_t)))
 

@@ -10,7 +10,7 @@
  * Errors: IP_RECVERR makes every ICMP error an entry of the error queue, and
  * also the result of the next call on the socket, which then did nothing: that
  * call is repeated. Datagrams may be fragmented on the way (PMTUDISC_DONT):
- * what fits no packet of the path was not ours to forbid (transparency.md).
+ * what fits no packet of the path was not ours to forbid.
  */
 #include "io/udp_socket.h"
 

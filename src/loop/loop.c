@@ -11,7 +11,7 @@
  *
  * The edge-triggered set is an epoll descriptor of its own, which libev
  * watches like any other: libev has no edge trigger, and re-arming interest
- * cost a connection three system calls (tcp-path.md, "no MOD").
+ * cost a connection three system calls.
  */
 #include "loop/loop.h"
 

@@ -1,7 +1,7 @@
 /*
  * The orders that ss-manager takes, one datagram each: "add: {JSON}", "ping".
  * Bytes in, an order out; ports in, the bytes of an answer out. No sockets here, and
- * nothing is done: server/manager.c does (wire-formats.md section 7).
+ * nothing is done: server/manager.c does (docs/wire-formats.md).
  */
 #ifndef GATUN_PROTO_MANAGER_H
 #define GATUN_PROTO_MANAGER_H

@@ -13,7 +13,7 @@
  * opened, proves the user. All users share the iPSK, so each of them can read
  * the others' headers and session ids, and nothing more.
  *
- * No sockets, clocks or randomness here (wire-formats.md section 3).
+ * No sockets, clocks or randomness here (docs/wire-formats.md, SIP023).
  */
 #ifndef GATUN_PROTO_SS_IDENTITY_H
 #define GATUN_PROTO_SS_IDENTITY_H

@@ -3,7 +3,7 @@
  * bytes, time and (in tests) randomness come in, bytes go out. SIP004: salt and
  * one sealed box under a key of its own. SIP022 AES: a header of session and
  * packet id under AES-ECB, then a box under the session's key. SIP022 ChaCha20:
- * one XChaCha20 box under the PSK with the ids inside (wire-formats.md 1, 2).
+ * one XChaCha20 box under the PSK with the ids inside. docs/wire-formats.md has the bytes.
  *
  * A codec belongs to one server (client role) or one listener (server role) and
  * is shared by all its sessions. A struct ss_packet_session is one SENDER's

@@ -264,7 +264,7 @@ static int open_head(struct ss_opener *o, const uint8_t *key, struct ss_handshak
 	if (echo && sodium_memcmp(p + 9, hs->salt, echo))
 		return -EPROTO;
 	len = get16(p + 9 + echo);
-	/* Never sent by us; sing-box's server does, and puts no box behind it (wire-formats.md, interop trap a). */
+	/* Never sent by us; sing-box's server does, and puts no box behind it. */
 	if (!o->server && !len) {
 		o->answer_due = o->asked;
 		expect_length(o);

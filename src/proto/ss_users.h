@@ -7,7 +7,7 @@
  * removed tells his holders and is freed when the last lets go, even after the
  * table; one whose key changes is the same user with the same counters.
  *
- * No sockets, clocks or randomness here (wire-formats.md section 3).
+ * No sockets, clocks or randomness here (docs/wire-formats.md, SIP023).
  */
 #ifndef GATUN_PROTO_SS_USERS_H
 #define GATUN_PROTO_SS_USERS_H

@@ -1,7 +1,7 @@
 /*
  * The sandbox of `gatun run`: user, network, mount and PID namespaces with one
- * TUN as the only way out, made by the caller himself (interface.md, "run, in
- * detail"). The engine stays outside; its end is the TUN fd.
+ * TUN as the only way out, made by the caller himself (docs/sandbox.md).
+ * The engine stays outside; its end is the TUN fd.
  */
 #ifndef GATUN_SYS_SANDBOX_H
 #define GATUN_SYS_SANDBOX_H

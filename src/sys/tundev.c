@@ -32,7 +32,7 @@
 #include "sys/netlink.h"
 
 #define TUN_PATH "/dev/net/tun"
-/* tcp-path.md: 500 loses SYNs at 512 connects at once. 150k datagrams/s fill 2000
+/* The kernel's 500 lose SYNs at 512 connects at once. 150k datagrams/s fill 2000
  * in 13 ms, less than we may wait for a processor on a busy machine. */
 #define TXQUEUELEN 8192
 

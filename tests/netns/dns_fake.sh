@@ -1,5 +1,5 @@
 #!/bin/bash
-# Names in fake mode, as interface.md ("Names in fake mode") promises them: what dig,
+# Names in fake mode, as docs/configuration.md ("dns_mode") promises them: what dig,
 # getent, curl and UDP sockets see inside the sandbox, what the server is asked for,
 # and that no name leaves the machine in clear.
 

@@ -4,7 +4,7 @@
 FAMILIES="4 6"
 begin "$0" "$@"
 
-# What a peer's server is known not to carry (docs: transparency.md) is not asked of it:
+# What a peer's server is known not to carry is not asked of it:
 #   ss-server   FIN ends both directions; UDP beyond the path's MTU is lost
 #   ssserver    UDP of 0 bytes is lost
 #   sing-box    half-closes are lost

@@ -36,7 +36,7 @@ static void test_lanes_agree_with_one_by_one(void **state)
 	}
 }
 
-/* wire-formats.md section 12: aes-128-gcm, "password", salt 00..0f. */
+/* tests/vectors/shadowsocks.txt: aes-128-gcm, "password", salt 00..0f. */
 static void test_known_answer(void **state)
 {
 	static const uint8_t expected[16] = { 0xed, 0x2a, 0x61, 0x8d, 0x94, 0x90, 0xd1, 0x70, 0x1d, 0xe8, 0x85, 0xd8, 0x2a, 0xa8, 0x06, 0x16 };

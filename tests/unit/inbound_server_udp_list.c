@@ -1,6 +1,6 @@
 /*
  * What a UDP server of Shadowsocks must do better than the ones before it:
- * wire-formats.md section 13, (a) to (l), a test for each by its letter.
+ * docs/wire-formats.md, "What a UDP server owes", a test for each by its letter.
  */
 #include <dirent.h>
 
