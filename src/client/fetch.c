@@ -14,7 +14,6 @@
 #include "client/fetch.h"
 
 #include <arpa/inet.h>
-#include <curl/curl.h>
 #include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -25,6 +24,7 @@
 
 #include "base/list.h"
 #include "base/log.h"
+#include "client/curl_calls.h"
 #include "conf/online.h"
 #include "loop/loop.h"
 #include "resolve/resolve.h"
@@ -83,16 +83,16 @@ static void drop_watched(struct watched *w)
 static void end_transfer(struct fetch *f)
 {
 	if (f->easy) {
-		curl_multi_remove_handle(f->multi, f->easy);
-		curl_easy_cleanup(f->easy);
+		curl.multi_remove_handle(f->multi, f->easy);
+		curl.easy_cleanup(f->easy);
 	}
 	if (f->multi)
-		curl_multi_cleanup(f->multi);
+		curl.multi_cleanup(f->multi);
 	f->easy = NULL;
 	f->multi = NULL;
 	while (!list_empty(&f->sockets))
 		drop_watched(container_of(f->sockets.next, struct watched, node));
-	curl_slist_free_all(f->addresses);
+	curl.slist_free_all(f->addresses);
 	f->addresses = NULL;
 	loop_timer_stop(&f->timer);
 }
@@ -146,7 +146,7 @@ static void follow(struct fetch *f)
 {
 	char *to = NULL;
 
-	curl_easy_getinfo(f->easy, CURLINFO_REDIRECT_URL, &to);
+	curl.easy_getinfo(f->easy, CURLINFO_REDIRECT_URL, &to);
 	if (!to || ++f->redirects > REDIRECTS_MAX) {
 		fail(f, to ? "it redirects without end" : "it redirects to nowhere");
 		return;
@@ -164,11 +164,11 @@ static void on_transferred(struct fetch *f, CURLcode code)
 	char why[WHY_MAX];
 	long status = 0;
 
-	curl_easy_getinfo(f->easy, CURLINFO_RESPONSE_CODE, &status);
+	curl.easy_getinfo(f->easy, CURLINFO_RESPONSE_CODE, &status);
 	if (f->too_large) {
 		fail(f, "what comes is larger than it may be");
 	} else if (code != CURLE_OK) {
-		fail(f, f->curl_error[0] ? f->curl_error : curl_easy_strerror(code));
+		fail(f, f->curl_error[0] ? f->curl_error : curl.easy_strerror(code));
 	} else if (status >= 300 && status < 400) {
 		follow(f);
 	} else if (status != 200) {
@@ -184,7 +184,7 @@ static void look(struct fetch *f)
 	CURLMsg *m;
 	int more;
 
-	while ((m = curl_multi_info_read(f->multi, &more)))
+	while ((m = curl.multi_info_read(f->multi, &more)))
 		if (m->msg == CURLMSG_DONE) {
 			on_transferred(f, m->data.result);
 			return;
@@ -197,7 +197,7 @@ static void act(struct fetch *f, curl_socket_t fd, int events)
 {
 	int running;
 
-	curl_multi_socket_action(f->multi, fd, events, &running);
+	curl.multi_socket_action(f->multi, fd, events, &running);
 	look(f);
 }
 
@@ -246,7 +246,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *owner, void *
 		w->fd = fd;
 		list_init(&w->node);
 		list_append(&f->sockets, &w->node);
-		curl_multi_assign(f->multi, fd, w);
+		curl.multi_assign(f->multi, fd, w);
 	}
 	loop_watch_stop(&w->watch);
 	return loop_watch_start(&w->watch, fd, events, on_ready) ? -1 : 0;
@@ -297,7 +297,7 @@ static bool set_options(struct fetch *f)
 	CURL *e = f->easy;
 	/* Each of them matters: one that cannot be set is a failure. */
 	CURLcode failed = CURLE_OK;
-#define SET(option, value) failed = failed ? failed : curl_easy_setopt(e, option, value)
+#define SET(option, value) failed = failed ? failed : curl.easy_setopt(e, option, value)
 	SET(CURLOPT_URL, f->url);
 	SET(CURLOPT_PROTOCOLS_STR, "https,http"); /* http is for loopback: online_url_is_safe() */
 	SET(CURLOPT_PROXY, "");
@@ -324,11 +324,11 @@ static bool set_options(struct fetch *f)
 
 static void transfer(struct fetch *f)
 {
-	f->multi = curl_multi_init();
-	f->easy = curl_easy_init();
-	if (!f->multi || !f->easy || !set_options(f) || curl_multi_setopt(f->multi, CURLMOPT_SOCKETFUNCTION, on_socket) ||
-	    curl_multi_setopt(f->multi, CURLMOPT_SOCKETDATA, f) || curl_multi_setopt(f->multi, CURLMOPT_TIMERFUNCTION, on_timeout) ||
-	    curl_multi_setopt(f->multi, CURLMOPT_TIMERDATA, f) || curl_multi_add_handle(f->multi, f->easy))
+	f->multi = curl.multi_init();
+	f->easy = curl.easy_init();
+	if (!f->multi || !f->easy || !set_options(f) || curl.multi_setopt(f->multi, CURLMOPT_SOCKETFUNCTION, on_socket) ||
+	    curl.multi_setopt(f->multi, CURLMOPT_SOCKETDATA, f) || curl.multi_setopt(f->multi, CURLMOPT_TIMERFUNCTION, on_timeout) ||
+	    curl.multi_setopt(f->multi, CURLMOPT_TIMERDATA, f) || curl.multi_add_handle(f->multi, f->easy))
 		fail(f, "libcurl cannot do it");
 }
 
@@ -344,7 +344,7 @@ static bool give_addresses(struct fetch *f, const struct resolved *found)
 		inet_ntop(found->addrs[i].family, &found->addrs[i].ip, line + at, INET6_ADDRSTRLEN);
 		at += (int)strlen(line + at);
 	}
-	f->addresses = curl_slist_append(NULL, line);
+	f->addresses = curl.slist_append(NULL, line);
 	return f->addresses != NULL;
 }
 
@@ -369,10 +369,10 @@ static void on_resolved(void *owner, const struct resolved *found)
 /* Into f->host, without brackets, and f->port. */
 static bool split_url(struct fetch *f)
 {
-	CURLU *u = curl_url();
+	CURLU *u = curl.url();
 	char *host = NULL, *port = NULL;
-	bool ok = u && curl_url_set(u, CURLUPART_URL, f->url, 0) == CURLUE_OK && curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
-		  curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK;
+	bool ok = u && curl.url_set(u, CURLUPART_URL, f->url, 0) == CURLUE_OK && curl.url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+		  curl.url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK;
 	size_t len = ok ? strlen(host) : 0;
 	bool bracket = ok && host[0] == '[';
 
@@ -382,9 +382,9 @@ static bool split_url(struct fetch *f)
 	} else {
 		ok = false;
 	}
-	curl_free(host);
-	curl_free(port);
-	curl_url_cleanup(u);
+	curl.free(host);
+	curl.free(port);
+	curl.url_cleanup(u);
 	return ok;
 }
 
@@ -421,12 +421,9 @@ static void on_limit(struct loop_timer *t)
 
 struct fetch *fetch_start(const struct fetch_options *o, fetch_done *done, void *owner)
 {
-	static bool ready;
 	struct fetch *f = calloc(1, sizeof(*f));
 
-	if (!ready)
-		ready = curl_global_init(CURL_GLOBAL_DEFAULT) == 0;
-	if (!f || !ready) {
+	if (!f || !curl_calls_need()) {
 		free(f);
 		return NULL;
 	}

@@ -3,7 +3,8 @@
  * call: it holds a netlink socket, which nobody who is forked later may inherit,
  * and a cache of what the kernel has, which would grow old.
  *
- * Two habits of the library are met here: it writes complaints to stderr unless
+ * The library is loaded at the first command: only `up` and `doctor` have any.
+ * Two habits of it are met here: it writes complaints to stderr unless
  * it is told to keep them, and it ends the process when it gets no netlink
  * socket, so that one is opened and closed before it is asked.
  *
@@ -19,6 +20,29 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "sys/library.h"
+
+static struct {
+	__typeof__(nft_ctx_new) *ctx_new;
+	__typeof__(nft_ctx_free) *ctx_free;
+	__typeof__(nft_ctx_buffer_error) *ctx_buffer_error;
+	__typeof__(nft_ctx_buffer_output) *ctx_buffer_output;
+	__typeof__(nft_ctx_get_error_buffer) *ctx_get_error_buffer;
+	__typeof__(nft_ctx_get_output_buffer) *ctx_get_output_buffer;
+	__typeof__(nft_run_cmd_from_buffer) *run_cmd_from_buffer;
+} nft;
+
+static const struct library_call calls[] = {
+	{ "nft_ctx_new", &nft.ctx_new },
+	{ "nft_ctx_free", &nft.ctx_free },
+	{ "nft_ctx_buffer_error", &nft.ctx_buffer_error },
+	{ "nft_ctx_buffer_output", &nft.ctx_buffer_output },
+	{ "nft_ctx_get_error_buffer", &nft.ctx_get_error_buffer },
+	{ "nft_ctx_get_output_buffer", &nft.ctx_get_output_buffer },
+	{ "nft_run_cmd_from_buffer", &nft.run_cmd_from_buffer },
+};
+static struct library libnftables = { .soname = "libnftables.so.1", .calls = calls, .n = sizeof(calls) / sizeof(calls[0]) };
 
 /* libnftables gives a sentence and no errno; its sentences end in strerror()'s words. */
 static const int known_errors[] = {
@@ -61,13 +85,15 @@ static struct nft_ctx *open_context(char *err, size_t size, int *result)
 {
 	struct nft_ctx *ctx;
 
-	*result = try_socket(err, size);
+	*result = library_need(&libnftables, err, size);
+	if (!*result)
+		*result = try_socket(err, size);
 	if (*result)
 		return NULL;
-	ctx = nft_ctx_new(NFT_CTX_DEFAULT);
-	if (ctx && !nft_ctx_buffer_error(ctx) && !nft_ctx_buffer_output(ctx))
+	ctx = nft.ctx_new(NFT_CTX_DEFAULT);
+	if (ctx && !nft.ctx_buffer_error(ctx) && !nft.ctx_buffer_output(ctx))
 		return ctx;
-	nft_ctx_free(ctx);
+	nft.ctx_free(ctx);
 	if (size)
 		snprintf(err, size, "nft: no memory");
 	*result = -ENOMEM;
@@ -82,11 +108,11 @@ int nft_ask(const char *commands, char **out, char *err, size_t size)
 	*out = NULL;
 	if (!ctx)
 		return result;
-	if (nft_run_cmd_from_buffer(ctx, commands))
-		result = take_complaint(nft_ctx_get_error_buffer(ctx), err, size);
-	else if (!(*out = strdup(nft_ctx_get_output_buffer(ctx))))
+	if (nft.run_cmd_from_buffer(ctx, commands))
+		result = take_complaint(nft.ctx_get_error_buffer(ctx), err, size);
+	else if (!(*out = strdup(nft.ctx_get_output_buffer(ctx))))
 		result = -ENOMEM;
-	nft_ctx_free(ctx);
+	nft.ctx_free(ctx);
 	return result;
 }
 
