@@ -34,6 +34,7 @@ static void on_look(struct loop_timer *t)
 {
 	size_t n = connected_drop_deaf(DEAF_MS);
 
+	connected_keep_alive();
 	if (n)
 		log_info("connections that nothing was heard of for two minutes were ended count=%zu", n);
 	if (listener) /* a path that was learnt is told by nobody */

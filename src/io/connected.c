@@ -4,6 +4,8 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include "io/socket_rules.h"
+
 static struct list *all(void)
 {
 	static struct list list;
@@ -13,10 +15,11 @@ static struct list *all(void)
 	return &list;
 }
 
-void connected_add(struct connected *c, int fd, bool tunnel, void (*give_up)(struct connected *, enum flow_end))
+void connected_add(struct connected *c, int fd, bool tunnel, uint32_t keepalive_s, void (*give_up)(struct connected *, enum flow_end))
 {
 	c->fd = fd;
 	c->tunnel = tunnel;
+	c->keepalive_s = keepalive_s;
 	c->give_up = give_up;
 	list_append(all(), &c->node);
 }
@@ -83,4 +86,15 @@ static bool is_deaf(const struct connected *c, const void *what)
 size_t connected_drop_deaf(uint32_t ms)
 {
 	return give_up_those(is_deaf, &ms, END_CONNECT_TIMEOUT);
+}
+
+void connected_keep_alive(void)
+{
+	list_for_each (it, all()) {
+		struct connected *c = container_of(it, struct connected, node);
+
+		if (c->keepalive_s)
+			socket_rules_keepalive(c->fd, c->keepalive_s);
+		c->keepalive_s = 0;
+	}
 }

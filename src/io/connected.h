@@ -19,11 +19,12 @@ struct connected {
 	struct list node;
 	int fd;
 	bool tunnel; /* it is one whose deafness matters */
+	uint32_t keepalive_s; /* what connected_keep_alive() is to ask for; 0: nothing, or it has */
 	/* To be ended, from the loop; it may end others, and itself. */
 	void (*give_up)(struct connected *, enum flow_end);
 };
 
-void connected_add(struct connected *, int fd, bool tunnel, void (*give_up)(struct connected *, enum flow_end));
+void connected_add(struct connected *, int fd, bool tunnel, uint32_t keepalive_s, void (*give_up)(struct connected *, enum flow_end));
 /* One that was never added is none. */
 void connected_remove(struct connected *);
 
@@ -35,5 +36,9 @@ size_t connected_drop_sources(const struct addr *gone, size_t n);
  * there is no room (TCP_USER_TIMEOUT knows no such difference, and would end who waits for a
  * slow reader). How many there were. One system call for each connection. */
 size_t connected_drop_deaf(uint32_t ms);
+/* Has the kernel ask the peers of those that have not been looked at before whether they live, from
+ * keepalive_s of silence on. To be called now and then: most connections are over long before
+ * anybody could ask, and need not make the three system calls. */
+void connected_keep_alive(void);
 
 #endif

@@ -102,6 +102,7 @@ static int bind_and_listen(const void *context, bool shared)
 	const struct addr *a = &l->at;
 	struct sockaddr_storage ss;
 	socklen_t len = addr_to_sockaddr(a, &ss);
+	uint32_t keepalive_s = tcp_socket_keepalive_s(&l->options);
 	int one = 1, only = socket_rules_only_v6(SOCK_STREAM, a), err;
 	int fd = socket_rules_open(ss.ss_family, SOCK_STREAM, l->options.rules ? l->options.rules : &socket_rules_listeners);
 
@@ -116,6 +117,8 @@ static int bind_and_listen(const void *context, bool shared)
 	if (shared)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
 	tcp_socket_set_options(fd, &l->options);
+	if (keepalive_s)
+		socket_rules_keepalive(fd, keepalive_s);
 	if (a->family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only));
 	if (bind(fd, (struct sockaddr *)&ss, len) < 0 || listen(fd, BACKLOG) < 0) {

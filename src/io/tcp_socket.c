@@ -507,8 +507,13 @@ void tcp_socket_set_options(int fd, const struct tcp_socket_options *o)
 	setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &one, sizeof(one));
 	if (o->reset_on_death)
 		set_linger_reset(fd, true);
-	if (o->keepalive && !(o->rules ? o->rules->keepalive_s : socket_rules_listeners.keepalive_s))
-		socket_rules_keepalive(fd, KEEPALIVE_S);
+}
+
+uint32_t tcp_socket_keepalive_s(const struct tcp_socket_options *o)
+{
+	uint32_t by_rules = o->rules ? o->rules->keepalive_s : socket_rules_listeners.keepalive_s;
+
+	return o->keepalive && !by_rules ? KEEPALIVE_S : 0;
 }
 
 static void give_up(struct connected *c, enum flow_end why)
@@ -566,7 +571,7 @@ struct stream *tcp_socket_connect(const struct addr *to, const struct tcp_socket
 		close(fd);
 		return NULL;
 	}
-	connected_add(&t->connected, fd, o->keepalive, give_up);
+	connected_add(&t->connected, fd, o->keepalive, tcp_socket_keepalive_s(o), give_up);
 	own_socket_add(&t->own, SOCK_STREAM, fd, to);
 	t->connect_events = events;
 	t->stream.owner = owner;

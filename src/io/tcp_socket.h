@@ -30,9 +30,11 @@ struct tcp_connect_events {
 struct stream *tcp_socket_connect(const struct addr *, const struct tcp_socket_options *,
 				  const struct tcp_connect_events *, void *owner, int *err);
 
-/* TCP_NODELAY, SO_OOBINLINE and what the options ask for. A listener passes them on to what
- * it accepts. */
+/* TCP_NODELAY, SO_OOBINLINE and what the options ask for, but for keepalive. A listener passes
+ * them on to what it accepts. */
 void tcp_socket_set_options(int fd, const struct tcp_socket_options *);
+/* The seconds of silence that keepalive means; 0 where it is not asked for, or the rules say how. */
+uint32_t tcp_socket_keepalive_s(const struct tcp_socket_options *);
 
 /* Wraps an established, non-blocking descriptor that has these options already,
  * and owns it. NULL: no memory (the descriptor is closed). */

@@ -6,6 +6,8 @@
 
 #include <cmocka.h>
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -40,7 +42,7 @@ static void open_from(struct one *o, const char *source)
 	*o = (struct one){ 0 };
 	assert_int_equal(addr_parse_ip(source, 0, &a), 0);
 	assert_int_equal(bind(fd, (struct sockaddr *)&ss, addr_to_sockaddr(&a, &ss)), 0);
-	connected_add(&o->connected, fd, true, on_give_up);
+	connected_add(&o->connected, fd, true, 77, on_give_up);
 }
 
 static void close_all(struct one *o, int n)
@@ -97,12 +99,35 @@ static void who_is_not_waiting_is_not_deaf(void **state)
 	close_all(&o, 1);
 }
 
+static int get(int fd, int level, int name)
+{
+	int value = -1;
+	socklen_t len = sizeof(value);
+
+	assert_int_equal(getsockopt(fd, level, name, &value, &len), 0);
+	return value;
+}
+
+static void who_lives_long_enough_is_kept_alive(void **state)
+{
+	struct one o;
+
+	(void)state;
+	open_from(&o, "127.0.0.2");
+	assert_int_equal(get(o.connected.fd, SOL_SOCKET, SO_KEEPALIVE), 0);
+	connected_keep_alive();
+	assert_int_equal(get(o.connected.fd, SOL_SOCKET, SO_KEEPALIVE), 1);
+	assert_int_equal(get(o.connected.fd, IPPROTO_TCP, TCP_KEEPIDLE), 77);
+	close_all(&o, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ends_those_of_an_address),
 		cmocka_unit_test(an_end_may_end_another),
 		cmocka_unit_test(who_is_not_waiting_is_not_deaf),
+		cmocka_unit_test(who_lives_long_enough_is_kept_alive),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
