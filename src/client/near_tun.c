@@ -158,6 +158,8 @@ static void on_network(void *owner, const struct netwatch_change *c)
 	(void)c;
 	follow_device(t);
 	follow_path(t);
+	if (!t->quiet)
+		stack_tell_unheard(network_is_ours);
 }
 
 /* ---- set-up ---- */

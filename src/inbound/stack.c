@@ -256,6 +256,7 @@ void stack_free(void)
 	stack_port_free();
 	stack_held_free();
 	stack_gate_free();
+	stack_unheard_free();
 	loop_defer_cancel(&flush_work); /* the aborts have asked for it */
 	stack.tun = NULL;
 }

@@ -14,6 +14,9 @@ int stack_init(struct tun *, const struct inbound_events *, void *owner);
 void stack_free(void);
 /* The device's MTU has changed: new connections agree on what fits it. */
 void stack_follow_mtu(void);
+/* An address has come: connections from there that ended because it was gone (END_ADDRESS_GONE) are
+ * reset once more, as nobody could hear it the first time. is_back: is this one there? */
+void stack_tell_unheard(bool (*is_back)(const struct addr *));
 /* The tun handler for TCP, and for the end of a batch. */
 void stack_input(const struct packet *);
 void stack_batch_end(void);

@@ -1,7 +1,7 @@
 /*
  * Inside the stack: one connection of the TUN, and what its files share.
  * stack.c dispatches, stack_held.c holds SYNs, stack_gate.c keeps floods of
- * them out, stack_stream.c is the stream,
+ * them out, stack_stream.c is the stream, stack_unheard.c tells again what nobody could hear,
  * stack_port.c is what lwIP stands on. Nobody else includes this.
  */
 #ifndef GATUN_INBOUND_STACK_CONN_H
@@ -95,6 +95,11 @@ bool stack_gate_pass(const struct packet *);
 void stack_gate_sweep(void);
 void stack_gate_free(void);
 
+/* ---- stack_unheard.c ---- */
+/* It is about to be reset because an address is gone, which may be the app's own. */
+void stack_unheard_add(const struct tcp_pcb *);
+void stack_unheard_free(void);
+
 /* ---- stack_port.c ---- */
 int stack_port_init(void);
 void stack_port_free(void);
@@ -105,7 +110,9 @@ void stack_port_input(const struct packet *);
 /* Gives a saved SYN (TCP header, writable, aligned) to lwIP: the new pcb, or NULL. */
 struct tcp_pcb *stack_port_open(struct stack_conn *, const struct addr *app, const struct addr *target, const uint8_t *tcp,
 				uint32_t len);
-void stack_port_reset(const struct addr *app, const struct addr *target, uint32_t syn_seq);
+void stack_port_reset(const struct addr *app, const struct addr *target, uint32_t seq, uint32_t ack);
+/* The two ends of a connection. */
+void stack_port_ends(const struct tcp_pcb *, struct addr *app, struct addr *target);
 /* The slice that a pbuf of ours refers to. */
 struct slice stack_port_slice(const struct pbuf *);
 

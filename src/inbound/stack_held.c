@@ -277,7 +277,7 @@ void stack_held_refuse(struct stack_conn *c, enum flow_end why)
 		send_icmp(s, ICMP_ADMIN_PROHIBITED);
 		break;
 	default:
-		stack_port_reset(&s->app, &s->target, s->seq);
+		stack_port_reset(&s->app, &s->target, 0, s->seq + 1);
 	}
 	stack_held_forget(c);
 }

@@ -67,6 +67,11 @@ static ip_addr_t to_lwip(const struct addr *a)
 	return out;
 }
 
+static struct addr from_lwip(const ip_addr_t *ip, uint16_t port)
+{
+	return IP_IS_V6(ip) ? addr_v6(ip_2_ip6(ip)->addr, port) : addr_v4(&ip_2_ip4(ip)->addr, port);
+}
+
 struct tcp_pcb *stack_port_find(const struct addr *app, const struct addr *target)
 {
 	ip_addr_t remote = to_lwip(app), local = to_lwip(target);
@@ -170,11 +175,17 @@ struct tcp_pcb *stack_port_open(struct stack_conn *c, const struct addr *app, co
 	return pcb && pcb->callback_arg == c ? pcb : NULL;
 }
 
-void stack_port_reset(const struct addr *app, const struct addr *target, uint32_t syn_seq)
+void stack_port_reset(const struct addr *app, const struct addr *target, uint32_t seq, uint32_t ack)
 {
 	ip_addr_t remote = to_lwip(app), local = to_lwip(target);
 
-	tcp_rst_netif(&netif, 0, syn_seq + 1, &local, &remote, target->port, app->port);
+	tcp_rst_netif(&netif, seq, ack, &local, &remote, target->port, app->port);
+}
+
+void stack_port_ends(const struct tcp_pcb *pcb, struct addr *app, struct addr *target)
+{
+	*app = from_lwip(&pcb->remote_ip, pcb->remote_port);
+	*target = from_lwip(&pcb->local_ip, pcb->local_port);
 }
 
 static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err)

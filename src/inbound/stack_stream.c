@@ -402,6 +402,8 @@ static void flush_ended(struct stack_conn *c)
 	if (!c->pcb || c->pcb->state == TIME_WAIT)
 		return;
 	if (!flow_end_graceful(c->why)) {
+		if (c->why == END_ADDRESS_GONE)
+			stack_unheard_add(c->pcb);
 		tcp_abort(c->pcb);
 		return;
 	}
