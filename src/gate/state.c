@@ -70,13 +70,26 @@ static bool is_lock_of_now(int dir, int fd)
 	       ours.st_ino == there.st_ino;
 }
 
+/* Where nothing can be written any more a lock can be had only if somebody has made the file before. */
+static int open_lock(int dir)
+{
+	int fd = openat(dir, LOCK_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd < 0 && errno == EROFS) {
+		fd = openat(dir, LOCK_NAME, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+		if (fd < 0 && errno == ENOENT)
+			return -EROFS;
+	}
+	return fd < 0 ? -errno : fd;
+}
+
 static int lock_file(int dir)
 {
 	for (;;) {
-		int fd = openat(dir, LOCK_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600), result;
+		int fd = open_lock(dir), result;
 
 		if (fd < 0)
-			return -errno;
+			return fd;
 		while ((result = flock(fd, LOCK_EX)) < 0 && errno == EINTR)
 			;
 		if (result == 0 && is_lock_of_now(dir, fd))
@@ -92,11 +105,17 @@ int gate_state_lock(char *err, size_t size)
 {
 	int dir = open_dir(err, size), fd;
 
+	if (dir == -EROFS) { /* nor is there anything in it */
+		fd = open("/", O_PATH | O_CLOEXEC);
+		return fd < 0 ? -errno : fd;
+	}
 	if (dir < 0)
 		return dir;
 	fd = lock_file(dir);
-	if (fd == -EACCES)
-		return dir; /* given to another service meanwhile: the network is followed all the same */
+	/* Given to another service meanwhile: the network is followed all the same. Read-only: nobody can make
+	 * a lock, and what stands must be taken back all the same. */
+	if (fd == -EACCES || fd == -EROFS)
+		return dir;
 	close(dir);
 	if (fd < 0)
 		snprintf(err, size, "cannot lock " DIR_PATH "/" LOCK_NAME " err=%s", err_name(fd));
@@ -251,8 +270,9 @@ void gate_state_remove(void)
 	char path[64];
 
 	state_path(path, "");
-	if (unlink(path) < 0 && errno != ENOENT)
-		log_warn("cannot remove %s err=%s", path, err_name(errno));
+	if (unlink(path) < 0 && errno != ENOENT && !(errno == EROFS && access(path, F_OK) < 0))
+		log_warn("everything is taken back, but the file %s, which remembers it, cannot be removed: the next `gatun down` that may "
+			 "write there does it err=%s", path, err_name(errno));
 }
 
 void gate_state_free(struct gate_state *s)
