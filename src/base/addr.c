@@ -109,6 +109,11 @@ bool addr_equal(const struct addr *a, const struct addr *b)
 	return a->port == b->port && addr_ip_equal(a, b);
 }
 
+bool target_equal(const struct target *a, const struct target *b)
+{
+	return a->name_len == b->name_len && memcmp(a->name, b->name, a->name_len) == 0 && addr_equal(&a->ip, &b->ip);
+}
+
 uint64_t addr_hash(const struct addr *a)
 {
 	uint8_t flat[20] = { 0 };

@@ -74,6 +74,7 @@ int target_parse(const char *text, struct target *out);
 /* A host (literal or domain) and a port. Errors as target_parse. */
 int target_set(struct target *t, const char *host, size_t host_len, uint16_t port);
 void target_from_addr(struct target *t, const struct addr *a);
+bool target_equal(const struct target *a, const struct target *b);
 static inline bool target_is_name(const struct target *t) { return t->name_len != 0; }
 static inline uint16_t target_port(const struct target *t) { return t->ip.port; }
 

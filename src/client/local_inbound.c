@@ -157,7 +157,7 @@ static int open_redir(struct local_inbound *i, const struct config_local *c)
 		i->redirect_tcp = redirect_tcp_new(&c->listen, how, mark, &inbound_events, i, &err);
 	if (err || !i->udp)
 		return err;
-	i->tproxy_udp = tproxy_udp_new(&c->listen_udp, 1, mark, &err);
+	i->tproxy_udp = tproxy_udp_new(&c->listen_udp, 1, mark, outbounds_udp_payload(i->common->config), &err);
 	if (err)
 		return err;
 	engine_keep_answers();
@@ -355,19 +355,14 @@ static bool same_text(const char *a, const char *b)
 	return a == b || (a && b && strcmp(a, b) == 0);
 }
 
-static bool same_target(const struct target *a, const struct target *b)
-{
-	return addr_equal(&a->ip, &b->ip) && a->name_len == b->name_len && memcmp(a->name, b->name, a->name_len) == 0;
-}
-
 bool local_inbound_is(const struct local_inbound *i, const struct config_local *c)
 {
 	const struct config_local *s = &i->settings;
 
 	return s->protocol == c->protocol && s->mode == c->mode && s->tcp_redir == c->tcp_redir && addr_equal(&s->listen, &c->listen) &&
 	       addr_equal(&s->listen_udp, &c->listen_udp) && addr_equal(&s->udp_told, &c->udp_told) &&
-	       same_target(&s->forward, &c->forward) && addr_equal(&s->local_dns, &c->local_dns) &&
-	       same_target(&s->remote_dns, &c->remote_dns) && same_text(s->acl, c->acl) && i->udp == wants_udp(i->common->config, c);
+	       target_equal(&s->forward, &c->forward) && addr_equal(&s->local_dns, &c->local_dns) &&
+	       target_equal(&s->remote_dns, &c->remote_dns) && same_text(s->acl, c->acl) && i->udp == wants_udp(i->common->config, c);
 }
 
 bool local_inbound_is_at(const struct local_inbound *i, const struct config_local *c)

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "client/client_names.h"
 #include "client/near.h"
+#include "client/outbounds.h"
 #include "engine/common.h"
 #include "inbound/redirect.h"
 #include "inbound/tproxy_udp.h"
@@ -79,7 +80,7 @@ static int open_tproxy_udp(struct near_ports *p, const struct config *c, const s
 {
 	int err;
 
-	p->udp = tproxy_udp_new(o->listen, o->n_listen, c->outbound.fwmark, &err);
+	p->udp = tproxy_udp_new(o->listen, o->n_listen, c->outbound.fwmark, outbounds_udp_payload(c), &err);
 	if (!p->udp)
 		return complain("redirected datagrams", &o->listen[0], err);
 	engine_keep_answers();

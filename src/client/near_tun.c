@@ -32,10 +32,8 @@
 #include "inbound/tun_owners.h"
 #include "inbound/tun_udp.h"
 
-#define UDP_PAYLOAD_MAX 65507u
 #define PATH4_MIN 576
 #define PATH6_MIN 1280 /* IPv6 knows no less */
-#define IPV6_ADDR_EXTRA 12 /* an IPv6 address in the header instead of an IPv4 one */
 
 struct near_tun {
 	struct near near;
@@ -198,7 +196,7 @@ static int open_layers(struct near_tun *t, const struct near_options *o, const s
 		return err;
 	t->stacked = true;
 	t->reassembly = reassembly_new(t->tun);
-	t->udp = tun_udp_new(t->tun, UDP_PAYLOAD_MAX - outbounds_udp_overhead(t->config) - IPV6_ADDR_EXTRA);
+	t->udp = tun_udp_new(t->tun, outbounds_udp_payload(t->config));
 	if (!t->udp || !t->reassembly)
 		return -ENOMEM;
 	if (o->follow) {

@@ -10,6 +10,7 @@
 
 #include "client/online.h"
 #include "engine/status.h"
+#include "io/udp_socket.h"
 #include "outbound/pool.h"
 #include "outbound/proxy.h"
 #include "outbound/shadowsocks.h"
@@ -17,6 +18,7 @@
 #include "proto/ss_identity.h"
 
 #define IPV4_ADDR_LEN 7 /* of an address in a Shadowsocks header; what ss_identity_udp_overhead() reckons with */
+#define IPV6_ADDR_EXTRA 12 /* an IPv6 address there, instead of an IPv4 one */
 #define SOCKS_UDP_BEFORE_ADDR 3
 
 /* ---- one server ---- */
@@ -304,6 +306,11 @@ unsigned outbounds_udp_overhead(const struct config *c)
 		most = one > most ? one : most;
 	}
 	return most;
+}
+
+unsigned outbounds_udp_payload(const struct config *c)
+{
+	return UDP_PAYLOAD_MAX - outbounds_udp_overhead(c) - IPV6_ADDR_EXTRA;
 }
 
 const struct target *outbounds_first(const struct config_server *s)

@@ -24,6 +24,8 @@ const struct ss_method *outbounds_method(const struct config *);
 /* Bytes that a UDP datagram grows by on its way through a server and its hops, and at most of all. */
 unsigned outbounds_udp_overhead_of(const struct config_server *);
 unsigned outbounds_udp_overhead(const struct config *);
+/* The largest UDP payload that every server carries, whatever the target. */
+unsigned outbounds_udp_payload(const struct config *);
 /* Where packets for this server go: to it, or to the first hop. */
 const struct target *outbounds_first(const struct config_server *);
 

@@ -152,7 +152,7 @@ static void on_ended(void *owner, enum flow_end why)
 	ask_tcp(owner);
 }
 
-static const struct datagram_events port_events = { on_receive, on_ended };
+static const struct datagram_events port_events = { on_receive, on_ended, NULL };
 
 static void on_timer(struct loop_timer *);
 

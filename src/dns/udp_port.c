@@ -347,17 +347,12 @@ static void port_refuse(struct datagram_port *port, const struct datagram *d, en
 	struct udp_port *p = (struct udp_port *)port;
 	struct datagram own = *d;
 	struct target t;
-	struct addr fake;
 
 	if (!p->tun->ops->refuse)
 		return;
-	if (target_is_name(d->remote)) {
-		if (!fake_of_name(&d->key, d->remote, &fake))
-			return;
-		target_from_addr(&t, &fake);
-		own.remote = &t;
-	}
-	p->tun->ops->refuse(p->tun, &own, why);
+	own.remote = turn_back(d, loop_now(), &t);
+	if (!target_is_name(own.remote))
+		p->tun->ops->refuse(p->tun, &own, why);
 }
 
 static void port_forget(struct datagram_port *port, const struct assoc_key *key)
@@ -397,7 +392,7 @@ static void port_end(struct datagram_port *port, enum flow_end why)
 static const struct datagram_port_ops port_ops = {
 	.send = port_send, .end = port_end, .refuse = port_refuse, .forget = port_forget
 };
-static const struct datagram_events tun_events = { on_receive, on_ended };
+static const struct datagram_events tun_events = { on_receive, on_ended, NULL };
 
 static struct datagram_port *stand_before(struct datagram_port *tun, bool queries)
 {

@@ -6,7 +6,8 @@
  * alone, so every remote that answers that port answers the key: endpoint-
  * independent mapping and filtering. A batch from the inbound is grouped by
  * association and each group goes out with one send(); a batch from a port
- * goes back with the key filled in and the remote as it was.
+ * goes back with the key filled in and the remote as it was. What a port says
+ * went nowhere is told the inbound in the same way.
  *
  * An association stands in one of three classes, each with its idle time:
  * NAMES (all traffic so far went to port 53), NEW (nothing came back yet) and
@@ -266,7 +267,17 @@ static void on_port_ended(void *owner, enum flow_end why)
 		end_assoc(a, why);
 }
 
-static const struct datagram_events port_events = { on_replies, on_port_ended };
+static void on_refused(void *owner, const struct target *remote, enum flow_end why)
+{
+	struct assoc *a = owner;
+	struct datagram_port *in = a->table->in;
+	struct datagram d = { .key = a->key, .remote = remote };
+
+	if (!a->dead && in->ops->refuse)
+		in->ops->refuse(in, &d, why);
+}
+
+static const struct datagram_events port_events = { on_replies, on_port_ended, on_refused };
 
 /* ---- the card ---- */
 
@@ -442,7 +453,7 @@ static void on_inbound_ended(void *owner, enum flow_end why)
 			end_assoc(oldest(t, (enum assoc_class)c), why);
 }
 
-static const struct datagram_events inbound_events = { on_batch, on_inbound_ended };
+static const struct datagram_events inbound_events = { on_batch, on_inbound_ended, NULL };
 
 /* ---- life ---- */
 
@@ -457,7 +468,7 @@ static void on_orphan_ended(void *owner, enum flow_end why)
 	(void)owner, (void)why;
 }
 
-static const struct datagram_events orphan_events = { on_orphan_batch, on_orphan_ended };
+static const struct datagram_events orphan_events = { on_orphan_batch, on_orphan_ended, NULL };
 
 static uint32_t max_from_nofile(void)
 {

@@ -14,13 +14,11 @@
  *
  * Where a port cannot be bound (somebody else has all addresses of it for himself; it
  * is below 1024 and CAP_NET_BIND_SERVICE is gone) a raw socket sends the datagram:
- * one by one and without offload, but it arrives. It is asked to receive nothing.
+ * one by one and without offload, but it arrives.
  */
 #include "inbound/foreign_udp.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <linux/filter.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -29,6 +27,7 @@
 #include "base/hash.h"
 #include "base/list.h"
 #include "base/log.h"
+#include "inbound/foreign_raw.h"
 #include "inbound/packet.h"
 #include "loop/loop.h"
 
@@ -147,26 +146,6 @@ static struct source *add(struct foreign_udp *f, const struct addr *from)
 
 /* ---- raw ---- */
 
-/* A socket that sends and hears nothing. */
-static int open_raw(const struct foreign_udp *f, int family)
-{
-	struct sock_filter nothing = BPF_STMT(BPF_RET | BPF_K, 0);
-	struct sock_fprog filter = { 1, &nothing };
-	int fd = socket(family, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP), checksum_at = 6, any_size = IP_PMTUDISC_DONT;
-
-	if (fd < 0)
-		return -1;
-	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)) < 0 || socket_rules_apply(fd, &f->rules) != 0 ||
-	    socket_rules_set_transparent(fd, family) != 0 ||
-	    (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_CHECKSUM, &checksum_at, sizeof(checksum_at)) < 0)) {
-		close(fd);
-		return -1;
-	}
-	setsockopt(fd, family == AF_INET6 ? IPPROTO_IPV6 : IPPROTO_IP, family == AF_INET6 ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER, &any_size,
-		   sizeof(any_size));
-	return fd;
-}
-
 /* The checksum of IPv4 is ours to fill in; IPv6's is the kernel's. */
 static void put_header(uint8_t header[PACKET_UDP_HEADER], const struct udp_outgoing *o, const uint8_t *data, uint32_t len)
 {
@@ -186,37 +165,18 @@ static void put_header(uint8_t header[PACKET_UDP_HEADER], const struct udp_outgo
 	memcpy(header + 6, &sum, 2);
 }
 
-static void put_source(struct msghdr *h, const struct addr *from)
-{
-	struct in6_pktinfo v6 = { .ipi6_addr = from->ip.v6 };
-	struct in_pktinfo v4 = { .ipi_spec_dst = from->ip.v4 };
-	bool six = from->family == AF_INET6;
-	struct cmsghdr *c = h->msg_control;
-
-	c->cmsg_level = six ? IPPROTO_IPV6 : IPPROTO_IP;
-	c->cmsg_type = six ? IPV6_PKTINFO : IP_PKTINFO;
-	c->cmsg_len = six ? CMSG_LEN(sizeof(v6)) : CMSG_LEN(sizeof(v4));
-	memcpy(CMSG_DATA(c), six ? (void *)&v6 : (void *)&v4, six ? sizeof(v6) : sizeof(v4));
-	h->msg_controllen = six ? CMSG_SPACE(sizeof(v6)) : CMSG_SPACE(sizeof(v4));
-}
-
 static void send_raw_one(int fd, const struct udp_outgoing *o, uint8_t *data, uint32_t len)
 {
-	_Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(sizeof(struct in6_pktinfo))];
 	uint8_t header[PACKET_UDP_HEADER];
 	struct iovec iov[2] = { { header, sizeof(header) }, { data, len } };
-	struct addr to = *o->remote;
-	struct sockaddr_storage ss;
-	struct msghdr h = { .msg_name = &ss, .msg_iov = iov, .msg_iovlen = 2, .msg_control = control };
+	int err;
 
-	to.port = 0; /* a raw socket of IPv6 refuses any other */
-	h.msg_namelen = addr_to_sockaddr(&to, &ss);
 	put_header(header, o, data, len);
-	put_source(&h, o->local);
-	if (sendmsg(fd, &h, MSG_DONTWAIT) >= 0) {
+	err = foreign_raw_send(fd, o->local, o->remote, iov, 2);
+	if (!err) {
 		udp_socket_counters.tx_datagrams++;
 		udp_socket_counters.tx_calls++;
-	} else if (errno == EMSGSIZE) {
+	} else if (err == -EMSGSIZE) {
 		udp_socket_counters.tx_too_big++;
 	} else {
 		udp_socket_counters.tx_dropped++;
@@ -229,7 +189,7 @@ static void send_raw(struct foreign_udp *f, const struct udp_outgoing *o)
 	uint32_t size = o->segment ? o->segment : o->payload.len, off = 0;
 
 	if (*fd < 0)
-		*fd = open_raw(f, o->local->family);
+		*fd = foreign_raw_open(o->local->family, IPPROTO_UDP, &f->rules);
 	if (*fd < 0) {
 		udp_socket_counters.tx_dropped++;
 		return;

@@ -2,9 +2,7 @@
  * ICMP and ICMPv6 of the gateway (icmp.h says what the app may rely on).
  *
  * Errors quote the offending packet as it came, as much as fits 576 bytes
- * (IPv4, RFC 1812) or 1280 (IPv6). A token bucket holds them back at some
- * thousands a second, so that a flood of refused packets does not become a
- * flood of ours; the kernel that hears them has limits of its own.
+ * (IPv4, RFC 1812) or 1280 (IPv6). Their words and their limit: icmp_error.c.
  */
 #include "inbound/icmp.h"
 
@@ -13,25 +11,17 @@
 #include <netinet/ip_icmp.h>
 #include <string.h>
 
+#include "inbound/icmp_error.h"
 #include "inbound/ip_output.h"
 #include "inbound/packet.h"
-#include "loop/loop.h"
 
 #define OWN_MAX 8
-#define HEADER 8u
+#define HEADER ICMP_ERROR_HEADER
 #define QUOTE_IP4 (576u - 20 - HEADER)
 #define QUOTE_IP6 (1280u - 40 - HEADER)
-#define RATE_PER_MS 4
-#define BURST 1000
 
 static struct addr own[OWN_MAX];
 static int n_own;
-static struct icmp_counters counters;
-
-const struct icmp_counters *icmp_counters(void)
-{
-	return &counters;
-}
 
 static bool is_own(const struct addr *a)
 {
@@ -69,7 +59,7 @@ static void reply(struct tun *t, const struct packet *p)
 
 	memcpy(header, l4, HEADER);
 	header[0] = p->version == 4 ? ICMP_ECHOREPLY : ICMP6_ECHO_REPLY;
-	counters.echo_replies++;
+	icmp_counters.echo_replies++;
 	ip_output(t, &p->dst, &p->src, p->proto, header, HEADER, 2, l4 + HEADER, packet_l4_len(p) - HEADER);
 }
 
@@ -82,28 +72,10 @@ void icmp_input(struct tun *t, const struct packet *p, enum icmp_others others)
 	else if (request && others == ICMP_OTHERS_REFUSE)
 		icmp_send_unreachable(t, p, ICMP_ADMIN_PROHIBITED, 0);
 	else
-		counters.ignored++;
+		icmp_counters.ignored++;
 }
 
 /* ---- errors ---- */
-
-static bool may_send_now(void)
-{
-	static uint64_t last_ms;
-	static uint32_t tokens = BURST;
-	uint64_t now = loop_now(), earned = (now - last_ms) * RATE_PER_MS;
-
-	if (now != last_ms) {
-		tokens = earned + tokens > BURST ? BURST : tokens + (uint32_t)earned;
-		last_ms = now;
-	}
-	if (!tokens) {
-		counters.errors_held++;
-		return false;
-	}
-	tokens--;
-	return true;
-}
 
 /* RFC 1122 section 3.2.2, RFC 4443 section 2.4 (e). */
 static bool deserves_error(const struct packet *p)
@@ -119,43 +91,26 @@ static bool deserves_error(const struct packet *p)
 	return true;
 }
 
-struct type_code {
-	uint8_t type, code;
-};
-
-static struct type_code type_code_for(uint8_t version, enum icmp_reason why)
-{
-	static const struct type_code v4[] = {
-		[ICMP_PORT_UNREACHABLE] = { ICMP_DEST_UNREACH, ICMP_PORT_UNREACH },
-		[ICMP_HOST_UNREACHABLE] = { ICMP_DEST_UNREACH, ICMP_HOST_UNREACH },
-		[ICMP_NET_UNREACHABLE] = { ICMP_DEST_UNREACH, ICMP_NET_UNREACH },
-		[ICMP_ADMIN_PROHIBITED] = { ICMP_DEST_UNREACH, ICMP_PKT_FILTERED },
-		[ICMP_TOO_BIG] = { ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED },
-	};
-	static const struct type_code v6[] = {
-		[ICMP_PORT_UNREACHABLE] = { ICMP6_DST_UNREACH, ICMP6_DST_UNREACH_NOPORT },
-		[ICMP_HOST_UNREACHABLE] = { ICMP6_DST_UNREACH, ICMP6_DST_UNREACH_ADDR },
-		[ICMP_NET_UNREACHABLE] = { ICMP6_DST_UNREACH, ICMP6_DST_UNREACH_NOROUTE },
-		[ICMP_ADMIN_PROHIBITED] = { ICMP6_DST_UNREACH, ICMP6_DST_UNREACH_ADMIN },
-		[ICMP_TOO_BIG] = { ICMP6_PACKET_TOO_BIG, 0 },
-	};
-
-	return version == 4 ? v4[why] : v6[why];
-}
-
 void icmp_send_unreachable(struct tun *t, const struct packet *p, enum icmp_reason why, uint16_t mtu)
 {
-	struct type_code tc = type_code_for(p->version, why);
 	uint32_t quote = p->version == 4 ? QUOTE_IP4 : QUOTE_IP6;
-	uint8_t header[HEADER] = { tc.type, tc.code };
+	uint8_t header[HEADER];
 
-	if (!deserves_error(p) || !may_send_now())
+	if (!deserves_error(p) || !icmp_error_allowed())
 		return;
-	/* IPv4 has 16 bits for the MTU, the last two; IPv6 all 32. */
-	if (why == ICMP_TOO_BIG)
-		packet_put16(header + 6, mtu);
+	icmp_error_put(header, p->version, why, mtu);
 	if (quote > p->ip.len)
 		quote = p->ip.len;
-	counters.errors_sent++;
 	ip_output(t, &p->dst, &p->src, p->version == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6, header, HEADER, 2, slice_data(&p->ip), quote);
+}
+
+void icmp_send_about(struct tun *t, const struct addr *from, const struct addr *to, enum icmp_reason why)
+{
+	uint8_t header[HEADER], quote[PACKET_IP6_HEADER + PACKET_UDP_HEADER];
+
+	if (!packet_is_unicast(to) || !icmp_error_allowed())
+		return;
+	icmp_error_put(header, from->family == AF_INET ? 4 : 6, why, 0);
+	ip_output(t, to, from, from->family == AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6, header, HEADER, 2, quote,
+		  packet_build_udp(quote, from, to, 0));
 }

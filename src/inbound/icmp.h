@@ -9,15 +9,8 @@
 #ifndef GATUN_INBOUND_ICMP_H
 #define GATUN_INBOUND_ICMP_H
 
+#include "inbound/icmp_error.h"
 #include "inbound/tun.h"
-
-enum icmp_reason {
-	ICMP_PORT_UNREACHABLE,
-	ICMP_HOST_UNREACHABLE,
-	ICMP_NET_UNREACHABLE,
-	ICMP_ADMIN_PROHIBITED,
-	ICMP_TOO_BIG, /* fragmentation needed, packet too big */
-};
 
 /* An address for which echo requests are answered (the gateway's own); at most
  * 8 of them. 0 or -ENOSPC. */
@@ -40,9 +33,8 @@ void icmp_input(struct tun *, const struct packet *, enum icmp_others);
  * would have passed. May be called from any handler. */
 void icmp_send_unreachable(struct tun *, const struct packet *offending, enum icmp_reason, uint16_t mtu);
 
-struct icmp_counters {
-	uint64_t echo_replies, errors_sent, errors_held, ignored;
-};
-const struct icmp_counters *icmp_counters(void);
+/* The same about a UDP datagram from -> to that is gone: its headers are built anew, and that is all that
+ * the app's kernel looks at. */
+void icmp_send_about(struct tun *, const struct addr *from, const struct addr *to, enum icmp_reason);
 
 #endif

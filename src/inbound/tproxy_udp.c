@@ -5,7 +5,9 @@
  * several workers on one port the kernel's hash, which sees the client's address
  * and port alone, keeps a client with its worker.
  *
- * Out: by sockets that speak in the name of the remote (foreign_udp.c).
+ * Out: by sockets that speak in the name of the remote (foreign_udp.c). What goes
+ * nowhere, or is longer than the outbound carries, is told by ICMP, in the name of
+ * the remote as well (foreign_icmp.c).
  *
  * A datagram to the listener itself has no target and is dropped, as is one to a
  * group of hosts, from whom no answer would be understood.
@@ -17,6 +19,7 @@
 #include <stdlib.h>
 
 #include "base/list.h"
+#include "inbound/foreign_icmp.h"
 #include "inbound/foreign_udp.h"
 #include "inbound/own_address.h"
 #include "inbound/packet.h"
@@ -30,7 +33,9 @@ struct tproxy_udp {
 	struct udp_socket *listeners[TPROXY_UDP_LISTENERS];
 	uint16_t ports[TPROXY_UDP_LISTENERS]; /* bound */
 	int n;
+	uint32_t max_payload;
 	struct foreign_udp *answers;
+	struct foreign_icmp errors;
 };
 
 static struct tproxy_udp *of(struct datagram_port *p)
@@ -70,6 +75,23 @@ static bool has_target(const struct tproxy_udp *t, const struct udp_message *m)
 	return true;
 }
 
+/* IPv4's total length has 16 bits. */
+static uint16_t limit_for(const struct tproxy_udp *t, uint16_t family)
+{
+	return (uint16_t)(t->max_payload + PACKET_UDP_HEADER + (family == AF_INET ? PACKET_IP4_HEADER : PACKET_IP6_HEADER));
+}
+
+static bool fits(struct tproxy_udp *t, const struct udp_message *m)
+{
+	uint32_t size = m->segment ? m->segment : m->payload.len;
+
+	if (size <= t->max_payload)
+		return true;
+	datagram_counters.too_big++;
+	foreign_icmp_send(&t->errors, &m->peer, &m->local, size, ICMP_TOO_BIG, limit_for(t, m->peer.family));
+	return false;
+}
+
 static void on_receive(void *owner, const struct udp_message *m, int n)
 {
 	struct tproxy_udp *t = owner;
@@ -83,7 +105,7 @@ static void on_receive(void *owner, const struct udp_message *m, int n)
 	}
 	rx = (struct rx *)(void *)scratch->data;
 	for (int i = 0; i < n && i < UDP_RECEIVE_BATCH; i++) {
-		if (!has_target(t, &m[i]))
+		if (!has_target(t, &m[i]) || !fits(t, &m[i]))
 			continue;
 		target_from_addr(&rx->targets[count], &m[i].local);
 		rx->batch[count] = (struct datagram){
@@ -117,12 +139,20 @@ static void tproxy_send(struct datagram_port *port, const struct datagram *d, in
 	}
 }
 
+static void tproxy_refuse(struct datagram_port *port, const struct datagram *d, enum flow_end why)
+{
+	const struct addr *from = &d->key.addr, *to = &d->remote->ip;
+
+	if (!target_is_name(d->remote) && to->family == from->family && packet_is_unicast(to))
+		foreign_icmp_send(&of(port)->errors, from, to, d->segment ? d->segment : d->payload.len, icmp_error_reason(why), 0);
+}
+
 static void tproxy_end(struct datagram_port *port, enum flow_end why)
 {
 	(void)port, (void)why; /* an inbound is freed by its owner */
 }
 
-static const struct datagram_port_ops tproxy_ops = { .send = tproxy_send, .end = tproxy_end };
+static const struct datagram_port_ops tproxy_ops = { .send = tproxy_send, .end = tproxy_end, .refuse = tproxy_refuse };
 
 /* ---- life ---- */
 
@@ -142,7 +172,7 @@ static int open_listener(struct tproxy_udp *t, const struct addr *at)
 	return 0;
 }
 
-struct tproxy_udp *tproxy_udp_new(const struct addr *listen, int n, uint32_t mark, int *err)
+struct tproxy_udp *tproxy_udp_new(const struct addr *listen, int n, uint32_t mark, uint32_t max_payload, int *err)
 {
 	struct tproxy_udp *t = calloc(1, sizeof(*t));
 
@@ -151,6 +181,8 @@ struct tproxy_udp *tproxy_udp_new(const struct addr *listen, int n, uint32_t mar
 		return NULL;
 	assert(n > 0 && n <= TPROXY_UDP_LISTENERS);
 	t->port.ops = &tproxy_ops;
+	t->max_payload = max_payload;
+	foreign_icmp_init(&t->errors, mark);
 	t->answers = foreign_udp_new(mark);
 	*err = t->answers ? 0 : ENOMEM;
 	for (int i = 0; i < n && !*err; i++)
@@ -167,6 +199,7 @@ void tproxy_udp_free(struct tproxy_udp *t)
 		udp_socket_close(t->listeners[i]);
 	if (t->answers)
 		foreign_udp_free(t->answers);
+	foreign_icmp_close(&t->errors);
 	free(t);
 }
 

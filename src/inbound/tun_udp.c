@@ -286,14 +286,16 @@ static const struct packet *packet_of(const struct tun_udp *u, const struct data
 	return NULL;
 }
 
-/* The app learns it as from a host where nobody listens on that port. */
+/* The app learns it as from that host. */
 static void tun_refuse(struct datagram_port *port, const struct datagram *d, enum flow_end why)
 {
 	struct tun_udp *u = of(port);
 	const struct packet *p = packet_of(u, d);
 
 	if (p)
-		icmp_send_unreachable(u->tun, p, why == END_DENIED ? ICMP_ADMIN_PROHIBITED : ICMP_PORT_UNREACHABLE, 0);
+		icmp_send_unreachable(u->tun, p, icmp_error_reason(why), 0);
+	else if (!target_is_name(d->remote) && d->remote->ip.family == d->key.addr.family)
+		icmp_send_about(u->tun, &d->key.addr, &d->remote->ip, icmp_error_reason(why));
 }
 
 static void tun_end(struct datagram_port *port, enum flow_end why)

@@ -50,10 +50,11 @@ struct datagram_port_ops {
 	void (*send)(struct datagram_port *, const struct datagram *, int n);
 	/* Releases an outbound port; freed in the deferred pass, no event after. */
 	void (*end)(struct datagram_port *, enum flow_end);
-	/* Inbound only, may be NULL: the association of `key` could not be made
-	 * or has ended; the inbound may forget its state for it, or tell the app
-	 * (port unreachable) using the datagram that asked for it. */
+	/* Inbound only, may be NULL. What `key` sent to `remote` goes nowhere, and why: the inbound
+	 * may tell the app, as its own network would (ICMP). The datagram itself if it is the one
+	 * that the inbound hands over right now, else one without payload: it is gone. */
 	void (*refuse)(struct datagram_port *, const struct datagram *, enum flow_end);
+	/* The same: the association of `key` has ended, and state for it may be forgotten. */
 	void (*forget)(struct datagram_port *, const struct assoc_key *);
 	/* Outbound only: whose way its datagrams go now, for status; borrowed until the
 	 * loop turns. NULL: that of the outbound which gave it, always. */
@@ -64,6 +65,8 @@ struct datagram_events {
 	void (*receive)(void *owner, const struct datagram *, int n);
 	/* The port broke and can only be ended. */
 	void (*ended)(void *owner, enum flow_end);
+	/* Outbound only, may be NULL: what was sent to `remote` (as it was told, or where its name led) goes nowhere. */
+	void (*refused)(void *owner, const struct target *remote, enum flow_end);
 };
 
 /* Embedded as the first member by implementations. */
@@ -79,6 +82,12 @@ static inline void datagram_bind(struct datagram_port *p, const struct datagram_
 	p->owner = owner;
 }
 static inline void datagram_send(struct datagram_port *p, const struct datagram *d, int n) { p->ops->send(p, d, n); }
+/* Not from inside a call of the port's owner. */
+static inline void datagram_refused(const struct datagram_port *p, const struct target *remote, enum flow_end why)
+{
+	if (p->events->refused)
+		p->events->refused(p->owner, remote, why);
+}
 static inline void datagram_end(struct datagram_port *p, enum flow_end why) { p->ops->end(p, why); }
 
 /* Batches never exceed this; larger ones gained nothing when measured. */

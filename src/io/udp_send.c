@@ -124,6 +124,17 @@ static void set_segment(int m, uint16_t size)
 	tx->sizes[m] = size;
 }
 
+/* Of a socket that is connected nothing was named that the way could be missing to. */
+static void tell_no_way(struct udp_socket *s, int m, int err)
+{
+	struct addr remote;
+
+	if (s->connected || !s->events->error || (err != ENETUNREACH && err != EHOSTUNREACH && err != EACCES && err != EPERM))
+		return;
+	remote = addr_from_sockaddr((const struct sockaddr *)(const void *)&tx->names[m]);
+	s->events->error(s->owner, err, &remote);
+}
+
 static void count_failure(struct udp_socket *s, int m, int err)
 {
 	if (err == EMSGSIZE)
@@ -132,6 +143,7 @@ static void count_failure(struct udp_socket *s, int m, int err)
 		udp_socket_counters.tx_dropped += tx->datagrams[m];
 	if (err != EAGAIN && err != EMSGSIZE)
 		s->last_error = err;
+	tell_no_way(s, m, err);
 }
 
 /* An error that an earlier datagram left on the socket; this call did nothing. */

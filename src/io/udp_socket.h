@@ -40,7 +40,8 @@ struct udp_message {
 struct udp_socket_events {
 	void (*receive)(void *owner, const struct udp_message *, int n);
 	/* An ICMP error about a datagram sent to `remote` (errno, positive), or
-	 * about none that can be named (family 0). May be NULL. */
+	 * about none that can be named (family 0). Of a socket that is not connected also
+	 * what this machine's own routes and rules say, maybe from inside a send. May be NULL. */
 	void (*error)(void *owner, int err, const struct addr *remote);
 };
 

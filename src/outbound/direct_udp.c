@@ -15,6 +15,8 @@
  * one that came as an IP; what the filter denies is none of a name's addresses,
  * and a name that it denies is not asked for. A verdict is kept as long as what
  * it is about: with the recent name, with the last address.
+ *
+ * What the network or a rule refuses is told to the owner (refusals.h).
  */
 #include "outbound/direct_udp.h"
 
@@ -29,6 +31,7 @@
 #include "io/udp_socket.h"
 #include "loop/loop.h"
 #include "outbound/guard.h"
+#include "outbound/refusals.h"
 #include "outbound/udp_names.h"
 
 #define RECENT 4
@@ -48,6 +51,7 @@ struct direct_udp {
 	struct direct_udp_options options;
 	struct udp_socket *v4, *v6;
 	struct udp_names names; /* under way */
+	struct refusals refused;
 	struct addr allowed;	/* the last address that the filter was asked about and let pass */
 	struct addr sending;	/* where those that waited for a name go now */
 	struct recent *recent; /* RECENT of them, once a name was used */
@@ -82,7 +86,30 @@ static void on_receive(void *owner, const struct udp_message *m, int n)
 	buf_unref(scratch);
 }
 
-static const struct udp_socket_events socket_events = { on_receive, NULL };
+static void refuse(struct direct_udp *p, const struct addr *a, enum flow_end why)
+{
+	struct target t;
+
+	target_from_addr(&t, a);
+	refusals_add(&p->refused, &p->port, &t, why);
+}
+
+static bool is_final(int err)
+{
+	return err == ECONNREFUSED || err == EHOSTUNREACH || err == ENETUNREACH || err == EACCES || err == EPERM;
+}
+
+/* What the network said (a closed port, ICMP), or our own routing table. */
+static void on_error(void *owner, int err, const struct addr *remote)
+{
+	struct direct_udp *p = owner;
+
+	if (!p->ended && remote->family && is_final(err))
+		refuse(p, remote, flow_end_of_connect(err));
+}
+
+static const struct udp_socket_events socket_events = { on_receive, on_error };
+static const struct udp_socket_events trial_events = { on_receive, NULL };
 
 static uint32_t sockets; /* of all ports */
 
@@ -124,13 +151,16 @@ static void send_to(struct direct_udp *p, const struct addr *a, struct slice pay
 
 	if (!p->options.allow_local && guard_is_local(a)) {
 		datagram_counters.dropped_acl++;
+		refuse(p, a, END_DENIED);
 		return;
 	}
 	s = a->port ? socket_for(p, a->family) : NULL;
-	if (s)
+	if (s) {
 		udp_socket_send(s, &out);
-	else
+	} else {
 		datagram_counters.dropped_queue++;
+		refuse(p, a, END_LIMIT);
+	}
 }
 
 /* ---- names ---- */
@@ -144,7 +174,7 @@ static bool has_route(const struct direct_udp *p, const struct addr *a, uint16_t
 	int err;
 
 	to.port = port;
-	s = udp_socket_open(&o, &socket_events, NULL, &err);
+	s = udp_socket_open(&o, &trial_events, NULL, &err);
 	if (s)
 		udp_socket_close(s);
 	return s || err == EMFILE || err == ENFILE;
@@ -239,6 +269,7 @@ static void send_there(void *owner, const struct datagram *d)
 
 	if (!p->sending.family) {
 		datagram_counters.dropped_acl++;
+		refusals_add(&p->refused, &p->port, d->remote, END_DENIED);
 		return;
 	}
 	p->sending.port = target_port(d->remote);
@@ -247,7 +278,12 @@ static void send_there(void *owner, const struct datagram *d)
 
 static bool on_resolved(void *owner, const struct target *name, const struct resolved *found)
 {
-	return learn(owner, name, found);
+	struct direct_udp *p = owner;
+
+	if (learn(p, name, found))
+		return true;
+	refusals_add(&p->refused, &p->port, name, END_NAME);
+	return false;
 }
 
 static const struct udp_names_events names_events = { on_resolved, send_there };
@@ -296,6 +332,7 @@ static void send_to_ip(struct direct_udp *p, const struct datagram *d)
 	if (filter_is_on(p->options.filter) && !addr_ip_equal(a, &p->allowed)) {
 		if (filter_denies_addr(p->options.filter, a, false)) {
 			datagram_counters.dropped_acl++;
+			refuse(p, a, END_DENIED);
 			return;
 		}
 		p->allowed = *a;
@@ -342,6 +379,7 @@ static void direct_end(struct datagram_port *port, enum flow_end why)
 	close_socket(p->v6);
 	p->v4 = p->v6 = NULL;
 	udp_names_clear(&p->names);
+	refusals_clear(&p->refused);
 	loop_defer(&p->free_work, free_port);
 }
 

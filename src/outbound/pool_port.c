@@ -17,6 +17,7 @@
 
 #include "io/datagram_counters.h"
 #include "outbound/pool_impl.h"
+#include "outbound/refusals.h"
 
 #define SILENCE_MS 5000u
 #define SILENCE_MAX_MS 60000u
@@ -33,6 +34,7 @@ struct pool_port {
 	uint64_t asking_ms;	/* the first datagram since then; 0: none */
 	uint32_t sent;		/* and how many */
 	uint32_t patience_ms;
+	struct refusals refused;
 	struct loop_work free_work;
 	bool ended;
 };
@@ -80,7 +82,15 @@ static void on_ended(void *owner, enum flow_end why)
 	leave(p);
 }
 
-static const struct datagram_events under_events = { on_receive, on_ended };
+static void on_refused(void *owner, const struct target *remote, enum flow_end why)
+{
+	struct pool_port *p = owner;
+
+	if (!p->ended)
+		datagram_refused(&p->port, remote, why);
+}
+
+static const struct datagram_events under_events = { on_receive, on_ended, on_refused };
 
 /* ---- staying and moving ---- */
 
@@ -139,6 +149,8 @@ static void port_send(struct datagram_port *port, const struct datagram *d, int 
 		move(p);
 	if (!p->under) {
 		datagram_counters.dropped_queue += (unsigned)n;
+		for (int i = 0; i < n; i++)
+			refusals_add(&p->refused, &p->port, d[i].remote, END_UNREACHABLE);
 		return;
 	}
 	if (!p->asking_ms)
@@ -159,6 +171,7 @@ static void port_end(struct datagram_port *port, enum flow_end why)
 	(void)why;
 	p->ended = true;
 	leave(p);
+	refusals_clear(&p->refused);
 	loop_defer(&p->free_work, free_port);
 }
 

@@ -173,7 +173,7 @@ static void on_port_ended(void *owner, enum flow_end why)
 	done(owner, false);
 }
 
-static const struct datagram_events port_events = { on_receive, on_port_ended };
+static const struct datagram_events port_events = { on_receive, on_port_ended, NULL };
 
 /* Who serves the root: every resolver knows. */
 static bool send_query(struct pool_probe *p)

@@ -131,7 +131,7 @@ static void on_under_ended(void *owner, enum flow_end why)
 	dissolve(owner);
 }
 
-static const struct datagram_events under_events = { on_receive, on_under_ended };
+static const struct datagram_events under_events = { on_receive, on_under_ended, NULL };
 
 static size_t on_control_data(void *owner, const struct slice *v, int n)
 {

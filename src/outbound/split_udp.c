@@ -7,7 +7,7 @@
  * A way is decided once per target and remembered by a keyed hash of its name
  * or IP, in a table of KNOWN that is made when a second target comes; what
  * falls out is decided again. Datagrams for a name whose addresses decide wait
- * for them in order (udp_names.h).
+ * for them in order (udp_names.h). What is blocked is refused (refusals.h).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +17,7 @@
 #include "base/list.h"
 #include "io/datagram_counters.h"
 #include "loop/loop.h"
+#include "outbound/refusals.h"
 #include "outbound/split_impl.h"
 #include "outbound/udp_names.h"
 
@@ -36,6 +37,7 @@ struct split_port {
 	struct datagram_port *ways[WAYS];
 	char proxy_way[WAY_SIZE]; /* whose the first of them is */
 	struct udp_names names;
+	struct refusals blocked;
 	struct known last, *more;
 	unsigned generation; /* that they were decided by */
 	enum split_way sending; /* of those that waited for a name, now */
@@ -126,7 +128,15 @@ static void on_ended(void *owner, enum flow_end why)
 		p->port.events->ended(p->port.owner, why);
 }
 
-static const struct datagram_events way_events = { on_receive, on_ended };
+static void on_refused(void *owner, const struct target *remote, enum flow_end why)
+{
+	struct split_port *p = owner;
+
+	if (!p->ended)
+		datagram_refused(&p->port, remote, why);
+}
+
+static const struct datagram_events way_events = { on_receive, on_ended, on_refused };
 
 /* ---- out ---- */
 
@@ -145,19 +155,28 @@ static struct datagram_port *port_of(struct split_port *p, enum split_way way)
 	return *port;
 }
 
+static void refuse(struct split_port *p, const struct datagram *d, int n, enum flow_end why)
+{
+	for (int i = 0; i < n; i++)
+		refusals_add(&p->blocked, &p->port, d[i].remote, why);
+}
+
 static void send_by(struct split_port *p, enum split_way way, const struct datagram *d, int n)
 {
 	struct datagram_port *port;
 
 	if (way == SPLIT_BLOCK) {
 		datagram_counters.dropped_acl += (uint64_t)n;
+		refuse(p, d, n, END_DENIED);
 		return;
 	}
 	port = port_of(p, way);
-	if (port)
+	if (port) {
 		datagram_send(port, d, n);
-	else
+	} else {
 		datagram_counters.dropped_queue += (uint64_t)n;
+		refuse(p, d, n, END_LIMIT);
+	}
 }
 
 static bool on_resolved(void *owner, const struct target *name, const struct resolved *found)
@@ -227,6 +246,7 @@ static void split_end(struct datagram_port *port, enum flow_end why)
 		if (p->ways[i])
 			datagram_end(p->ways[i], why);
 	udp_names_clear(&p->names);
+	refusals_clear(&p->blocked);
 	loop_defer(&p->free_work, free_port);
 }
 

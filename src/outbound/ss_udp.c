@@ -27,6 +27,7 @@
 #include "crypto/replay_window.h"
 #include "io/datagram_counters.h"
 #include "loop/loop.h"
+#include "outbound/refusals.h"
 #include "outbound/ss_udp_way.h"
 #include "outbound/udp_waiting.h"
 #include "transport/ss_port.h"
@@ -54,6 +55,7 @@ struct ss_udp_port {
 	struct ss_udp_way own; /* SIP004 */
 	struct list waiting;
 	struct udp_waiting_budget budget;
+	struct refusals refused;
 	struct loop_work free_work;
 	bool ended, handed_out;
 };
@@ -345,8 +347,8 @@ static void on_own_via_ended(void *owner, enum flow_end why)
 	ss_udp_way_close(&((struct ss_udp_port *)owner)->own);
 }
 
-static const struct datagram_events shared_via_events = { on_shared_via, on_shared_via_ended };
-static const struct datagram_events own_via_events = { on_own_via, on_own_via_ended };
+static const struct datagram_events shared_via_events = { on_shared_via, on_shared_via_ended, NULL };
+static const struct datagram_events own_via_events = { on_own_via, on_own_via_ended, NULL };
 
 /* ---- the way to the server ---- */
 
@@ -357,13 +359,21 @@ static void send_waiting(void *owner, const struct datagram *d)
 	datagram_send(&p->port, d, 1);
 }
 
+static void refuse_waiting(void *owner, const struct datagram *d)
+{
+	struct ss_udp_port *p = owner;
+
+	datagram_counters.dropped_queue += datagrams_in(d);
+	refusals_add(&p->refused, &p->port, d->remote, END_UNREACHABLE);
+}
+
 static void on_located(void *owner, bool found)
 {
 	struct ss_udp_client *c = owner;
 
 	list_for_each(it, &c->ports) {
 		struct ss_udp_port *p = container_of(it, struct ss_udp_port, list);
-		udp_waiting_drain(&p->waiting, &p->budget, found ? send_waiting : NULL, p);
+		udp_waiting_drain(&p->waiting, &p->budget, found ? send_waiting : refuse_waiting, p);
 	}
 }
 
@@ -418,7 +428,8 @@ static void port_send(struct datagram_port *port, const struct datagram *d, int 
 	}
 	open = way_of(p);
 	if (!open) {
-		datagram_counters.dropped_queue += (unsigned)n;
+		for (int i = 0; i < n; i++)
+			refuse_waiting(p, &d[i]);
 		return;
 	}
 	way.socket = open->socket;
@@ -445,6 +456,7 @@ static void port_end(struct datagram_port *port, enum flow_end why)
 	p->ended = true;
 	list_remove(&p->list);
 	udp_waiting_drain(&p->waiting, &p->budget, NULL, NULL);
+	refusals_clear(&p->refused);
 	end_session(p);
 	if (!p->client->by_session.count) {
 		hash_settle(&p->client->by_session);

@@ -97,7 +97,7 @@ static void on_udp(void *owner, const struct datagram *d, int n);
 static void on_tcp(void *owner, const struct datagram *d, int n);
 static void on_udp_ended(void *owner, enum flow_end why);
 static void on_tcp_ended(void *owner, enum flow_end why);
-static const struct datagram_events udp_events = { on_udp, on_udp_ended }, tcp_events = { on_tcp, on_tcp_ended };
+static const struct datagram_events udp_events = { on_udp, on_udp_ended, NULL }, tcp_events = { on_tcp, on_tcp_ended, NULL };
 
 static bool enter_udp(struct auto_port *p)
 {

@@ -12,11 +12,6 @@ bool socks_frag_reset(struct socks_frag *f)
 	return any;
 }
 
-static bool same_target(const struct target *a, const struct target *b)
-{
-	return a->name_len == b->name_len && memcmp(a->name, b->name, a->name_len) == 0 && addr_equal(&a->ip, &b->ip);
-}
-
 static enum socks_frag_verdict abandon(struct socks_frag *f)
 {
 	socks_frag_reset(f);
@@ -35,7 +30,7 @@ enum socks_frag_verdict socks_frag_add(struct socks_frag *f, uint8_t frag, const
 		return abandon(f);
 	if (number == 1)
 		f->target = *target;
-	else if (!same_target(&f->target, target))
+	else if (!target_equal(&f->target, target))
 		return abandon(f);
 	memcpy(f->data + f->len, data, len);
 	f->len += (uint32_t)len;

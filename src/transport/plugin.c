@@ -417,15 +417,10 @@ static bool same_args(char *const *ours, const char *const *args)
 	return !*ours && (!args || !*args);
 }
 
-static bool same_target(const struct target *a, const struct target *b)
-{
-	return a->name_len == b->name_len && memcmp(a->name, b->name, a->name_len) == 0 && addr_equal(&a->ip, &b->ip);
-}
-
 bool plugin_is(const struct plugin *p, const struct plugin_options *o)
 {
 	return p->tcp == o->tcp && p->udp == o->udp && same_text(p->name, o->name) && same_text(p->options, o->options) &&
-	       same_args(p->argv + 1, o->args) && same_target(&p->remote, &o->remote);
+	       same_args(p->argv + 1, o->args) && target_equal(&p->remote, &o->remote);
 }
 
 static struct plugin *find_same(const struct plugin_options *o)

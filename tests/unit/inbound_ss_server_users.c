@@ -341,7 +341,7 @@ static bool echoed(int wanted)
 
 static void test_our_client_says_who_it_is(void **state)
 {
-	static const struct datagram_events events = { on_back, on_ended };
+	static const struct datagram_events events = { on_back, on_ended, NULL };
 
 	(void)state;
 	for (int i = 0; i < 2; i++) {

@@ -350,7 +350,7 @@ static void on_port_ended(void *owner, enum flow_end why)
 	fail_msg("the port ended");
 }
 
-static const struct datagram_events port_events = { on_receive, on_port_ended };
+static const struct datagram_events port_events = { on_receive, on_port_ended, NULL };
 
 static struct datagram_port *app_port(void)
 {

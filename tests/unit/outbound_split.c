@@ -137,7 +137,7 @@ static void on_back(void *owner, const struct datagram *d, int n)
 	n_back += n;
 }
 
-static const struct datagram_events back_events = { on_back, NULL };
+static const struct datagram_events back_events = { on_back, NULL, NULL };
 
 static int begin(void **state)
 {

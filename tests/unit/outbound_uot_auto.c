@@ -69,7 +69,7 @@ static void on_port_gone(void *owner)
 	gone++;
 }
 
-static const struct datagram_events events = { on_receive, on_ended };
+static const struct datagram_events events = { on_receive, on_ended, NULL };
 
 static int set_up(void **state)
 {

@@ -73,7 +73,7 @@ static inline void on_ended(void *owner, enum flow_end why)
 	fail();
 }
 
-static const struct datagram_events back_events = { on_back, on_ended };
+static const struct datagram_events back_events = { on_back, on_ended, NULL };
 
 /* ---- set-up ---- */
 

@@ -503,6 +503,47 @@ def udp_closed(address, wait=2):
     return word or "data"
 
 
+def hears_errors(address, port, timeout):
+    """A connected socket that is told soft errors, too (IP_RECVERR, IPV6_RECVERR)."""
+    sock = udp(address, timeout)
+    six = ":" in address
+    sock.setsockopt(socket.IPPROTO_IPV6 if six else socket.IPPROTO_IP, 25 if six else 11, 1)
+    return attempt(sock.connect, (address, port))[1] or sock
+
+
+def next_word(sock, data):
+    """Sends, and again while nothing comes back: `data`, or the errno's name."""
+    if isinstance(sock, str):
+        return sock
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        _, word = attempt(sock.send, data)
+        if not word:
+            back, word = attempt(sock.recv, 65536)
+            if back is not None:
+                return "data" if back == data else "other data"
+        if word != "timeout":
+            return word
+    return "timeout"
+
+
+def udp_told(address, port="7099"):
+    """What the sender of datagrams that go nowhere is told."""
+    return next_word(hears_errors(address, int(port), 0.5), b"anyone?")
+
+
+def udp_limit(address):
+    """A very large datagram is refused with a number: what fits is answered, one byte more is not."""
+    sock, headers = hears_errors(address, 7001, 0.5), 48 if ":" in address else 28
+    word = next_word(sock, bytes(65480))
+    if word != "EMSGSIZE":
+        return word
+    error = sock.recvmsg(1, 512, socket.MSG_ERRQUEUE)[1][0][2]
+    size = struct.unpack_from("I", error, 8)[0] - headers
+    sock = hears_errors(address, 7001, 0.5)
+    return "%s near:%s fits:%s more:%s" % (word, 65000 < size < 65480, next_word(sock, pattern(size)), next_word(sock, pattern(size + 1)))
+
+
 def banners(address, count):
     """`count` connections, one after another, that all stay open: how each begins."""
     open_ones, words = [], {}
