@@ -19,6 +19,7 @@ static struct fake_port ports[PORTS];
 static int n_ports, ports_allowed;
 
 static int back_n, refused, refused_why, forgotten;
+static struct datagram last_refused;
 static struct assoc_key back_key;
 static struct addr back_from;
 
@@ -73,7 +74,8 @@ static void in_send(struct datagram_port *p, const struct datagram *d, int n)
 
 static void in_refuse(struct datagram_port *p, const struct datagram *d, enum flow_end why)
 {
-	(void)p, (void)d;
+	(void)p;
+	last_refused = *d;
 	refused++;
 	refused_why = (int)why;
 }
@@ -194,6 +196,26 @@ static void test_a_port_that_cannot_be_had_is_refused(void **state)
 	assert_int_equal(refused_why, END_LIMIT);
 	assert_int_equal(flow_counters.udp.dropped_limit, 1);
 	assert_int_equal(ports[0].datagrams, 1);
+	end();
+}
+
+static void test_what_a_port_refuses_is_told_whoever_sent_it(void **state)
+{
+	static const uint16_t two[] = { 1, 2 };
+	struct addr far = loopback4(7);
+	struct target t;
+
+	(void)state;
+	begin(usual);
+	arrive(two, 2, 0, 7);
+	target_from_addr(&t, &far);
+	datagram_refused(&ports[1].port, &t, END_UNREACHABLE);
+	assert_int_equal(refused, 1);
+	assert_int_equal(refused_why, END_UNREACHABLE);
+	assert_int_equal(last_refused.key.addr.port, 2);
+	assert_true(target_equal(last_refused.remote, &t));
+	assert_int_equal(last_refused.payload.len, 0);
+	assert_int_equal(flow_counters.udp.sessions_active, 2); /* it goes on */
 	end();
 }
 
@@ -377,6 +399,7 @@ int main(void)
 		cmocka_unit_test(test_one_port_per_key_and_batches_stay_together),
 		cmocka_unit_test(test_any_remote_may_answer),
 		cmocka_unit_test(test_a_port_that_cannot_be_had_is_refused),
+		cmocka_unit_test(test_what_a_port_refuses_is_told_whoever_sent_it),
 		cmocka_unit_test(test_a_port_that_breaks_ends_its_association_alone),
 		cmocka_unit_test(test_idle_times),
 		cmocka_unit_test(test_traffic_beside_names_is_no_name_query),

@@ -686,6 +686,44 @@ static void test_a_large_ping_is_answered_in_fragments(void **state)
 	end();
 }
 
+/* What is refused later is quoted by its headers alone. */
+static void test_an_error_about_a_datagram_that_is_gone(void **state)
+{
+	static const struct { enum flow_end why; uint8_t code4, code6; } rows[] = {
+		{ END_REFUSED, ICMP_PORT_UNREACH, ICMP6_DST_UNREACH_NOPORT }, { END_LIMIT, ICMP_PORT_UNREACH, ICMP6_DST_UNREACH_NOPORT },
+		{ END_UNREACHABLE, ICMP_HOST_UNREACH, ICMP6_DST_UNREACH_ADDR }, { END_NET_UNREACHABLE, ICMP_NET_UNREACH, ICMP6_DST_UNREACH_NOROUTE },
+		{ END_DENIED, ICMP_PKT_FILTERED, ICMP6_DST_UNREACH_ADMIN },
+	};
+
+	(void)state;
+	begin(false);
+	for (unsigned i = 0; i < 2 * sizeof(rows) / sizeof(rows[0]); i++) {
+		bool v6 = i & 1;
+		struct target remote;
+		struct datagram d = { .key.addr = v6 ? app6 : app, .remote = &remote };
+		struct packet p, quoted;
+		struct slice inner;
+
+		target_from_addr(&remote, v6 ? &web6 : &web);
+		tun_udp_port(udp)->ops->refuse(tun_udp_port(udp), &d, rows[i / 2].why);
+		assert_true(next_out(&p));
+		assert_int_equal(p.proto, v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
+		assert_true(packet_checksum_ok(&p));
+		assert_true(addr_ip_equal(&p.src, &remote.ip) && addr_ip_equal(&p.dst, &d.key.addr));
+		assert_int_equal(packet_l4(&p)[0], v6 ? ICMP6_DST_UNREACH : ICMP_DEST_UNREACH);
+		assert_int_equal(packet_l4(&p)[1], v6 ? rows[i / 2].code6 : rows[i / 2].code4);
+		inner = (struct slice){ p.ip.buf, p.ip.off + p.l4 + 8, packet_l4_len(&p) - 8 };
+		assert_int_equal(packet_parse(&quoted, inner), 0);
+		assert_true(addr_equal(&quoted.src, &d.key.addr) && addr_equal(&quoted.dst, &remote.ip));
+		if (v6)
+			continue;
+		assert_int_equal(target_set(&remote, "name.test", 9, 80), 0);
+		tun_udp_port(udp)->ops->refuse(tun_udp_port(udp), &d, rows[i / 2].why);
+		assert_false(next_out(&p)); /* a name is in no packet */
+	}
+	end();
+}
+
 static void test_no_error_about_an_error_and_not_too_many(void **state)
 {
 	struct packet p;
@@ -798,6 +836,7 @@ int main(void)
 		cmocka_unit_test(test_limits_hold_and_honest_traffic_passes),
 		cmocka_unit_test(test_ping_own_addresses_and_by_policy),
 		cmocka_unit_test(test_a_large_ping_is_answered_in_fragments),
+		cmocka_unit_test(test_an_error_about_a_datagram_that_is_gone),
 		cmocka_unit_test(test_no_error_about_an_error_and_not_too_many),
 		cmocka_unit_test(test_broken_packets_do_no_harm),
 	};

@@ -28,14 +28,26 @@ static void on_back(void *owner, const struct datagram *d, int n)
 	n_back += n;
 }
 
-static const struct datagram_events back_events = { on_back, NULL, NULL };
+static int n_refused;
+static struct target refused;
+static enum flow_end refused_why;
+
+static void on_refused(void *owner, const struct target *t, enum flow_end why)
+{
+	(void)owner;
+	n_refused++;
+	refused = *t;
+	refused_why = why;
+}
+
+static const struct datagram_events back_events = { on_back, NULL, on_refused };
 
 static void begin(void)
 {
 	char servers[ADDR_STRLEN], err[256] = "";
 	struct direct_udp_options o = { .allow_local = true };
 
-	n_back = 0;
+	n_back = n_refused = 0;
 	assert_int_equal(loop_init(), 0);
 	dns_fd = plain_socket(&dns_addr);
 	far_fd = plain_socket(&far_addr);
@@ -111,6 +123,57 @@ static void test_a_name_waits_in_order_and_alone(void **state)
 	turn_until((n = far_got()) >= 0);
 	assert_int_equal(n, 500);
 	assert_int_equal(answer_dns(here, 1, true), 0);
+	end();
+}
+
+static void test_what_goes_nowhere_is_told(void **state)
+{
+	struct addr gone, broadcast = addr_v4((const uint8_t[]){ 255, 255, 255, 255 }, 9);
+	struct target closed, everybody, name;
+
+	(void)state;
+	begin();
+	close(plain_socket_at(loopback4_own(), &gone)); /* nobody listens there any more */
+	target_from_addr(&closed, &gone);
+	target_from_addr(&everybody, &broadcast);
+	send_to_target(&closed, 5);
+	turn_until(n_refused == 1);
+	assert_int_equal(refused_why, END_REFUSED);
+	assert_true(target_equal(&refused, &closed));
+	/* The kernel itself says no: not allowed, or no route. */
+	send_to_target(&everybody, 5);
+	turn_until(n_refused == 2);
+	assert_true(refused_why == END_DENIED || refused_why == END_NET_UNREACHABLE);
+	assert_true(target_equal(&refused, &everybody));
+	/* A name of nobody's. */
+	name = named("nobody.test");
+	send_to_target(&name, 5);
+	turn_until(answer_dns(NULL, 0, false));
+	turn_until(n_refused == 3);
+	assert_int_equal(refused_why, END_NAME);
+	assert_true(target_equal(&refused, &name));
+	end();
+}
+
+static void test_what_is_forbidden_is_told(void **state)
+{
+	struct direct_udp_options o = { 0 };
+	struct target ip;
+
+	(void)state;
+	begin();
+	datagram_end(port, END_DONE);
+	port = direct_udp_port(&o);
+	assert_non_null(port);
+	datagram_bind(port, &back_events, NULL);
+	target_from_addr(&ip, &far_addr);
+	send_to_target(&ip, 5);
+	send_to_target(&ip, 5);
+	assert_int_equal(n_refused, 0); /* never from inside the call */
+	turns(1);
+	assert_int_equal(n_refused, 1);
+	assert_int_equal(refused_why, END_DENIED);
+	assert_int_equal(far_got(), -1);
 	end();
 }
 
@@ -232,6 +295,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_name_waits_in_order_and_alone),
+		cmocka_unit_test(test_what_goes_nowhere_is_told),
+		cmocka_unit_test(test_what_is_forbidden_is_told),
 		cmocka_unit_test(test_the_queue_is_bounded),
 		cmocka_unit_test(test_a_name_without_address),
 		cmocka_unit_test(test_a_port_may_end_while_it_waits),

@@ -137,7 +137,19 @@ static void on_back(void *owner, const struct datagram *d, int n)
 	n_back += n;
 }
 
-static const struct datagram_events back_events = { on_back, NULL, NULL };
+static int n_refused;
+static struct target refused;
+static enum flow_end refused_why;
+
+static void on_refused(void *owner, const struct target *t, enum flow_end why)
+{
+	(void)owner;
+	n_refused++;
+	refused = *t;
+	refused_why = why;
+}
+
+static const struct datagram_events back_events = { on_back, NULL, on_refused };
 
 static int begin(void **state)
 {
@@ -151,7 +163,7 @@ static int begin(void **state)
 		ways[i].outbound.ops = &way_ops;
 		ways[i].port.ops = &way_port_ops;
 	}
-	failed = opened = n_back = 0;
+	failed = opened = n_back = n_refused = 0;
 	decided = decided_resolved = 0;
 	assert_int_equal(loop_init(), 0);
 	dns_fd = plain_socket(&dns);
@@ -306,6 +318,28 @@ static void udp_in_runs(void **state)
 	assert_int_equal(n_back, 3);
 }
 
+static void what_is_blocked_is_told(void **state)
+{
+	struct target t[6] = { numbered(5), numbered(5), numbered(8), numbered(3), numbered(5), numbered(3) };
+	struct target name = named("blocked"), far = numbered(3);
+
+	(void)state;
+	send_batch(t, "abcdef");
+	assert_int_equal(n_refused, 0); /* never from inside the call */
+	turns(1);
+	assert_int_equal(n_refused, 2); /* each target once */
+	assert_int_equal(refused_why, END_DENIED);
+	send_batch(&name, "a");
+	turns(1);
+	assert_int_equal(n_refused, 3);
+	assert_true(target_equal(&refused, &name));
+	/* What a way's own port says is passed on. */
+	datagram_refused(&ways[SPLIT_PROXY].port, &far, END_NET_UNREACHABLE);
+	assert_int_equal(n_refused, 4);
+	assert_int_equal(refused_why, END_NET_UNREACHABLE);
+	send_batch(&name, "a"); /* not told any more: the frame ends the port in this turn */
+}
+
 /* The table of what was decided has few places, and two targets may meet in one: mostly they do not. */
 static void decided_once(void **state)
 {
@@ -368,6 +402,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(tcp_goes_the_way_decided, begin, end),
 		cmocka_unit_test_setup_teardown(tcp_waits_for_the_addresses, begin, end),
 		cmocka_unit_test_setup_teardown(udp_in_runs, begin, end),
+		cmocka_unit_test_setup_teardown(what_is_blocked_is_told, begin, end),
 		cmocka_unit_test_setup_teardown(decided_once, begin, end),
 		cmocka_unit_test_setup_teardown(a_port_is_opened_when_it_is_needed, begin, end),
 		cmocka_unit_test_setup_teardown(udp_waits_in_order, begin, end),
