@@ -15,7 +15,6 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "base/log.h"
 #include "cli/args_impl.h"
 #include "cli/report.h"
 #include "cli/words.h"
@@ -23,7 +22,6 @@
 #include "conf/assign.h"
 #include "conf/hop.h"
 #include "conf/up.h"
-#include "conf/url.h"
 #include "ctl/control.h"
 #include "engine/acls.h"
 #include "engine/reload.h"

@@ -15,7 +15,6 @@
 #include "conf/prefix.h"
 #include "conf/up.h"
 #include "conf/url.h"
-#include "crypto/method.h"
 #include "sys/secrets.h"
 
 #define PREFIXES_SHOWN 8

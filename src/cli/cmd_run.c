@@ -10,7 +10,6 @@
  * Exit codes: the command's own, 128+N for a signal; 125 if gatun failed, 126
  * if the command cannot be executed, 127 if it is not found.
  */
-#include <errno.h>
 #include <unistd.h>
 
 #include "base/err.h"

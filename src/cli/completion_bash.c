@@ -2,7 +2,6 @@
  * For bash 4 and newer, with the package bash-completion or without. Two functions are
  * made of the tables: a command's options, and how an option's value is completed.
  */
-#include <string.h>
 
 #include "cli/completion.h"
 

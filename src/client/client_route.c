@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "dns/dns.h"
 #include "engine/acls.h"
 #include "outbound/direct.h"

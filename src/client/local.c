@@ -26,10 +26,7 @@
 #include "client/status_client.h"
 #include "engine/common.h"
 #include "engine/fake_names.h"
-#include "engine/status.h"
-#include "engine/worker.h"
 #include "flow/relay.h"
-#include "loop/loop.h"
 
 #define LOW_PORTS 1024 /* cannot be opened again once rights are dropped */
 

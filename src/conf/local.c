@@ -2,7 +2,6 @@
 #include "conf/local.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -5,7 +5,6 @@
 #include "conf/manager.h"
 
 #include <arpa/inet.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
 

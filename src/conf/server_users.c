@@ -7,7 +7,6 @@
 #include "conf/server_users.h"
 
 #include <sodium.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

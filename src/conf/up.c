@@ -9,9 +9,7 @@
  */
 #include "conf/up.h"
 
-#include <errno.h>
 #include <pwd.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,7 +17,6 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "conf/prefix.h"
-#include "gate/gate.h"
 
 #define SHOWN 80
 enum { FAKE4_MIN = 8, FAKE4_MAX = 28, FAKE6_MIN = 16, FAKE6_MAX = 96 };

@@ -10,7 +10,6 @@
 #include <openssl/aes.h>
 #include <sodium.h>
 #include <stdbool.h>
-#include <string.h>
 
 static_assert(sizeof(AES_KEY) <= sizeof(((struct aes_block *)0)->enc), "an AES_KEY fits its place");
 

@@ -2,7 +2,6 @@
 #include "crypto/ciphers.h"
 
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 

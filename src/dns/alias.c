@@ -15,7 +15,6 @@
  */
 #include "dns/alias.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -10,7 +10,6 @@
  * What ended is freed from deferred work, never inside a callback.
  */
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/list.h"
 #include "base/log.h"

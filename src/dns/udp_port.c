@@ -20,11 +20,9 @@
 #include <string.h>
 
 #include "base/list.h"
-#include "base/log.h"
 #include "dns/alias.h"
 #include "dns/answer.h"
 #include "dns/state.h"
-#include "dns/upstream.h"
 #include "loop/loop.h"
 
 #define ANSWER_BATCH 16

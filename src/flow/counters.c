@@ -1,7 +1,6 @@
 /* The page of numbers, and the table of their names; see counters.h. */
 #include "flow/counters.h"
 
-#include <string.h>
 
 #include "io/datagram_counters.h"
 #include "io/udp_socket.h"

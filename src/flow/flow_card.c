@@ -1,7 +1,6 @@
 /* See flow_card.h. One list, in which a flow stands from its first to its last moment. */
 #include "flow/flow_card.h"
 
-#include <stdio.h>
 #include <string.h>
 
 /* A window is turned by whatever passes after FLOW_WINDOW_MS. So when it is that old, all of

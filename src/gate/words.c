@@ -3,7 +3,6 @@
 #include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
 #include <stdarg.h>
-#include <string.h>
 
 #include "gate/parts.h"
 

@@ -16,7 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "flow/counters.h"
 #include "inbound/mixed_guest.h"
 #include "io/tcp_socket.h"

@@ -17,7 +17,6 @@
  */
 #include "inbound/reassembly.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -7,7 +7,6 @@
  */
 #include "inbound/ss_graves.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 struct grave {

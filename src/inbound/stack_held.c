@@ -14,7 +14,6 @@
  * again in a second. No dial is started beyond the caps. Where SYN-ACKs stay
  * unanswered the oldest give way: an app that is there answers at once.
  */
-#include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>

@@ -11,7 +11,6 @@
 
 #include <stdlib.h>
 
-#include "inbound/packet.h"
 #include "inbound/tun.h"
 #include "io/inboxes.h"
 #include "sys/steering.h"

@@ -4,7 +4,6 @@
 
 #include <stdlib.h>
 
-#include "base/log.h"
 #include "outbound/dial.h"
 #include "outbound/direct_udp.h"
 #include "outbound/guard.h"

@@ -12,7 +12,6 @@
  * server there is nothing to choose and nothing is probed.
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "crypto/random.h"

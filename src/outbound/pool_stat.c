@@ -4,7 +4,6 @@
 
 #include <float.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define FAIL_WEIGHT 3.0
 #define WEIGHTS 5.0 /* of median 1, failure rate 3, deviation 1 */

@@ -15,7 +15,6 @@
  * becomes free by another way.
  */
 #include <errno.h>
-#include <string.h>
 
 #include "resolve/fakeip_impl.h"
 

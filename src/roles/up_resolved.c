@@ -8,12 +8,10 @@
 #include <arpa/inet.h>
 #include <net/if.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/err.h"
-#include "base/list.h"
 #include "base/log.h"
 #include "loop/loop.h"
 #include "sys/child.h"

@@ -12,7 +12,6 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "base/log.h"
 #include "conf/load.h"
 #include "engine/status.h"
 

@@ -5,8 +5,6 @@
  */
 #include "server/salts.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"

@@ -3,7 +3,6 @@
  * struct netlink_rule holds; of a foreign one that selects by more we know
  * that it does.
  */
-#include <errno.h>
 #include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
 #include <stdlib.h>

@@ -26,7 +26,6 @@
 
 #include <sodium.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/log.h"
 #include "crypto/random.h"

@@ -29,7 +29,7 @@ ROWS = [
     ("server_bytes_per_idle_flow", "server memory per idle flow, kB", 1024, 2),
 ]
 
-# What issue 3 asks of gatun: name, metrics that must all hold, how to compute one, bound.
+# What gatun is to reach: name, metrics that must all hold, how to compute one, bound.
 # A "min" goal holds at or above its bound, a "max" goal at or below.
 RATIO_GOALS = [
     ("one stream up / ss-redir's", "up_gbps", "min", 1.6),
@@ -111,7 +111,7 @@ def table(names, medians_of):
 
 
 def goal_table(found):
-    lines = ["%-50s %10s %12s" % ("goal (issue 3)", "measured", "wanted")]
+    lines = ["%-50s %10s %12s" % ("goal", "measured", "wanted")]
     for one in found:
         value = "-" if one["value"] is None else "%.4f" % one["value"] if 0 < one["value"] < 0.01 else "%.2f" % one["value"]
         verdict = {None: "not measured", True: "met", False: "MISSED"}[one["met"]]

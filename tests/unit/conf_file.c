@@ -10,8 +10,6 @@
 
 #include <cmocka.h>
 
-#include "conf/load.h"
-#include "crypto/method.h"
 #include "conf_say.h"
 
 #define SERVER "\"server\": \"192.0.2.1\", \"server_port\": 8388, \"method\": \"aes-256-gcm\", \"password\": \"0123456789012345678901234567890123456789\""

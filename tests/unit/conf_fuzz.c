@@ -15,7 +15,6 @@
 
 #include "conf/load.h"
 #include "conf/url.h"
-#include "crypto/method.h"
 
 #define ROUNDS 3000
 

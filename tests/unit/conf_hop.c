@@ -10,7 +10,6 @@
 #include <cmocka.h>
 #include <sodium.h>
 
-#include "conf/hop.h"
 #include "conf/load.h"
 
 #define SERVER "\"server\": \"192.0.2.9\", \"server_port\": 9, \"method\": \"aes-256-gcm\", \"password\": \"q3Zp8Lw0VtYx7Bn2KdJ5RgQ\""

@@ -9,8 +9,6 @@
 
 #include <cmocka.h>
 
-#include "conf/load.h"
-#include "crypto/method.h"
 #include "conf_say.h"
 
 #define LONG "0123456789012345678901234567890123456789"

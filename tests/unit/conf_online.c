@@ -14,7 +14,6 @@
 #include "conf/load.h"
 #include "conf/online.h"
 #include "conf/option.h"
-#include "crypto/method.h"
 
 #define KEY "AAECAwQFBgcICQoLDA0ODw=="
 #define GOOD(name) "{\"id\":\"1\",\"remarks\":\"" name "\",\"server\":\"h.example\",\"server_port\":8388,\"method\":\"2022-blake3-aes-128-gcm\",\"password\":\"" KEY "\"}"

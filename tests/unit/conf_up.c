@@ -11,8 +11,6 @@
 
 #include "conf/load.h"
 #include "conf/prefix.h"
-#include "conf/up.h"
-#include "gate/gate.h"
 
 #define SERVER "\"server\": \"192.0.2.1\", \"server_port\": 8388, \"method\": \"aes-256-gcm\", \"password\": \"0123456789012345678901234567890123456789\""
 

@@ -12,7 +12,6 @@
 
 #include "conf/load.h"
 #include "conf/url.h"
-#include "crypto/method.h"
 #include "conf_say.h"
 
 #define K0 "AAECAwQFBgcICQoLDA0ODw=="

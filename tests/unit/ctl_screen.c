@@ -11,7 +11,6 @@
 
 #include <cmocka.h>
 
-#include "ctl/flow_table.h"
 #include "ctl/screen.h"
 #include "ctl/text.h"
 

@@ -8,7 +8,6 @@
 
 #include <cmocka.h>
 
-#include "dns/dns.h"
 #include "engine/status.h"
 #include "flow/counters.h"
 #include "loop/loop.h"

@@ -9,7 +9,6 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
-#include "base/hash.h"
 #include "inbound/session_owners.h"
 #include "inbound/ss_salts.h"
 

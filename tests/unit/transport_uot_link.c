@@ -4,7 +4,6 @@
 #include "transport_rig.h"
 
 #include "io/datagram_counters.h"
-#include "proto/uot.h"
 #include "transport/uot_link.h"
 
 #define KEPT 64
