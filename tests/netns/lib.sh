@@ -36,6 +36,7 @@ begin()
 	[ -x "$GATUN" ] || lab_skip "no gatun at $GATUN"
 	export GATUN TEST_LOGS=${TEST_LOGS:-$TESTS_DIR/../../build/test-logs}
 	lab_enter "$@"
+	private_tmp
 	# PID 1 of a namespace is deaf to what it does not handle.
 	trap 'exit 130' INT
 	trap 'exit 143' TERM
@@ -45,6 +46,17 @@ begin()
 	lab_start_world
 	lab_watch_uplink
 	use_server "${SERVER_KIND:-gatun}"
+}
+
+# Where no /run is to be had gatun's control sockets are in /tmp, those of other tests' as well. A /tmp of our own,
+# unless it is there that we were built.
+private_tmp()
+{
+	local uid
+	case $'\n'$(realpath -m "$GATUN" "$TEST_LOGS" "$TESTS_DIR") in
+	*$'\n/tmp/'*) uid=$(id -u); [ ! -d "/tmp/gatun-$uid" ] || mount -t tmpfs -o mode=0700 lab "/tmp/gatun-$uid" ;;
+	*) mount -t tmpfs -o mode=1777 lab /tmp ;;
+	esac || lab_die "cannot mount a private /tmp"
 }
 
 # A key that fits the method. A password for the first generation.

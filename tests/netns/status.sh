@@ -8,11 +8,6 @@ lab_end "$SERVER_PID"
 SERVER_PID=
 
 # Where the sockets are. Root's are in /run/gatun, which is the lab's own.
-# Other labs' instances may have sockets there.
-case $(realpath "$LAB_LOGS") in
-/tmp/*) ;;
-*) mount -t tmpfs -o mode=1777 lab /tmp || lab_die "cannot mount a private /tmp" ;;
-esac
 RUNTIME=$(mktemp -d /tmp/gatun-status.XXXXXX)
 trap 'rm -rf "$RUNTIME"' EXIT
 export XDG_RUNTIME_DIR=$RUNTIME

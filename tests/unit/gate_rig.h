@@ -64,6 +64,8 @@ static inline void enter_machine(void)
 		      "ip link set up0 addrgenmode none && ip link set far addrgenmode none up && ip link set up0 up && "
 		      "ip addr add 192.0.2.2/24 dev up0 && ip addr add 2001:db8:5::2/64 dev up0 nodad && "
 		      "ip route add default via 192.0.2.1 && ip -6 route add default via 2001:db8:5::1") == 0);
+	/* Until the kernel has noticed both ends: links, addresses and routes look different before. */
+	EXPECT(73, sh("for i in $(seq 1000); do ip -o link show up type veth | grep -qv ' state UP ' || exit 0; sleep 0.02; done; exit 1") == 0);
 }
 
 /* /run is the rig's own. When a gate settles is another time for each. */
