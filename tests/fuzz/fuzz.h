@@ -26,6 +26,13 @@ static inline uint8_t input_byte(struct input *in)
 	return *in->at++;
 }
 
+static inline uint16_t input_word(struct input *in)
+{
+	uint16_t high = input_byte(in);
+
+	return (uint16_t)(high << 8 | input_byte(in));
+}
+
 /* Copies n bytes; what is missing is zero. */
 static inline void input_copy(struct input *in, void *out, size_t n)
 {

@@ -7,6 +7,7 @@
  * What must hold: every packet that comes out is whole, with right checksums; and when all is closed no
  * buffer is left.
  */
+#include "clock.h"
 #include "fuzz.h"
 
 #include <errno.h>
@@ -14,8 +15,6 @@
 #include <stdio.h>
 #include <linux/virtio_net.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "inbound/icmp.h"
@@ -35,24 +34,6 @@ enum { FIN = 1, SYN = 2, RST = 4, ACK = 16 };
 #define STREAMS 16
 #define STEPS_MAX 400
 #define VNET_HDR ((uint32_t)sizeof(struct virtio_net_hdr))
-
-/* ---- time ---- */
-
-static int64_t skipped_ns; /* by the input */
-
-/* libev's and our own; the fuzzer's (CLOCK_REALTIME) is left alone. */
-int clock_gettime(clockid_t id, struct timespec *ts)
-{
-	int64_t ns;
-	long rc = syscall(SYS_clock_gettime, id, ts);
-
-	if (rc == 0 && (id == CLOCK_MONOTONIC || id == CLOCK_BOOTTIME)) {
-		ns = ts->tv_nsec + skipped_ns % 1000000000;
-		ts->tv_sec += (time_t)(skipped_ns / 1000000000 + ns / 1000000000);
-		ts->tv_nsec = (long)(ns % 1000000000);
-	}
-	return (int)rc;
-}
 
 /* ---- what is fuzzed ---- */
 
@@ -241,13 +222,6 @@ static void turn(void)
 
 /* ---- what goes in ---- */
 
-static uint16_t word(struct input *in)
-{
-	uint16_t high = input_byte(in);
-
-	return (uint16_t)(high << 8 | input_byte(in));
-}
-
 static void send_packet(struct input *in, const uint8_t *packet, size_t len)
 {
 	uint8_t out[70000];
@@ -280,7 +254,7 @@ static void put_header_sum(uint8_t *ip4)
 
 static void send_raw(struct input *in)
 {
-	size_t len = word(in) % 3000;
+	size_t len = input_word(in) % 3000;
 	uint8_t *packet = input_block(in, len);
 
 	send_packet(in, packet, len);
@@ -291,7 +265,7 @@ static void send_segment(struct input *in, struct peer *p, uint8_t flags)
 {
 	static uint8_t out[70000];
 	uint8_t how = input_byte(in);
-	uint32_t options = how & 1 ? (input_byte(in) % 11u) * 4 : 0, len = how & 2 ? word(in) % 4000 : 0, l4 = 20 + options + len;
+	uint32_t options = how & 1 ? (input_byte(in) % 11u) * 4 : 0, len = how & 2 ? input_word(in) % 4000 : 0, l4 = 20 + options + len;
 	uint32_t ip = packet_build_ip(out, &p->self, &p->target, IPPROTO_TCP, l4, 64, true);
 	uint8_t *h = out + ip;
 
@@ -302,8 +276,8 @@ static void send_segment(struct input *in, struct peer *p, uint8_t flags)
 	packet_put32(h + 8, p->ack + (how & 8 ? (uint32_t)(int8_t)input_byte(in) * 53 : 0));
 	h[12] = (uint8_t)((20 + options) / 4 << 4);
 	h[13] = flags;
-	packet_put16(h + 14, how & 16 ? word(in) : 65535);
-	packet_put16(h + 18, how & 32 ? word(in) : 0);
+	packet_put16(h + 14, how & 16 ? input_word(in) : 65535);
+	packet_put16(h + 18, how & 32 ? input_word(in) : 0);
 	input_copy(in, h + 20, options);
 	put_sum(&p->self, &p->target, IPPROTO_TCP, h, l4, 16);
 	if (flags & SYN)
@@ -331,14 +305,14 @@ static void send_datagram(struct input *in, struct peer *p)
 {
 	static uint8_t out[70000];
 	uint8_t how = input_byte(in);
-	uint32_t len = how & 1 ? word(in) % 60000 : input_byte(in);
+	uint32_t len = how & 1 ? input_word(in) % 60000 : input_byte(in);
 	uint32_t ip = packet_build_ip(out, &p->self, &p->target, IPPROTO_UDP, 8 + len, 64, how & 2);
 	uint8_t *h = out + ip;
 
 	memset(h, 'u', 8 + len);
-	packet_put16(h, how & 4 ? word(in) : p->self.port);
+	packet_put16(h, how & 4 ? input_word(in) : p->self.port);
 	packet_put16(h + 2, p->target.port);
-	packet_put16(h + 4, how & 8 ? word(in) : 8 + len);
+	packet_put16(h + 4, how & 8 ? input_word(in) : 8 + len);
 	put_sum(&p->self, &p->target, IPPROTO_UDP, h, 8 + len, 6);
 	send_packet(in, out, ip + 8 + len);
 }
@@ -348,7 +322,7 @@ static void send_fragment(struct input *in, struct peer *p)
 	static const uint8_t protos[] = { IPPROTO_UDP, IPPROTO_TCP, IPPROTO_ICMP, IPPROTO_ICMPV6 };
 	static uint8_t out[4096];
 	uint8_t how = input_byte(in), id = input_byte(in) % 4, *h;
-	uint32_t off = (how & 4 ? word(in) : input_byte(in) % 32u) & 0x1fff, len = input_byte(in) * (how & 8 ? 8u : 1u);
+	uint32_t off = (how & 4 ? input_word(in) : input_byte(in) % 32u) & 0x1fff, len = input_byte(in) * (how & 8 ? 8u : 1u);
 	bool v6 = p->self.family == AF_INET6;
 	uint32_t ip = packet_build_ip(out, &p->self, &p->target, v6 ? IPPROTO_FRAGMENT : protos[how >> 6], len + (v6 ? 8 : 0), 64, false);
 
@@ -374,7 +348,7 @@ static void send_in_parts(struct input *in, struct peer *p)
 {
 	static uint8_t whole[12000], out[4096];
 	uint8_t how = input_byte(in), id = input_byte(in);
-	uint32_t part = 8u * (1 + (how >> 2) % 16u * 8), len = 8 + word(in) % 6000, n = (len + part - 1) / part, ip;
+	uint32_t part = 8u * (1 + (how >> 2) % 16u * 8), len = 8 + input_word(in) % 6000, n = (len + part - 1) / part, ip;
 	bool v6 = p->self.family == AF_INET6;
 
 	memset(whole, 'f', len);
@@ -408,7 +382,7 @@ static void send_ping(struct input *in, struct peer *p)
 	uint8_t how = input_byte(in);
 	bool v6 = p->self.family == AF_INET6;
 	uint8_t proto = v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
-	uint32_t len = 8 + (how & 1 ? word(in) % 60000u : input_byte(in)), ip = packet_build_ip(out, &p->self, &p->target, proto, len, 64, false);
+	uint32_t len = 8 + (how & 1 ? input_word(in) % 60000u : input_byte(in)), ip = packet_build_ip(out, &p->self, &p->target, proto, len, 64, false);
 	uint16_t sum;
 
 	memset(out + ip, 0, len);
@@ -439,7 +413,7 @@ static void stream_does(struct input *in)
 		stream_accept(o->stream);
 		break;
 	case 1:
-		o->takes = word(in);
+		o->takes = input_word(in);
 		stream_want(o->stream, true, what & 8);
 		break;
 	case 2:
@@ -456,7 +430,7 @@ static void stream_does(struct input *in)
 		b = buf_get(BUF_LARGE);
 		must(b != NULL);
 		memset(b->data, 'w', 70000);
-		stream_write(o->stream, &(struct slice){ .buf = b, .len = 1u + word(in) }, 1);
+		stream_write(o->stream, &(struct slice){ .buf = b, .len = 1u + input_word(in) }, 1);
 		buf_unref(b);
 	}
 }
@@ -464,14 +438,14 @@ static void stream_does(struct input *in)
 static void answer(struct input *in)
 {
 	uint8_t how = input_byte(in);
-	uint32_t len = how & 1 ? word(in) : input_byte(in);
+	uint32_t len = how & 1 ? input_word(in) : input_byte(in);
 	struct buf *b = buf_get(BUF_LARGE);
 	struct datagram d = last;
 
 	must(b != NULL);
 	memset(b->data, 'a', len + 1);
 	d.payload = (struct slice){ .buf = b, .len = len };
-	d.segment = how & 2 && len ? (uint16_t)(1 + word(in) % 1400) : 0;
+	d.segment = how & 2 && len ? (uint16_t)(1 + input_word(in) % 1400) : 0;
 	if (d.segment && datagrams_in(&d) > 64)
 		d.segment = 0;
 	if (has_last && len <= 65507)
@@ -509,16 +483,16 @@ static void step(struct input *in)
 	case FRAGMENT: send_fragment(in, p); break;
 	case IN_PARTS: send_in_parts(in, p); break;
 	case PING: send_ping(in, p); break;
-	case WAIT: skipped_ns += (int64_t)input_byte(in) * input_byte(in) * 1000000; turn(); break;
+	case WAIT: clock_skip_ms((uint32_t)input_byte(in) * input_byte(in)); turn(); break;
 	case STREAM_DOES: stream_does(in); break;
 	case TURN: turn(); break;
 	case ANSWER: answer(in); break;
 	case REFUSE: refuse(in); break;
 	case MTU:
-		tun_set_mtu(tun, 1280 + word(in) % 3000);
+		tun_set_mtu(tun, 1280 + input_word(in) % 3000);
 		stack_follow_mtu();
 		break;
-	case PATH: tun_udp_set_path(udp, input_byte(in) & 1 ? 0 : 576 + word(in) % 1000, 1280 + word(in) % 1000); break;
+	case PATH: tun_udp_set_path(udp, input_byte(in) & 1 ? 0 : 576 + input_word(in) % 1000, 1280 + input_word(in) % 1000); break;
 	}
 }
 

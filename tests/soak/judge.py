@@ -2,7 +2,7 @@
 
     judge.py DIRECTORY SINCE
 
-An event explains what was under way from its beginning to 12 s after its end. Content that was wrong is
+An event explains what was under way from its beginning to 5 s after its end. Content that was wrong is
 always told; so is what stood still longer than anything that happened.
 """
 import collections
@@ -17,7 +17,7 @@ for line in open(os.path.join(directory, "events")) if os.path.exists(os.path.jo
     if word == "begin":
         begun[name] = float(when)
     else:
-        spans.append((begun.pop(name, float(when)), float(when) + 12, name))
+        spans.append((begun.pop(name, float(when)), float(when) + 5, name))
 HARMLESS = ("event_nothing", "event_status", "event_watch", "event_flush", "event_reload", "event_hup")
 sums, examples = collections.Counter(), {}
 for name in ("client", "lan"):
