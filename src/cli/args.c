@@ -119,7 +119,7 @@ static void assign_address(struct args *a, struct server_spec *spec, const struc
 	spec_set_address(spec, g->value, 0, &a->loading.problems);
 	if (!spec->port.number && a->loading.problems.n_errors == errors)
 		a->failed = help_usage_error(a->command, "-s wants HOST:PORT%s",
-					     strchr(spec->host.text, ':') ? "; an IPv6 address needs brackets: [::1]:8388" : "");
+					     strchr(spec->host.text, ':') ? "; an IPv6 address needs brackets: [::1]:8388" : ", as in 192.0.2.1:8388");
 }
 
 static int count_given(const struct args *a, const struct option_row *row)

@@ -39,6 +39,23 @@ static const char *commands_of(const struct option_row *r, char *buf, size_t siz
 	return buf;
 }
 
+/* Letters of ss-local's and ss-server's that gatun says otherwise. */
+static const char *meant_by(char letter)
+{
+	switch (letter) {
+	case 'p':
+		return ": a port stands behind its address: -s HOST:PORT";
+	case 'l':
+	case 'b':
+		return ": where a proxy listens is said by --socks, --http or --mixed ADDR:PORT";
+	case 'u':
+	case 'U':
+		return ": UDP is carried without it, unless \"mode\" in a config says otherwise";
+	default:
+		return "";
+	}
+}
+
 static void unknown_option(struct args *a, const char *arg)
 {
 	struct nearest near = { .word = arg + 2 };
@@ -52,7 +69,7 @@ static void unknown_option(struct args *a, const char *arg)
 	if (other)
 		a->failed = help_usage_error(a->command, "%.*s is an option of %s", (int)len, arg, commands_of(other, (char[96]){ 0 }, 96));
 	else if (arg[1] != '-')
-		a->failed = help_usage_error(a->command, "unknown option -%c", arg[1]);
+		a->failed = help_usage_error(a->command, "unknown option -%c%s", arg[1], meant_by(arg[1]));
 	else if (near.best)
 		a->failed = help_usage_error(a->command, "unknown option %.*s, did you mean --%s?", (int)len, arg, near.best);
 	else
@@ -151,10 +168,14 @@ static void print_corrected(const struct args *a, char *const *command)
 
 static void walk_word(struct args *a, int i)
 {
+	bool url = strstr(a->argv[i], "://");
+
 	if (url_is_ss(a->argv[i])) {
 		add_given(a, NULL, a->argv[i]);
-	} else if (args_want_command(a) && strstr(a->argv[i], "://") && !args_find_url(a)) { /* which may hold a password */
+	} else if (url && !(args_want_command(a) && args_find_url(a))) { /* which may hold a password */
 		a->failed = help_usage_error(a->command, "the URL of a server begins with ss://, and this one does not");
+	} else if (words_name_config(a->argv[i]) && !args_find(a, OPTION_SOURCE) && !args_find_url(a)) {
+		a->failed = help_usage_error(a->command, "a config file stands behind -c: gatun %s -c FILE", a->command->name);
 	} else if (args_want_command(a)) {
 		fprintf(stderr, "gatun run: write -- before the command:\n");
 		print_corrected(a, a->argv + i);

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "cli/command.h"
+#include "cli/words.h"
 #include "conf/nearest.h"
 
 static const char run_text[] =
@@ -161,6 +162,18 @@ int command_unknown(const char *name)
 
 	for (const struct command *c = table; c->name; c++)
 		nearest_offer(&near, c->name);
+	if (strstr(name, "://")) { /* which may hold a password */
+		fprintf(stderr, "gatun: what is the URL for? gatun up URL, gatun run URL -- COMMAND, gatun local URL --socks ADDR:PORT (`gatun help`)\n");
+		return EXIT_USAGE;
+	}
+	if (words_name_config(name)) {
+		fprintf(stderr, "gatun: what is the config for? gatun up -c FILE, gatun run -c FILE -- COMMAND, gatun local -c FILE, gatun server -c FILE\n");
+		return EXIT_USAGE;
+	}
+	if (name[0] == '-') {
+		fprintf(stderr, "gatun: options stand behind a command, as in `gatun up -v` (`gatun help` lists them)\n");
+		return EXIT_USAGE;
+	}
 	log_escape(name, strlen(name), shown, sizeof(shown));
 	fprintf(stderr, "gatun: there is no command \"%s\"", shown);
 	if (near.best)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "conf/nearest.h"
 
 #define LIMIT_MAX 10000
 
@@ -68,8 +69,14 @@ static const struct {
 
 static int unexpected(const struct reading *r, const char *arg)
 {
+	bool option = strncmp(arg, "--", 2) == 0;
+	struct nearest near = { .word = option ? arg + 2 : arg };
 	char shown[64];
 
+	for (size_t i = 0; option && i < sizeof(options) / sizeof(options[0]); i++)
+		nearest_offer(&near, options[i].name);
+	if (near.best)
+		return help_usage_error(r->self, "unknown option %s, did you mean --%s?", log_escape(arg, strlen(arg), shown, sizeof(shown)), near.best);
 	return help_usage_error(r->self, "unexpected argument \"%s\"", log_escape(arg, strlen(arg), shown, sizeof(shown)));
 }
 

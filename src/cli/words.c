@@ -113,3 +113,10 @@ void words_print_wrapped(FILE *out, const char *text, int indent, int at)
 	}
 	fputc('\n', out);
 }
+
+bool words_name_config(const char *arg)
+{
+	size_t len = strlen(arg);
+
+	return len > 5 && strcmp(arg + len - 5, ".json") == 0 && access(arg, F_OK) == 0;
+}

@@ -18,6 +18,9 @@ char *words_take_password(void);
  * EINVAL: empty or longer than 4095 bytes. Wiped and freed by the caller. */
 char *words_read_secret(const char *path);
 
+/* Is it named as configs are, and there? */
+bool words_name_config(const char *arg);
+
 /* Prints an argument as a shell would need it. */
 void words_print_quoted(FILE *, const char *arg);
 /* Prints a text wrapped at 80 columns, each line but the first indented. */

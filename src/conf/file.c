@@ -16,6 +16,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "conf/assign.h"
+#include "conf/foreign.h"
 #include "conf/hop.h"
 #include "conf/json_text.h"
 #include "conf/limits.h"
@@ -523,6 +524,7 @@ static json_t *parse(struct loading *l, char *blanked)
 {
 	json_error_t e;
 	const char *nul = memchr(blanked, 0, l->text_len);
+	const char *what;
 	conf_place at = 0;
 	json_t *root;
 
@@ -535,7 +537,10 @@ static json_t *parse(struct loading *l, char *blanked)
 		return NULL;
 	}
 	root = json_loadb(blanked, l->text_len, JSON_REJECT_DUPLICATES, &e);
-	if (!root)
+	what = root ? NULL : foreign_text(l->text, l->text_len);
+	if (what)
+		problem_add(&l->problems, PROBLEM_ERROR, 0, "%s", what);
+	else if (!root)
 		problem_add(&l->problems, PROBLEM_ERROR, syntax_place(&e, l->text_len), "no JSON: %.*s", safe_words(&e), e.text);
 	sodium_memzero(&e, sizeof(e));
 	return root;
@@ -545,6 +550,10 @@ static bool read_root(struct reader *r, const char *blanked, const json_t *root)
 {
 	if (!json_is_object(root)) {
 		problem_add(&r->loading->problems, PROBLEM_ERROR, 1, "a config is a JSON object: { \"server\": ... }");
+		return false;
+	}
+	if (foreign_object(root)) {
+		problem_add(&r->loading->problems, PROBLEM_ERROR, 0, "%s", foreign_object(root));
 		return false;
 	}
 	if (json_places_build(&r->places, blanked, r->loading->text_len, root) != 0) {

@@ -52,7 +52,7 @@ bool load_file(struct loading *l, const char *path)
 	if (n < 0 && strstr(path, "://")) { /* which may hold a password */
 		l->problems.source = "URL";
 		problem_add(&l->problems, PROBLEM_ERROR, 0, "%s",
-			    url_is_ss(path) ? "-c wants a file; an ss:// URL stands by itself" : "neither a file nor an ss:// URL");
+			    url_is_ss(path) ? "-c wants a file; an ss:// URL stands by itself" : "neither a file nor an ss:// URL, the one kind that gatun reads");
 	} else if (n < 0)
 		explain_unreadable(l, n);
 	else if (!standard)
