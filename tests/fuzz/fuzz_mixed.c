@@ -191,9 +191,10 @@ static void turn(void)
 static void say(struct input *in, int i, bool line)
 {
 	size_t len = input_byte(in) * (line ? 1u : 1u + input_byte(in) % 8u);
-	uint8_t *block = input_block(in, len < in->left ? len : in->left);
+	uint8_t *block;
 
 	len = len < in->left ? len : in->left;
+	block = input_block(in, len);
 	if (clients[i] < 0)
 		clients[i] = dial(mixed_addr(mixed), SOCK_STREAM);
 	(void)!send(clients[i], block, len, MSG_NOSIGNAL);
