@@ -260,11 +260,22 @@ static void write_not_carried(FILE *f, const struct gate_plan *plan, const char 
 		fputs("\t\tudp sport 68 udp dport 67 accept\n\t\tudp sport 546 udp dport 547 accept\n", f);
 }
 
+/* A connection from before the gate was first seen here by what its peer sent (from_before). Where the kernel gives
+ * its own answers the mark of what they answer (fwmark_reflect), its RST to what comes late would have the mark of
+ * answers to outside, which that packet needed for rp_filter. */
+static void write_no_late_answers(FILE *f, const struct gate_plan *plan)
+{
+	fputs("\t\tmeta mark $reply ct direction reply ", f);
+	ruleset_write_ct_is(f, plan, "==", GATE_MARK_TAKE);
+	fputs("counter name unheard drop\n", f);
+}
+
 static void write_output(FILE *f, const struct gate_plan *plan)
 {
 	/* Also for REDIRECT: answers to outside are on their way to lo before they get their mark. */
 	fputs("\tchain output {\n\t\ttype route hook output priority mangle; policy accept;\n", f);
 	write_own(f, plan);
+	write_no_late_answers(f, plan);
 	fputs("\t\tct direction reply ", f);
 	ruleset_write_ct_is(f, plan, "==", GATE_MARK_TAKE);
 	fputs("accept\n", f); /* our own answers to those who were captured */

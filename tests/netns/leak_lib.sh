@@ -5,8 +5,9 @@
 #
 #   begin_leak "$0" "$@"    the lab and a config file
 #   start_knockers          on this machine and in the LAN (probes/knock.py)
-#   up_again [OPTIONS]      gatun up with MODE (tun, tproxy), ready
-#   answered TEXT           a check: every kind of traffic got a new answer, here and in the LAN
+#   up_again [OPTIONS]      gatun up with MODE (tun, tproxy, redirect), ready
+#   answered TEXT           a check: every kind of traffic that the mode carries got a new answer, here and
+#                           in the LAN; REDIRECT's UDP, but for names, got none
 #   while_knocking          returns when every kind has been tried twice more since now
 #   audit TEXT              a check: not one packet since the last audit; the knockers lived
 #   leaks TEXT              the opposite, where the policy lets traffic go or the guard was taken away
@@ -82,12 +83,16 @@ knocks()
 	sed 's/^/lan./' "$LAB_LOGS/knock.lan"
 }
 
+# Kinds that may go unanswered: rules alone do not hold what is bound to a device.
+UNANSWERED=device
+[ "$MODE" != redirect ] || UNANSWERED='device|udp|flow'
+
 # more_than FILE COLUMN N: has every kind's count grown by N since FILE was written?
 more_than()
 {
-	knocks | awk -v file="$1" -v column="$2" -v more="$3" '
+	knocks | awk -v file="$1" -v column="$2" -v more="$3" -v except="$UNANSWERED" '
 		BEGIN { while ((getline line < file) > 0) { split(line, word, " "); old[word[1]] = word[column] } }
-		$1 ~ /device/ && column == 3 { next }
+		$1 ~ except && column == 3 { next }
 		$column < old[$1] + more { print $1; missing = 1 }
 		END { exit missing }'
 }
@@ -120,6 +125,12 @@ answered()
 		sleep 0.05
 	done
 	equal "$1" "" "$(tr '\n' ' ' <"$LAB_LOGS/knocks.missing")"
+	[ "$MODE" != redirect ] || equal "and UDP, which REDIRECT does not carry, is not" "$(udp_answers <"$LAB_LOGS/knocks.before")" "$(knocks | udp_answers)"
+}
+
+udp_answers()
+{
+	awk '$1 ~ /udp|flow/ { printf "%s:%d ", $1, $3 }'
 }
 
 audit()
