@@ -10,22 +10,23 @@ lab_need socat nft
 lab_start drip world socat TCP6-LISTEN:7601,fork,reuseaddr,ipv6only=0 SYSTEM:'while sleep 0.05; do echo drip; done'
 lab_wait "the drip" lab_listens world 7601
 
+# open_download ADDRESS: its PID in DOWNLOAD_PID
 open_download()
 {
 	rm -f "$LAB_LOGS/download"
-	lab_start download client socat -u "TCP:$WORLD4:7601" "OPEN:$LAB_LOGS/download,creat,append"
+	lab_start download client socat -u "$1:7601" "OPEN:$LAB_LOGS/download,creat,append"
 	DOWNLOAD_PID=$LAB_PID
 	lab_wait "the download" test -s "$LAB_LOGS/download"
 }
 
 # The world repeats what nobody acknowledges; that it is heard so, and not answered, is the end of it.
-repeats() { [ "$(lab_packets stray "src host $WORLD4 and src port 7601")" -gt "$HEARD" ]; }
+repeats() { [ "$(lab_packets stray "src host $1 and src port 7601")" -gt "$HEARD" ]; }
 no_more_native()
 {
 	lab_mark_uplink
 	NATIVE=$(ours)
-	HEARD=$(lab_packets stray "src host $WORLD4 and src port 7601")
-	lab_wait "the world's next try" repeats
+	HEARD=$(lab_packets stray "src host $1 and src port 7601")
+	lab_wait "the world's next try" repeats "$1"
 	lab_mark_uplink
 	quiet "$NATIVE"
 }
@@ -36,9 +37,13 @@ quiet() { [ "$(lab_packets stray "src host $CLIENT4 and dst host $WORLD4 or src 
 ours() { lab_packets stray "src host $CLIENT4 and dst host $WORLD4 or src host $CLIENT6 and dst host $WORLD6"; }
 
 for MODE in tun tproxy redirect; do
-	open_download
+	open_download "TCP6:[$WORLD6]"
+	ENDED_PID=$DOWNLOAD_PID
+	open_download "TCP:$WORLD4"
 	gate_up --mode $MODE
-	check "$MODE: a download from before does not go on natively" no_more_native
+	lab_end "$ENDED_PID" 2>/dev/null # by the TUN it was reset
+	check "$MODE: a download from before does not go on natively" no_more_native "$WORLD4"
+	check "$MODE: nor does the kernel's reset, when its program has ended" no_more_native "$WORLD6"
 	check "$MODE: connections are carried" answers "$WORLD4"
 	inside client nft flush ruleset
 	inside client timeout 2 $PROBE half-close "$WORLD4" >"$LAB_LOGS/flushed" 2>&1
