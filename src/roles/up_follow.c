@@ -5,6 +5,7 @@
  *	                ours that somebody took away are put back
  *	           ── gate_check_way() for each server: does it come back to us?
  *	           ── the device's MTU
+ *	an nft table is removed ── gate_follow(), if it is one of ours
  *	every 10 s ── the MTU: a path that was learnt by ICMP is told by nobody
  *
  * What gate_follow() itself changes is told like all changes, once more: then it finds
@@ -22,6 +23,7 @@
 #include "loop/loop.h"
 #include "sys/netlink.h"
 #include "sys/netwatch.h"
+#include "sys/nftwatch.h"
 
 #define LOOK_MS 10000
 
@@ -29,6 +31,7 @@ static struct {
 	const struct gate_plan *plan;
 	const struct config *config;
 	struct netwatch *watch;
+	struct nftwatch *tables;
 	struct loop_timer look;
 	int mtu;     /* the device's, as last set */
 	bool looped; /* as last said */
@@ -125,11 +128,18 @@ static void on_changed(void *owner, const struct netwatch_change *c)
 	follow_mtu();
 }
 
+/* Tables of whomever have gone; putting back our own removes none. */
+static void on_removed(void *owner)
+{
+	(void)owner;
+	if (gate_nft_is_gone(follow.plan))
+		follow_gate();
+}
+
 static void on_look(struct loop_timer *t)
 {
 	follow_mtu();
-	if (gate_nft_is_gone(follow.plan))
-		follow_gate();
+	on_removed(NULL);
 	loop_timer_start(t, LOOK_MS, on_look);
 }
 
@@ -144,6 +154,9 @@ void up_follow_begin(const struct gate_plan *plan, const struct config *config)
 	follow.watch = netwatch_open(on_changed, NULL, &err);
 	if (!follow.watch)
 		log_warn("changes of the network are not followed: the kernel does not tell err=%s", err_name(err));
+	follow.tables = nftwatch_open(on_removed, NULL, &err);
+	if (!follow.tables)
+		log_warn("who removes nft tables is seen within ten seconds only: the kernel does not tell err=%s", err_name(err));
 	loop_timer_start(&follow.look, LOOK_MS, on_look);
 	check_ways();
 }
@@ -159,6 +172,8 @@ void up_follow_end(void)
 		return;
 	loop_timer_stop(&follow.look);
 	netwatch_close(follow.watch);
+	nftwatch_close(follow.tables);
 	follow.watch = NULL;
+	follow.tables = NULL;
 	follow.plan = NULL;
 }
