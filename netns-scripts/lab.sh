@@ -143,9 +143,12 @@ ipv6/conf/all/forwarding 1"
 	lab_join twin 4 eth0
 	ip -n world addr add "$OTHER4/24" dev eth0 && ip -n world addr add "$OTHER6/64" dev eth0 nodad ||
 		lab_die "the world has no second address"
-	# An answer of the kernel's to a closed UDP port is what rows are about: not to be rationed.
-	lab_sysctl world "ipv4/icmp_ratelimit 0
+	# What the kernel says of a closed UDP port or of an absent host is what rows are about: not to be rationed. (To
+	# the router go markers as well, which it refuses one by one.)
+	for name in router world; do
+		lab_sysctl "$name" "ipv4/icmp_ratelimit 0
 ipv6/icmp/ratelimit 0"
+	done
 	lab_links_are_up router client twin server world
 	return 0
 }
