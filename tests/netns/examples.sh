@@ -22,15 +22,6 @@ both()
 	lab_wait "the local of $file" lab_listens client "$port"
 }
 
-fetches()
-{
-	local text=$1 url=$2
-	shift 2
-	exec_in client curl -sS --max-time 30 --noproxy "" -o "$LAB_LOGS/got" "$@" "$url" 2>>"$LAB_LOGS/curl.log"
-	check "$text" cmp -s "$LAB_LOGS/got" "$LAB_LOGS/web/root/3mb"
-	rm -f "$LAB_LOGS/got"
-}
-
 ends()
 {
 	lab_end "$LOCAL_PID"

@@ -234,6 +234,16 @@ expand()
 	fi
 }
 
+# fetches TEXT URL OPTION...: curl in client, by the options' proxy alone; the web's 3 MB come back whole
+fetches()
+{
+	local text=$1 url=$2
+	shift 2
+	exec_in client curl -sS --max-time 30 --noproxy "" -o "$LAB_LOGS/got" "$@" "$url" 2>>"$LAB_LOGS/curl.log"
+	check "$text" cmp -s "$LAB_LOGS/got" "$LAB_LOGS/web/root/3mb"
+	rm -f "$LAB_LOGS/got"
+}
+
 # opens: how many connections the world has accepted since it began
 opens() { inside world awk '/^Tcp:/ && $7 ~ /^[0-9]+$/ { print $7 }' /proc/net/snmp; }
 

@@ -30,16 +30,6 @@ start_local()
 	lab_wait "gatun local" lab_listens client 1085
 }
 
-# fetches TEXT URL OPTION...: the 3 MB come back whole
-fetches()
-{
-	local text=$1 url=$2
-	shift 2
-	exec_in client curl -sS --max-time 30 --noproxy "" -o "$LAB_LOGS/got" "$@" "$url" 2>>"$LAB_LOGS/curl.log"
-	check "$text" cmp -s "$LAB_LOGS/got" "$LAB_LOGS/web/root/3mb"
-	rm -f "$LAB_LOGS/got"
-}
-
 # refused TEXT REGEX OPTION...: curl fails, saying so
 refused()
 {

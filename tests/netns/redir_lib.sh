@@ -4,6 +4,7 @@
 #                                  and its LAN send to the world goes to port 1082
 #   start_redir LOG OPTIONS...     gatun local in client; PID in LOCAL_PID
 #   APP=lan same ...               the asking program stands in the LAN; client otherwise
+#   streams_are_right              what holds of TCP in both modes
 #
 # `gatun local` installs no rules: they are here. gatun's own sockets carry the mark 255,
 # which the rules leave alone.
@@ -102,4 +103,15 @@ redir_config()
 	}
 	J
 	chmod 600 "$LAB_LOGS/redir.json"
+}
+
+# What holds of TCP by every kind of redirection, asked by $APP.
+streams_are_right()
+{
+	same "$APP: a peer that speaks first is heard" "220 ready|quit" banner @
+	same "$APP: 3 MB and FIN, then the answer is read" "answer:right then:EOF" half-close @ 3000000
+	same "$APP: after data and FIN from the peer, 3 MB are still taken" "got:100000,EOF send:ok peer:all" early @ 3000000
+	same "$APP: a target that resets after 200 kB is ECONNRESET" "got:200000 then:ECONNRESET" reset @ 200000
+	same "$APP: an application that resets is a reset to the target" "peer:ECONNRESET" aborts @
+	is "$APP: a closed port resets who waits for an answer" "connect:*ECONNRESET" silent @
 }

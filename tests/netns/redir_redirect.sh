@@ -8,12 +8,7 @@ redir_config redirect '"workers": 2,'
 start_redir local
 redir_rules redirect
 for APP in client lan; do
-	same "$APP: a peer that speaks first is heard" "220 ready|quit" banner @
-	same "$APP: 3 MB and FIN, then the answer is read" "answer:right then:EOF" half-close @ 3000000
-	same "$APP: after data and FIN from the peer, 3 MB are still taken" "got:100000,EOF send:ok peer:all" early @ 3000000
-	same "$APP: a target that resets after 200 kB is ECONNRESET" "got:200000 then:ECONNRESET" reset @ 200000
-	same "$APP: an application that resets is a reset to the target" "peer:ECONNRESET" aborts @
-	is "$APP: a closed port resets who waits for an answer" "connect:*ECONNRESET" silent @
+	streams_are_right
 done
 APP=client
 FAMILIES=4 same "many connections at once, of two workers" "EOF:40" many @ 40 65536

@@ -51,27 +51,6 @@ static struct addr address(const char *name, uint16_t type)
 	return type == DNS_TYPE_A ? addr_v4(r.data, 443) : addr_v6(r.data, 443);
 }
 
-static int fake_mode(void **state)
-{
-	(void)state;
-	dns_start(DNS_FAKE);
-	return 0;
-}
-
-static int upstream_mode(void **state)
-{
-	(void)state;
-	dns_start(DNS_UPSTREAM);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	dns_stop();
-	return 0;
-}
-
 static void addresses_lead_back_to_the_name(void **state)
 {
 	struct addr a, b;
@@ -253,7 +232,7 @@ static void fits_the_datagram_or_says_truncated(void **state)
 	assert_int_equal(dns_answer_udp_limit(&q), 1232);
 }
 
-#define FAKE_TEST(f) cmocka_unit_test_setup_teardown(f, fake_mode, teardown)
+#define FAKE_TEST(f) cmocka_unit_test_setup_teardown(f, dns_setup_fake, dns_teardown)
 
 int main(void)
 {
@@ -267,7 +246,7 @@ int main(void)
 		FAKE_TEST(bad_queries),
 		FAKE_TEST(exhaustion_is_servfail),
 		FAKE_TEST(fits_the_datagram_or_says_truncated),
-		cmocka_unit_test_setup_teardown(upstream_mode_asks_everything_but_localhost, upstream_mode, teardown),
+		cmocka_unit_test_setup_teardown(upstream_mode_asks_everything_but_localhost, dns_setup_upstream, dns_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -175,6 +175,28 @@ static inline void dns_stop(void)
 	assert_int_equal(buf_pool_used(), 0);
 }
 
+/* Fixtures of cmocka. */
+static inline int dns_setup_fake(void **state)
+{
+	(void)state;
+	dns_start(DNS_FAKE);
+	return 0;
+}
+
+static inline int dns_setup_upstream(void **state)
+{
+	(void)state;
+	dns_start(DNS_UPSTREAM);
+	return 0;
+}
+
+static inline int dns_teardown(void **state)
+{
+	(void)state;
+	dns_stop();
+	return 0;
+}
+
 /* A query through both halves of answer.h. */
 static inline enum dns_outcome dns_answer(enum config_dns mode, const uint8_t *msg, size_t len, uint64_t now_ms, struct dns_question *q,
 					  uint8_t *out, size_t *out_len)

@@ -86,13 +86,6 @@ static int off(void **state)
 	return 0;
 }
 
-static int teardown(void **state)
-{
-	(void)state;
-	dns_stop();
-	return 0;
-}
-
 /* ---- the app ---- */
 
 static const struct assoc_key app = { .addr = { .family = AF_INET, .port = 5000, .ip.bytes = { 10, 0, 0, 2 } } };
@@ -437,7 +430,7 @@ static void off_touches_nothing(void **state)
 	assert_int_equal(n_app, 0);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, fake_mode, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, fake_mode, dns_teardown)
 
 int main(void)
 {
@@ -453,8 +446,8 @@ int main(void)
 		TEST(a_refusal_names_the_address_the_app_used),
 		TEST(forgetting_reaches_both),
 		TEST(the_rest_is_asked_upstream),
-		cmocka_unit_test_setup_teardown(upstream_mode_asks_for_addresses_too, upstream_mode, teardown),
-		cmocka_unit_test_setup_teardown(off_touches_nothing, off, teardown),
+		cmocka_unit_test_setup_teardown(upstream_mode_asks_for_addresses_too, upstream_mode, dns_teardown),
+		cmocka_unit_test_setup_teardown(off_touches_nothing, off, dns_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

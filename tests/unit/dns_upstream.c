@@ -47,17 +47,8 @@ static void reply_to(int message, uint16_t size)
 
 static int setup(void **state)
 {
-	(void)state;
 	memset(askers, 0, sizeof(askers));
-	dns_start(DNS_UPSTREAM);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	dns_stop();
-	return 0;
+	return dns_setup_upstream(state);
 }
 
 static void pipelines_on_one_connection(void **state)
@@ -218,7 +209,7 @@ static void a_connection_that_died_idle_is_replaced(void **state)
 	assert_true(askers[1].len > 0);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, dns_teardown)
 
 int main(void)
 {

@@ -356,6 +356,18 @@ def replay(address, path):
 
 # --- TCP: odd peers ------------------------------------------------------------------
 
+def stream_with_urgent(sock, before, after):
+    """Reads to the end. TCP's urgent byte is out of band or in the stream, as the path has it; the others are not touched."""
+    data = b""
+    while True:
+        part, word = attempt(sock.recv, 1 << 16)
+        if word or not part:
+            break
+        data += part
+    whole = data in (before + after, before + b"!" + after)
+    return "stream:%s then:%s" % ("whole" if whole else "damaged %d" % len(data), word or "EOF")
+
+
 def urgent_up(address):
     """Sends an urgent byte inside a stream; the echo of the rest must be whole."""
     sock = tcp(address, 7001)
@@ -363,29 +375,14 @@ def urgent_up(address):
     sock.send(b"!", socket.MSG_OOB)
     sock.sendall(BLOCK[5000:9000])
     sock.shutdown(socket.SHUT_WR)
-    data = b""
-    while True:
-        part, word = attempt(sock.recv, 1 << 16)
-        if word or not part:
-            break
-        data += part
-    # TCP's urgent byte is out of band or in the stream, as the path has it; the others are not touched.
-    whole = data in (BLOCK[:9000], BLOCK[:5000] + b"!" + BLOCK[5000:9000])
-    return "stream:%s then:%s" % ("whole" if whole else "damaged %d" % len(data), word or "EOF")
+    return stream_with_urgent(sock, BLOCK[:5000], BLOCK[5000:9000])
 
 
 def urgent_down(address):
     sock = tcp(address, 7016)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
     sock.sendall(b"go\n")
-    data = b""
-    while True:
-        part, word = attempt(sock.recv, 1 << 16)
-        if word or not part:
-            break
-        data += part
-    whole = data in (BLOCK[:2000], BLOCK[:1000] + b"!" + BLOCK[1000:2000])
-    return "stream:%s then:%s" % ("whole" if whole else "damaged %d" % len(data), word or "EOF")
+    return stream_with_urgent(sock, BLOCK[:1000], BLOCK[1000:2000])
 
 
 def tiny_window(address, total):
