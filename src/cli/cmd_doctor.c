@@ -5,20 +5,28 @@
  * Exit codes: 0: `up` would work; 1: it would fail.
  */
 #include <stdio.h>
-#include <string.h>
 
-#include "base/log.h"
 #include "cli/args.h"
+#include "conf/utf8.h"
 #include "doctor/doctor.h"
+
+/* Names in it came from a config or from a server. */
+static void print_line(const char *before, const char *text)
+{
+	char shown[DOCTOR_TEXT];
+
+	snprintf(shown, sizeof(shown), "%s", text);
+	utf8_make_printable(shown);
+	printf("%s%s\n", before, shown);
+}
 
 static void print_finding(const struct doctor_finding *f)
 {
-	static const char *const words[] = { [DOCTOR_OK] = "ok", [DOCTOR_NOTE] = "note", [DOCTOR_BAD] = "BAD" };
-	char shown[2 * DOCTOR_TEXT];
+	static const char *const words[] = { [DOCTOR_OK] = "ok    ", [DOCTOR_NOTE] = "note  ", [DOCTOR_BAD] = "BAD   " };
 
-	printf("%-5s %s\n", words[f->word], log_escape(f->text, strlen(f->text), shown, sizeof(shown)));
+	print_line(words[f->word], f->text);
 	if (f->mend[0])
-		printf("          %s\n", log_escape(f->mend, strlen(f->mend), shown, sizeof(shown)));
+		print_line("          ", f->mend);
 }
 
 static void print_verdict(const struct doctor_report *r)

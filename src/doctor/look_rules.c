@@ -6,11 +6,13 @@
 #include <errno.h>
 #include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/err.h"
 #include "doctor/trials.h"
+#include "engine/service.h"
 #include "gate/gate.h"
 #include "roles/up_plan.h"
 #include "sys/netlink.h"
@@ -60,13 +62,39 @@ static void look_at_family(struct netlink *nl, int family, const struct doctor_p
 		free(rules);
 }
 
+/* Nobody's gatun is up, so it is not ours. True: it is in the way. */
+static bool check_device(const struct doctor_patient *p, struct doctor_report *r)
+{
+	const struct config_up *up = &p->config->up;
+	char mend[DOCTOR_MEND];
+
+	if (up->mode != UP_TUN || !if_nametoindex(up->device))
+		return false;
+	snprintf(mend, sizeof(mend), "sudo ip link del %s, or: gatun up --device NAME ...", up->device);
+	doctor_say(r, DOCTOR_BAD, DOCTOR_OF_UP, mend, "a device %s is there already, and is not gatun's", up->device);
+	return true;
+}
+
+/* Plugins send past the gate, and are known by their user. */
+static void check_plugins(const struct doctor_patient *p, struct doctor_report *r)
+{
+	char why[DOCTOR_TEXT];
+	uint32_t uid;
+
+	if (service_plugin_uid(p->config, &uid, why, sizeof(why)) != 0)
+		doctor_say(r, DOCTOR_BAD, DOCTOR_OF_UP, NULL, "%s", why);
+}
+
 /* What gate_check says here, where everything else is. */
 static void check_gate(const struct doctor_patient *p, struct doctor_report *r)
 {
+	struct config config = *p->config;
 	struct up_plan plan;
 	char why[DOCTOR_TEXT];
-	int err = up_plan_make(&plan, p->config);
+	int err;
 
+	config.n_servers = 0; /* check_plugins has spoken of theirs */
+	err = up_plan_make(&plan, &config);
 	if (err)
 		return;
 	plan.gate.mode = GATE_TPROXY; /* all but the device, which `up` makes first */
@@ -77,7 +105,7 @@ static void check_gate(const struct doctor_patient *p, struct doctor_report *r)
 		doctor_say(r, DOCTOR_NOTE, 0, NULL, "%s", why);
 	else if (err)
 		doctor_say(r, DOCTOR_BAD, DOCTOR_OF_UP, NULL, "%s", why);
-	else
+	else if (!check_device(p, r))
 		doctor_say(r, DOCTOR_OK, 0, NULL, "nobody else uses the marks, tables and priorities of `up`");
 	up_plan_free(&plan);
 }
@@ -91,6 +119,8 @@ void doctor_look_rules(const struct doctor_patient *p, struct doctor_report *r)
 	look_at_family(&nl, AF_INET, p, r);
 	look_at_family(&nl, AF_INET6, p, r);
 	netlink_close(&nl);
-	if (p->root)
+	if (p->root) {
+		check_plugins(p, r);
 		check_gate(p, r);
+	}
 }

@@ -97,6 +97,7 @@ static void try_mode(const struct doctor_patient *p, const struct doctor_carrier
 	int err;
 
 	config.up.mode = (uint32_t)mode;
+	config.n_servers = 0; /* nor is it who plugins run as, of which doctor_look_rules speaks */
 	if (up_plan_make(&plan, &config) != 0)
 		return;
 	fit_plan(&plan.gate, mode);

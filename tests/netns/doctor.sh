@@ -33,7 +33,7 @@ check "nothing bad is said" not_in "^BAD" "$LAB_LOGS/sound.txt"
 matches "through TPROXY a connection and a datagram came" "^ok .*--mode tproxy.*TCP and UDP came through" "$LAB_LOGS/sound.txt"
 matches "through REDIRECT a connection came" "^ok .*--mode redirect.*TCP came through" "$LAB_LOGS/sound.txt"
 
-for mode in tun tproxy redirect; do
+for mode in tproxy redirect; do
 	DOCTOR_ARGS="--mode $mode" doctor "mode_$mode" env
 	equal "--mode $mode without a server: the machine alone is looked at" 0 "$CODE"
 	check "--mode $mode: nothing is against it" not_in "^(BAD|note) .*--mode" "$LAB_LOGS/mode_$mode.txt"
@@ -66,6 +66,20 @@ matches "a server that does not listen is said" "does not answer err=ECONNREFUSE
 DOCTOR_ARGS="-s $SERVER -m $METHOD -k $KEY --lan nowhere0" doctor nowhere env
 equal "a LAN that is not there: \`up\` would fail" 1 "$CODE"
 finds "a LAN that is not there" "nowhere0" nowhere
+
+ip -n client link add gatun0 type veth peer name gatun0b
+doctor device env
+equal "a device of that name: \`up\` would fail" 1 "$CODE"
+finds "a device of that name" "gatun0 is there already" device
+DOCTOR_ARGS="--mode tproxy" doctor device_tproxy env
+equal "a device of that name is nothing to mode tproxy" 0 "$CODE"
+ip -n client link del gatun0
+printf '{ "server": "%s", "server_port": %s, "method": "aes-256-gcm", "password": "%s", "plugin": "obfs-local" }\n' \
+	"$SERVER4" "$SERVER_PORT" "$(head -c 18 /dev/urandom | base64)" >"$LAB_LOGS/plugin.json"
+chmod 600 "$LAB_LOGS/plugin.json"
+DOCTOR_ARGS="-c $LAB_LOGS/plugin.json --plugin-user nobody_of_that_name" doctor plugin env
+equal "a plugin without a user: \`up\` would fail" 1 "$CODE"
+finds "a plugin without a user" "plugins need a user.*nobody_of_that_name" plugin
 
 doctor descriptors prlimit --nofile=64:64
 equal "64 descriptors: \`up\` would fail" 1 "$CODE"
