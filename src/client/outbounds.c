@@ -62,6 +62,7 @@ static struct outbound *shadowsocks_of(const struct config *c, const struct conf
 		.true_connect = s->true_connect,
 		.rules = &of->outbound,
 		.timeout_s = of->timeout ? of->timeout : c->timeout,
+		.resolver = c->no_mtu_probe ? NULL : &c->dns_upstream,
 		.via = via,
 	};
 
@@ -122,6 +123,8 @@ static json_t *describe(const struct outbound_pool_status *s)
 		describe_kind(server, tcp, s->tcp_failures, s->tcp_rtt_ms, s->tcp_score);
 	if (s->udp)
 		describe_kind(server, udp, s->udp_failures, s->udp_rtt_ms, s->udp_score);
+	if (s->path_limit)
+		json_object_set_new(server, "path_limit", json_integer(s->path_limit));
 	if (s->skew.known)
 		json_object_set_new(server, "clock_skew_s", json_integer(s->skew.seconds));
 	return server;

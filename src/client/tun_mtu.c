@@ -1,7 +1,7 @@
 /*
  * The TUN's MTU for a client: what fits the path to its servers without outer
  * fragmentation. The path is asked of the kernel as our own sockets would take
- * it, so with their rules.
+ * it, so with their rules; what the kernel does not know, io/path.h may.
  *
  * A server that has only a name is looked up where the caller allows it, which
  * blocks. `up` does not: names may be out of reach while an earlier gate stands,
@@ -12,6 +12,7 @@
 
 #include "client/outbounds.h"
 #include "client/tun_mtu.h"
+#include "io/path.h"
 #include "resolve/resolve.h"
 #include "sys/uplink.h"
 
@@ -21,10 +22,11 @@
 
 static int path_mtu(const struct addr *at, const struct socket_rules *rules)
 {
-	int mtu = sys_uplink_mtu(at, rules);
+	int mtu = sys_uplink_mtu(at, rules), limit = path_limit(at);
 
 	if (mtu <= 0)
 		return mtu;
+	mtu = limit && limit < mtu ? limit : mtu;
 	return at->family == AF_INET6 ? mtu - FAMILY_EXTRA : mtu;
 }
 

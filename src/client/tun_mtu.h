@@ -13,7 +13,7 @@
 int tun_mtu_of(const struct config *, bool may_ask);
 
 /* The largest IPv4 packet, whatever the device's MTU, whose payload reaches every server in one
- * piece by what the kernel knows now. Does not block; after resolve_init(). INT_MAX: nothing
+ * piece by what is known now. Does not block; after resolve_init(). INT_MAX: nothing
  * travels in packets. */
 int tun_mtu_of_path(const struct config *);
 

@@ -154,6 +154,7 @@ struct config {
 
 	/* tun (run) */
 	int mtu;		  /* 0 = from the uplink less the method's UDP overhead, at least 1280 */
+	bool no_mtu_probe;	  /* black holes are not looked for */
 	enum config_dns dns;
 	struct target dns_upstream; /* for DNS_UPSTREAM, and for MX, TXT, SRV in fake mode */
 	const char *pcap_file;	  /* or NULL */

@@ -173,6 +173,9 @@ static const struct option_row rows[] = {
 	  "Where queries that have no fake answer (MX, TXT, SRV) go, through the tunnel." },
 	{ "tun_mtu", "mtu", 0, "N", OPTION_NUMBER, IN_TOP | IN_LOCAL | FOR_RUN | FOR_UP, 1280, 65520, NULL, IN_CONFIG(mtu),
 	  "from the path to the server", "The TUN's MTU." },
+	{ "mtu_probe", NULL, 0, NULL, OPTION_FLAG, IN_TOP | IN_LOCAL, 1, 0, NULL, IN_CONFIG(no_mtu_probe), "true",
+	  "Find out where long packets to the server vanish and no ICMP says so: by a few questions to dns_upstream, through the "
+	  "tunnel, when large datagrams are first sent or a connection hangs. The tunnel keeps to the length that passes." },
 	{ "icmp_reply", NULL, 0, NULL, OPTION_SWITCH, IN_TOP | IN_LOCAL, PING_SILENT, PING_REFUSE, "false|true|refuse",
 	  IN_CONFIG(icmp_reply), "from the command: true in run, refuse in up",
 	  "Ping of addresses behind the TUN: Shadowsocks carries none. true: answered in their place; refuse: with an error; "

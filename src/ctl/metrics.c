@@ -66,6 +66,7 @@ static const struct row rows[] = {
 	{ "servers[].udp_failures", "gatun_server_udp_failures", CTL_GAUGE, "As failures, of UDP." },
 	{ "servers[].udp_rtt_ms", "gatun_server_udp_rtt_milliseconds", CTL_GAUGE, "As rtt_ms, of UDP." },
 	{ "servers[].udp_score", "gatun_server_udp_score", CTL_GAUGE, "As score, of UDP." },
+	{ "servers[].path_limit", "gatun_server_path_limit_bytes", CTL_GAUGE, "Longer packets vanish on the way to it, and no ICMP says so; left out where none are known to." },
 	{ "servers[].clock_skew_s", "gatun_server_clock_skew_seconds", CTL_GAUGE, "How far its clock is ahead of ours, by its last answer (2022 methods)." },
 	{ "udp_over_tcp[].tag", "", CTL_WORD, "run, local: a server whose UDP may go over TCP." },
 	{ "udp_over_tcp[].breaker", "gatun_server_udp_over_tcp", CTL_STATE, "closed: UDP goes as UDP; open: over TCP; half-open: being tried again." },

@@ -58,6 +58,8 @@ static void print_servers(FILE *f, const json_t *d)
 			fprintf(f, ", failed %lld times in a row", (long long)text_number(s, "failures"));
 		if (json_object_get(s, "rtt_ms"))
 			fprintf(f, ", %lld ms", (long long)text_number(s, "rtt_ms"));
+		if (json_object_get(s, "path_limit"))
+			fprintf(f, ", packets over %lld bytes vanish on the way", (long long)text_number(s, "path_limit"));
 		fprintf(f, ": %s up, %s down\n", text_bytes(text_number(s, "up"), up), text_bytes(text_number(s, "down"), down));
 	}
 }

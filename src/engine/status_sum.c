@@ -15,7 +15,7 @@ static bool is_one_of(const char *word, const char *const *words)
 
 static void add_number(json_t *sum, const char *key, json_t *mine, const json_t *more)
 {
-	static const char *const first[] = { "pid", "port", "mtu", "clock_skew_s", "rtt_ms", "score", "udp_rtt_ms", "udp_score",
+	static const char *const first[] = { "pid", "port", "mtu", "path_limit", "clock_skew_s", "rtt_ms", "score", "udp_rtt_ms", "udp_score",
 					    "servers", "users", "left_out", "age_s", "bytes_used", "bytes_remaining", NULL };
 	static const char *const most[] = { "uptime", "uptime_s", "fake_map", NULL }; /* they share one map */
 	uint64_t a = (uint64_t)json_integer_value(mine), b = (uint64_t)json_integer_value(more);

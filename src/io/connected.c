@@ -1,10 +1,16 @@
-/* The list of connected.h, and the two questions that it answers. */
+/* The list of connected.h, and the questions that it answers. */
 #include "io/connected.h"
 
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include "io/path.h"
 #include "io/socket_rules.h"
+
+#define STALLED_AFTER 3	   /* retransmissions in a row: RFC 4821 section 7.7 gives up later, after five or more */
+#define TCP4_HEADERS 52u   /* with timestamps */
+#define TCP6_HEADERS 72u
+#define SURELY_PASSES 1280 /* nobody's path is narrower */
 
 static struct list *all(void)
 {
@@ -71,21 +77,56 @@ size_t connected_drop_sources(const struct addr *gone, size_t n)
 	return n ? give_up_those(comes_from, &(struct sources){ gone, n }, END_ADDRESS_GONE) : 0;
 }
 
-/* A peer without room acknowledges what asks it whether it has some. One that connects
- * has a limit of its own. */
-static bool is_deaf(const struct connected *c, const void *what)
+/* Sends what is not acknowledged. One that connects has a limit of its own. */
+static bool is_waiting(const struct tcp_info *i)
+{
+	return i->tcpi_state != TCP_SYN_SENT && i->tcpi_unacked && i->tcpi_retransmits;
+}
+
+/* A peer without room acknowledges what asks it whether it has some. */
+static bool is_deaf(const struct tcp_info *i, uint32_t ms)
+{
+	return is_waiting(i) && i->tcpi_last_ack_recv >= ms && i->tcpi_last_data_recv >= ms;
+}
+
+static bool may_be_swallowed(const struct tcp_info *i, uint32_t headers)
+{
+	return is_waiting(i) && i->tcpi_retransmits >= STALLED_AFTER && i->tcpi_snd_mss + headers > SURELY_PASSES;
+}
+
+/* What can be done for it is done; true: nothing can. */
+static bool is_beyond_rescue(int fd, const struct tcp_info *i)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	int may_be_cut = IP_PMTUDISC_DONT;
+	struct addr peer;
+
+	if (getpeername(fd, (struct sockaddr *)&ss, &len) < 0)
+		return false;
+	peer = addr_from_sockaddr((struct sockaddr *)&ss);
+	if (!may_be_swallowed(i, peer.family == AF_INET6 ? TCP6_HEADERS : TCP4_HEADERS))
+		return false;
+	path_tell(&peer);
+	if (peer.family == AF_INET)
+		setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &may_be_cut, sizeof(may_be_cut));
+	return peer.family == AF_INET6 && path_limit(&peer) && i->tcpi_snd_mss + TCP6_HEADERS > path_limit(&peer);
+}
+
+static bool is_lost(const struct connected *c, const void *what)
 {
 	const uint32_t *ms = what;
 	struct tcp_info i = { 0 };
 	socklen_t len = sizeof(i);
 
-	return c->tunnel && getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &i, &len) == 0 && i.tcpi_state != TCP_SYN_SENT && i.tcpi_unacked &&
-	       i.tcpi_retransmits && i.tcpi_last_ack_recv >= *ms && i.tcpi_last_data_recv >= *ms;
+	if (!c->tunnel || getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &i, &len) < 0)
+		return false;
+	return is_deaf(&i, *ms) || is_beyond_rescue(c->fd, &i);
 }
 
-size_t connected_drop_deaf(uint32_t ms)
+size_t connected_drop_lost(uint32_t ms)
 {
-	return give_up_those(is_deaf, &ms, END_CONNECT_TIMEOUT);
+	return give_up_those(is_lost, &ms, END_CONNECT_TIMEOUT);
 }
 
 void connected_keep_alive(void)

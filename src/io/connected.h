@@ -32,10 +32,15 @@ void connected_remove(struct connected *);
  * connects, from one of them ends with END_ADDRESS_GONE. How many there were. Neither this
  * nor the next may be called from inside a stream's event. */
 size_t connected_drop_sources(const struct addr *gone, size_t n);
-/* Ends those of the tunnel that have sent and heard nothing back for so long, not even that
+/* Looks at those of the tunnel. One that sends full packets and whose every retransmission stays
+ * unanswered may have a path where they vanish: path_tell() is told of its peer, and over IPv4
+ * routers may cut its packets from now on. Over IPv6, where the limit of the path was found since
+ * and it is a shorter one than this connection's, it ends, since nothing can shorten them.
+ *
+ * Ends those that have sent and heard nothing back for so long, not even that
  * there is no room (TCP_USER_TIMEOUT knows no such difference, and would end who waits for a
  * slow reader). How many there were. One system call for each connection. */
-size_t connected_drop_deaf(uint32_t ms);
+size_t connected_drop_lost(uint32_t ms);
 /* Has the kernel ask the peers of those that have not been looked at before whether they live, from
  * keepalive_s of silence on. To be called now and then: most connections are over long before
  * anybody could ask, and need not make the three system calls. */

@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "io/path.h"
 #include "io/tcp_internal.h"
 #include "io/tcp_arena.h"
 
@@ -30,6 +31,8 @@
 #define PROMPT_STALL_MS 15000u	  /* nothing acknowledged for so long: the way is gone, another stream finds a new one */
 #define IOV_BATCH 64
 #define KEEPALIVE_S 60
+#define IP4_TCP_HEADERS 40 /* without options: TCP_MAXSEG reckons so */
+#define IP6_TCP_HEADERS 60
 #define CLOSING_MS 60000 /* after end(): how long without a byte that leaves */
 
 static void pass(struct loop_work *);
@@ -547,6 +550,15 @@ struct stream *tcp_socket_new(int fd, const struct tcp_socket_options *o)
 	return &t->stream;
 }
 
+/* Before the connect: the SYN then says it too, and what comes is no longer than what goes. */
+static void obey_path(int fd, const struct addr *to)
+{
+	int limit = path_limit_to_use(to), segment = limit - (to->family == AF_INET6 ? IP6_TCP_HEADERS : IP4_TCP_HEADERS);
+
+	if (limit)
+		setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof(segment));
+}
+
 struct stream *tcp_socket_connect(const struct addr *to, const struct tcp_socket_options *o,
 				  const struct tcp_connect_events *events, void *owner, int *err)
 {
@@ -562,6 +574,7 @@ struct stream *tcp_socket_connect(const struct addr *to, const struct tcp_socket
 		return NULL;
 	}
 	tcp_socket_set_options(fd, o);
+	obey_path(fd, to);
 	/* Watched only once it connects: an unconnected socket reports HUP. */
 	int rc = connect(fd, (struct sockaddr *)&ss, len) < 0 && errno != EINPROGRESS ? errno : 0;
 

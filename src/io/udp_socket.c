@@ -375,6 +375,12 @@ struct addr udp_socket_addr(const struct udp_socket *s)
 	return addr_of_socket(s->io.fd);
 }
 
+void udp_socket_set_path(struct udp_socket *s, uint16_t mtu)
+{
+	if (s->family == AF_INET6)
+		set_int(s->io.fd, IPPROTO_IPV6, IPV6_MTU, mtu);
+}
+
 int udp_socket_take_error(struct udp_socket *s)
 {
 	int err = s->last_error;

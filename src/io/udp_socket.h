@@ -73,6 +73,9 @@ struct udp_outgoing {
 void udp_socket_send(struct udp_socket *, const struct udp_outgoing *);
 /* Sends what is queued now. */
 void udp_socket_flush(struct udp_socket *);
+/* A connected one: what leaves in pieces leaves in pieces of mtu bytes; 0: as the kernel knows the
+ * path. IPv6 alone: over IPv4 routers cut what is too long, as long as they are let. */
+void udp_socket_set_path(struct udp_socket *, uint16_t mtu);
 /* The last errno that a send failed with, and forgets it; 0 = none. */
 int udp_socket_take_error(struct udp_socket *);
 

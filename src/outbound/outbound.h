@@ -46,6 +46,7 @@ struct outbound_seen {
 	uint64_t up, down;	  /* payload bytes, TCP and UDP */
 	uint64_t udp_heard_ms;	  /* loop_now() when a datagram came back; 0: never */
 	struct clock_skew skew;	  /* of the server's clock, where its method tells */
+	uint16_t path_limit;	  /* longer packets vanish on the way to it (io/path.h); 0: none do, as far as is known */
 	uint32_t udp_refusals;	  /* how often the network said that nobody takes them */
 };
 

@@ -327,6 +327,7 @@ bool outbound_pool_status(const struct outbound *out, int i, struct outbound_poo
 		.up = m->base_up + m->outbound->seen.up,
 		.down = m->base_down + m->outbound->seen.down,
 		.skew = m->outbound->seen.skew,
+		.path_limit = m->outbound->seen.path_limit,
 	};
 	return true;
 }

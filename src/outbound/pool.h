@@ -44,6 +44,7 @@ struct outbound_pool_status {
 	bool tcp, udp;	       /* carried at all */
 	uint64_t up, down;     /* payload bytes */
 	struct clock_skew skew; /* of its clock */
+	uint16_t path_limit;	/* longer packets vanish on the way to it; 0: none is known */
 };
 /* Of the i-th member, in the order of the config; false past the last. Texts
  * are borrowed until the loop turns. */

@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "outbound/awareness.h"
+#include "outbound/path_probe.h"
 #include "outbound/reach.h"
 #include "outbound/ss_udp.h"
 #include "outbound/uot_auto.h"
@@ -30,6 +31,7 @@ struct shadowsocks {
 	struct socket_rules rules;
 	struct plugin *plugin; /* or NULL */
 	struct ss_udp_client *udp; /* NULL where UDP is not carried */
+	struct path_probe *path;   /* or NULL */
 	struct outbound *via; /* or NULL */
 	struct ss_stream_tally tally;
 	struct loop_work free_work;
@@ -65,6 +67,7 @@ static void free_now(struct loop_work *w)
 
 	if (s->udp_auto)
 		uot_auto_end(&s->both);
+	path_probe_free(s->path);
 	if (s->udp)
 		ss_udp_client_free(s->udp);
 	if (s->via)
@@ -422,14 +425,24 @@ static const struct outbound_ops shadowsocks_ops = {
 	.reached = shadowsocks_reached,
 };
 
-static struct ss_udp_client *open_udp(struct shadowsocks *s, const struct shadowsocks_options *o)
+/* The path is ours to measure where our own packets go to the server. */
+static bool open_path(struct shadowsocks *s, const struct shadowsocks_options *o, const struct ss_udp_client_options *udp)
+{
+	struct path_probe_options p = { .name = s->outbound.name, .udp = *udp };
+
+	if (!o->resolver || o->via || !udp->rules)
+		return true;
+	p.resolver = *o->resolver;
+	p.udp.port_ended = NULL;
+	s->path = path_probe_new(&p);
+	return s->path;
+}
+
+static bool open_udp(struct shadowsocks *s, const struct shadowsocks_options *o)
 {
 	struct target at = o->server;
 	bool plugged = s->plugin && plugin_carries_udp(s->plugin);
-
-	if (plugged)
-		target_from_addr(&at, plugin_local(s->plugin));
-	return ss_udp_client_new(&(struct ss_udp_client_options){
+	struct ss_udp_client_options options = {
 		.server = &at,
 		.method = o->method,
 		.key = s->key,
@@ -439,7 +452,15 @@ static struct ss_udp_client *open_udp(struct shadowsocks *s, const struct shadow
 		.seen = &s->outbound.seen,
 		.port_ended = on_port_ended,
 		.owner = s,
-	});
+	};
+
+	if (plugged)
+		target_from_addr(&at, plugin_local(s->plugin));
+	if (!open_path(s, o, &options))
+		return false;
+	options.watch = s->path ? path_probe_watch(s->path) : NULL;
+	s->udp = ss_udp_client_new(&options);
+	return s->udp;
 }
 
 /* Its identity, if any, its plugin and its UDP. False: no memory. */
@@ -458,8 +479,7 @@ static bool open_parts(struct shadowsocks *s, const struct shadowsocks_options *
 	}
 	if (!o->udp || o->udp_in_tcp)
 		return true;
-	s->udp = open_udp(s, o);
-	return s->udp != NULL;
+	return open_udp(s, o);
 }
 
 struct outbound *shadowsocks_new(const struct shadowsocks_options *o)

@@ -22,6 +22,7 @@ struct shadowsocks_options {
 	bool true_connect;  /* ask for the true result of each connect: 2022 methods */
 	const struct socket_rules *rules; /* or NULL; copied */
 	uint32_t timeout_s;
+	const struct target *resolver; /* answers questions about the path (path_probe.h); NULL: nobody is asked */
 	struct outbound *via; /* what stands before the server, or NULL; freed with it */
 };
 

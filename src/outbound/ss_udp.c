@@ -66,6 +66,8 @@ struct ss_udp_client {
 	struct outbound_seen unseen; /* where nobody looks */
 	void (*port_ended)(void *owner);
 	void *owner;
+	struct path_watch *watch; /* or NULL */
+	uint16_t exact;		  /* struct ss_port_way's */
 	struct ss_udp_way shared; /* SIP022 */
 	struct list ports;
 	struct hash by_session, server_sessions;
@@ -413,11 +415,23 @@ static void end_session(struct ss_udp_port *p)
 	p->current = p->old = NULL;
 }
 
+static void look_for_large(const struct ss_udp_client *c, const struct datagram *d, int n)
+{
+	uint32_t small = c->watch->large - c->codec.method->udp_overhead - c->codec.identity_len;
+
+	for (int i = 0; i < n; i++) {
+		if ((d[i].segment ? d[i].segment : d[i].payload.len) >= small) {
+			c->watch->seen(c->watch, &c->place.addr);
+			return;
+		}
+	}
+}
+
 static void port_send(struct datagram_port *port, const struct datagram *d, int n)
 {
 	struct ss_udp_port *p = container_of(port, struct ss_udp_port, port);
 	struct ss_packet_out out = { .now = clock_unix() };
-	struct ss_port_way way = { .flow = (uint32_t)p->session.id, .server = &p->client->place.server };
+	struct ss_port_way way = { .flow = (uint32_t)p->session.id, .server = &p->client->place.server, .exact = p->client->exact };
 	const struct ss_udp_way *open;
 
 	if (!ss_udp_place_known(&p->client->place)) {
@@ -432,8 +446,11 @@ static void port_send(struct datagram_port *port, const struct datagram *d, int 
 			refuse_waiting(p, &d[i]);
 		return;
 	}
+	if (p->client->watch && path_watch_is_due(p->client->watch))
+		look_for_large(p->client, d, n);
 	way.socket = open->socket;
 	way.via = open->via;
+	way.hole = open->hole;
 	for (int i = 0; i < n; i++) {
 		p->client->place.seen->up += d[i].payload.len;
 		if (ss_port_seal(&p->client->codec, &p->session, &out, &d[i], &way) == -EOVERFLOW) {
@@ -506,6 +523,7 @@ struct ss_udp_client *ss_udp_client_new(const struct ss_udp_client_options *o)
 		.located = on_located,
 		.owner = c,
 	};
+	c->watch = o->watch;
 	c->port_ended = o->port_ended;
 	c->owner = o->owner;
 	list_init(&c->ports);
@@ -517,6 +535,18 @@ struct ss_udp_client *ss_udp_client_new(const struct ss_udp_client_options *o)
 	if (o->identity)
 		ss_packet_codec_set_identity(&c->codec, o->identity);
 	return c;
+}
+
+void ss_udp_client_pad_to(struct ss_udp_client *c, uint16_t sealed)
+{
+	c->exact = sealed;
+}
+
+uint32_t ss_udp_client_overhead(const struct ss_udp_client *c, const struct target *remote)
+{
+	struct ss_packet_out o = { .remote = remote };
+
+	return (uint32_t)ss_packet_payload_offset(&c->codec, &o) + AEAD_TAG_LEN;
 }
 
 void ss_udp_client_free(struct ss_udp_client *c)

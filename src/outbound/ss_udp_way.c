@@ -22,12 +22,15 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "io/network.h"
+#include "io/path.h"
 #include "loop/loop.h"
+#include "sys/uplink.h"
 
 #define SOCKET_BUFFER (8u * 1024 * 1024)
 #define RETRY_MS 1000
 #define SILENCE_MS 1000
 #define SILENCE_DOUBLINGS 6 /* about once a minute at last: who only sends is silent for ever */
+#define IP6_UDP_HEADERS 48
 #define FOLLOW_MS 10000 /* the cache knows how long an answer holds */
 
 /* ---- where it is ---- */
@@ -150,6 +153,25 @@ void ss_udp_way_close(struct ss_udp_way *w)
 	w->via = NULL;
 }
 
+static void obey_path(const struct ss_udp_place *p, struct ss_udp_way *w)
+{
+	uint16_t limit;
+	int known;
+
+	w->paths = path_number;
+	w->hole = (struct ss_port_hole){ 0 };
+	if (p->rules && p->rules->no_fragments)
+		return;
+	limit = path_limit_to_use(&p->addr);
+	udp_socket_set_path(w->socket, limit);
+	if (!limit || p->addr.family != AF_INET6)
+		return;
+	/* The kernel cuts what is longer than the path that it knows; shorter than that, but not only. */
+	known = sys_uplink_mtu(&p->addr, p->rules);
+	if (known > limit)
+		w->hole = (struct ss_port_hole){ (uint16_t)(limit - IP6_UDP_HEADERS), (uint16_t)(known - IP6_UDP_HEADERS) };
+}
+
 static void open_socket(struct ss_udp_place *p, struct ss_udp_way *w, const struct udp_socket_events *events, void *owner)
 {
 	struct udp_socket_options o = { .connect = &p->addr, .rules = p->rules, .buffer = SOCKET_BUFFER };
@@ -159,8 +181,10 @@ static void open_socket(struct ss_udp_place *p, struct ss_udp_way *w, const stru
 	w->generation = p->generation;
 	w->network = network_number;
 	w->socket = udp_socket_open(&o, events, owner, &err);
-	if (w->socket)
+	if (w->socket) {
+		obey_path(p, w);
 		return;
+	}
 	log_warn("no udp socket to the server %s err=%s", addr_format(&p->addr, text), err_name(err));
 	p->seen->udp_refusals++;
 	try_next_address(p);
@@ -221,6 +245,8 @@ static bool check_socket(struct ss_udp_place *p, struct ss_udp_way *w, bool may_
 		ss_udp_way_close(w);
 		return true;
 	}
+	if (w->paths != path_number)
+		obey_path(p, w);
 	if (may_try && wants_new_socket(udp_socket_take_error(w->socket))) {
 		ss_udp_way_close(w);
 		p->seen->udp_refusals++;

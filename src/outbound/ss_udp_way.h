@@ -10,6 +10,7 @@
 #include "io/udp_socket.h"
 #include "outbound/outbound.h"
 #include "resolve/resolve.h"
+#include "transport/ss_port.h"
 
 /* The server. Set server, via, seen, rules, located and owner; the rest is zero. */
 struct ss_udp_place {
@@ -36,6 +37,8 @@ struct ss_udp_way {
 	uint64_t tried_ms; /* when it was made; 0 = never */
 	uint32_t generation;
 	uint32_t network;	/* io/network.h: in which its source address was right */
+	uint32_t paths;		/* io/path.h: when its limit was asked for */
+	struct ss_port_hole hole;
 	bool answers;		/* something came back, once */
 	uint8_t renewed;	/* how often it was made anew since then */
 	uint64_t unanswered_ms; /* when the first datagram after the last answer was sent; 0 = none was */

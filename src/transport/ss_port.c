@@ -60,6 +60,27 @@ static uint16_t choose_padding(const struct ss_packet_codec *c, const struct tar
 	return (uint16_t)(1 + random_below(room < PADDING_MAX ? room : PADDING_MAX));
 }
 
+static uint32_t bare_len(const struct ss_packet_codec *c, const struct target *remote, uint32_t len)
+{
+	struct ss_packet_out bare = { .remote = remote };
+
+	return (uint32_t)ss_packet_payload_offset(c, &bare) + len + AEAD_TAG_LEN;
+}
+
+static uint16_t padding_for(const struct ss_packet_codec *c, const struct target *remote, uint32_t len, const struct ss_port_way *way)
+{
+	uint32_t bare, sealed = way->exact;
+
+	if (!c->method->sip022 || (!way->exact && !way->hole.to))
+		return choose_padding(c, remote, len);
+	bare = bare_len(c, remote, len);
+	if (!sealed && bare > way->hole.from && bare <= way->hole.to)
+		sealed = way->hole.to + 1u;
+	if (!sealed)
+		return choose_padding(c, remote, len);
+	return sealed > bare ? (uint16_t)(sealed - bare) : 0;
+}
+
 /* Through another outbound, which may seal it once more, into this very arena:
  * our reference keeps it from starting over. */
 static void send_via(const struct ss_port_way *way, struct slice sealed)
@@ -83,10 +104,10 @@ static int seal_one(struct ss_packet_codec *c, struct ss_packet_session *s, stru
 		    const uint8_t *payload, uint32_t len, const struct ss_port_way *way)
 {
 	struct udp_outgoing out = { .remote = way->remote, .local = way->local, .flow = way->flow };
-	uint32_t need = len + SS_PACKET_OVERHEAD_MAX + c->identity_len + PADDING_MAX;
+	uint32_t need = len + SS_PACKET_OVERHEAD_MAX + c->identity_len + PADDING_MAX + way->exact + way->hole.to;
 	ssize_t n;
 
-	o->padding = choose_padding(c, o->remote, len);
+	o->padding = padding_for(c, o->remote, len, way);
 	if (!arena_reserve(need)) {
 		datagram_counters.dropped_queue++;
 		return 0;

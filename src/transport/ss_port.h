@@ -12,6 +12,12 @@
 #include "io/udp_socket.h"
 #include "proto/ss_packet.h"
 
+/* Sealed lengths that vanish on the way, because the kernel takes them for short enough to leave
+ * whole: over `from` bytes, up to `to`. Padded beyond (SIP022), a datagram leaves in pieces. to 0: none do. */
+struct ss_port_hole {
+	uint16_t from, to;
+};
+
 /* Which way sealed datagrams leave. */
 struct ss_port_way {
 	struct udp_socket *socket;
@@ -19,6 +25,8 @@ struct ss_port_way {
 	const struct target *server; /* and where it takes them */
 	const struct addr *remote, *local; /* as in struct udp_outgoing */
 	uint32_t flow;
+	uint16_t exact; /* SIP022: pad to so many sealed bytes; 0: as chance has it */
+	struct ss_port_hole hole;
 };
 
 /* Seals d (each of its segments) in session s and queues it. o->remote is taken

@@ -195,7 +195,7 @@ static void every_key_sets_its_field(void **state)
 	good("{ " SERVER ", \"mode\": \"udp_only\", \"timeout\": 7, \"tcp_idle\": 8, \"half_close_idle\": 9, \"udp_timeout\": 61,"
 	     "\"udp_max_associations\": 512, \"nofile\": 4096, \"outbound_fwmark\": 4294967295, \"allow_local\": true,"
 	     "\"hosts\": \"/etc/h\", \"nameserver\": \"9.9.9.9, [::1]:5353\", \"dns_mode\": \"[2001:db8::53]:5353\","
-	     "\"tun_mtu\": 9000, \"icmp_reply\": false, \"remarks\": \"de-1\" }", &c);
+	     "\"tun_mtu\": 9000, \"icmp_reply\": false, \"mtu_probe\": false, \"remarks\": \"de-1\" }", &c);
 	assert_int_equal(c.servers[0].mode, MODE_UDP_ONLY);
 	assert_string_equal(c.servers[0].method->name, "aes-256-gcm");
 	assert_string_equal(c.servers[0].tag, "de-1");
@@ -213,6 +213,7 @@ static void every_key_sets_its_field(void **state)
 	assert_int_equal(target_port(&c.dns_upstream), 5353);
 	assert_int_equal(c.mtu, 9000);
 	assert_int_equal(c.icmp_reply, PING_SILENT);
+	assert_true(c.no_mtu_probe);
 	config_free(&c);
 }
 

@@ -95,7 +95,7 @@ static void who_is_not_waiting_is_not_deaf(void **state)
 
 	(void)state;
 	open_from(&o, "127.0.0.2");
-	assert_int_equal(connected_drop_deaf(0), 0);
+	assert_int_equal(connected_drop_lost(0), 0);
 	close_all(&o, 1);
 }
 
