@@ -147,7 +147,7 @@ static const struct dial_events dial_events = { on_opened, on_failed };
 
 static struct dial *begin(bool http, const char *user)
 {
-	struct proxy_options o = { .http = http, .user = user, .password = user ? "secret" : NULL, .timeout_s = 1 };
+	struct proxy_options o = { .http = http, .user = user, .password = user ? "secret" : NULL, .timeout_s = script.silent ? 1 : 60 };
 	struct resolve_options names = { 0 };
 	struct tcp_socket_options socket = { 0 };
 	struct target t;
@@ -173,7 +173,7 @@ static struct dial *begin(bool http, const char *user)
 
 static void go(void)
 {
-	loop_timer_start(&patience, 5000, on_time);
+	loop_timer_start(&patience, 60000, on_time);
 	loop_run();
 	loop_timer_stop(&patience);
 }

@@ -328,10 +328,14 @@ def download(address, total):
     return "part:%s then:%s %s" % ("whole" if got == int(total) else "cut", how, is_content(got, digest))
 
 
-def upload(address, key, total):
-    """Uploads to a peer that keeps silent until the connection breaks; the peer tells 7004 what it got."""
+def upload(address, key, total, go):
+    """Uploads to a peer that keeps silent until the connection breaks; the peer tells 7004 what it got. The content
+    follows when the file `go` is there."""
     sock = tcp(address, 7013, 60)
     attempt(sock.sendall, key.encode() + b"\n")
+    end = time.monotonic() + 60
+    while not os.path.exists(go) and time.monotonic() < end:
+        time.sleep(0.01)
     _, word = attempt(send_content, sock, int(total))
     return "then:" + (word or end_word(sock))  # an error is said once: the call after it says EOF
 
