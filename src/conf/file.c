@@ -499,53 +499,6 @@ static void read_top(struct reader *r, const json_t *root)
 		spec_free(&top);
 }
 
-/* jansson's position is behind the token at fault, whose text is in "near '...'". */
-static conf_place syntax_place(const json_error_t *e, size_t len)
-{
-	const char *near = strstr(e->text, " near '");
-	const char *end = near ? strrchr(near + 7, '\'') : NULL;
-	size_t token = end ? (size_t)(end - near - 7) : 0;
-	size_t at = e->position < 0 ? 0 : (size_t)e->position;
-
-	at = at > len ? len : at;
-	return at >= token ? at - token + 1 : 1;
-}
-
-/* The words before "near", which may quote a password. */
-static int safe_words(const json_error_t *e)
-{
-	const char *near = strstr(e->text, " near ");
-
-	return near ? (int)(near - e->text) : (int)strlen(e->text);
-}
-
-/* `blanked` is the text without comments, which the places are counted in. */
-static json_t *parse(struct loading *l, char *blanked)
-{
-	json_error_t e;
-	const char *nul = memchr(blanked, 0, l->text_len);
-	const char *what;
-	conf_place at = 0;
-	json_t *root;
-
-	if (nul) { /* jansson would skip it */
-		problem_add(&l->problems, PROBLEM_ERROR, (conf_place)(nul - blanked) + 1, "a NUL byte: this is no text");
-		return NULL;
-	}
-	if (json_text_blank(blanked, l->text_len, &at) != 0) {
-		problem_add(&l->problems, PROBLEM_ERROR, at, "this comment never ends");
-		return NULL;
-	}
-	root = json_loadb(blanked, l->text_len, JSON_REJECT_DUPLICATES, &e);
-	what = root ? NULL : foreign_text(l->text, l->text_len);
-	if (what)
-		problem_add(&l->problems, PROBLEM_ERROR, 0, "%s", what);
-	else if (!root)
-		problem_add(&l->problems, PROBLEM_ERROR, syntax_place(&e, l->text_len), "no JSON: %.*s", safe_words(&e), e.text);
-	sodium_memzero(&e, sizeof(e));
-	return root;
-}
-
 static bool read_root(struct reader *r, const char *blanked, const json_t *root)
 {
 	if (!json_is_object(root)) {
@@ -578,7 +531,7 @@ bool file_read(struct loading *l)
 	l->problems.text = l->text;
 	l->problems.text_len = l->text_len;
 	json_wipe_memory();
-	root = parse(l, blanked);
+	root = json_text_parse(blanked, l->text_len, &l->problems);
 	ok = root && read_root(&r, blanked, root);
 	json_decref(root);
 	sodium_memzero(blanked, l->text_len);

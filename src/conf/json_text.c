@@ -1,5 +1,5 @@
 /*
- * The two passes over a config's bytes beside jansson's own (json_text.h).
+ * The passes over a config's bytes before and after jansson's own (json_text.h).
  *
  * The places are found by walking the text and jansson's tree in lockstep:
  * jansson iterates an object in the order of the text, and duplicates were
@@ -124,7 +124,9 @@ static void blank_trailing_commas(char *text, size_t len)
 	}
 }
 
-int json_text_blank(char *text, size_t len, conf_place *place)
+/* Comments, trailing commas and a byte order mark become spaces. 0, or -EINVAL with *place at a block comment
+ * that never ends. */
+static int blank_all(char *text, size_t len, conf_place *place)
 {
 	if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
 		memset(text, ' ', 3);
@@ -134,6 +136,48 @@ int json_text_blank(char *text, size_t len, conf_place *place)
 	if (!err)
 		blank_trailing_commas(text, len);
 	return err;
+}
+
+/* jansson's position is behind the token at fault, whose text is in "near '...'". */
+static conf_place syntax_place(const json_error_t *e, size_t len)
+{
+	const char *near = strstr(e->text, " near '");
+	const char *end = near ? strrchr(near + 7, '\'') : NULL;
+	size_t token = end ? (size_t)(end - near - 7) : 0;
+	size_t at = e->position < 0 ? 0 : (size_t)e->position;
+
+	at = at > len ? len : at;
+	return at >= token ? at - token + 1 : 1;
+}
+
+/* The words before "near", which may quote a password. */
+static int safe_words(const json_error_t *e)
+{
+	const char *near = strstr(e->text, " near ");
+
+	return near ? (int)(near - e->text) : (int)strlen(e->text);
+}
+
+json_t *json_text_parse(char *text, size_t len, struct problems *p)
+{
+	json_error_t e;
+	const char *nul = memchr(text, 0, len);
+	conf_place at = 0;
+	json_t *root;
+
+	if (nul) { /* jansson would skip it */
+		problem_add(p, PROBLEM_ERROR, (conf_place)(nul - text) + 1, "a NUL byte: this is no text");
+		return NULL;
+	}
+	if (blank_all(text, len, &at) != 0) {
+		problem_add(p, PROBLEM_ERROR, at, "this comment never ends");
+		return NULL;
+	}
+	root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &e);
+	if (!root)
+		problem_add(p, PROBLEM_ERROR, syntax_place(&e, len), "no JSON: %.*s", safe_words(&e), e.text);
+	sodium_memzero(&e, sizeof(e));
+	return root;
 }
 
 static void skip_space(struct cursor *c)

@@ -13,8 +13,9 @@
 
 #include "conf/problem.h"
 
-/* 0, or -EINVAL with *place at a block comment that never ends. */
-int json_text_blank(char *text, size_t len, conf_place *place);
+/* Blanks `text` in place and parses it; duplicate keys are refused. NULL: what is wrong, and where, is
+ * in the problems, in words that quote nothing of the text. */
+json_t *json_text_parse(char *text, size_t len, struct problems *);
 
 /* From now on jansson wipes what it frees: it holds passwords. */
 void json_wipe_memory(void);
