@@ -30,15 +30,16 @@ extern "C" {
 int gatun_run(int tun_fd, int mtu, const char *config, char *why, size_t why_size);
 
 /* Makes gatun_run() return soon. From any thread or signal handler; a no-op
- * when nothing runs. */
+ * when nothing runs, and as often as you like. */
 void gatun_stop(void);
 
+/* Flows: those open now, and all that were opened. Bytes are payload; up is what came from the device. */
 struct gatun_stats {
 	uint64_t tcp_active, tcp_opened, tcp_bytes_up, tcp_bytes_down;
 	uint64_t udp_active, udp_opened, udp_bytes_up, udp_bytes_down;
 };
-/* What flowed since gatun_run() began. Call it from the same thread, or take
- * figures that may be a moment old. */
+/* What flowed since gatun_run() began; after its end the last figures stay. Call it from the
+ * same thread, or take figures that may be a moment old. */
 void gatun_get_stats(struct gatun_stats *);
 
 #ifdef __cplusplus

@@ -20,9 +20,10 @@
 #include "flow/counters.h"
 #include "loop/loop.h"
 
-/* -1: nothing runs. gatun_stop() may come from a signal handler, so all it
- * does is one write. */
+/* gatun_stop() may come from a signal handler, so all it does is one write; and from another
+ * thread, late, so what it writes to is made once and never closed: the number is no other file's. */
 static atomic_int stop_fd = -1;
+static atomic_bool running;
 
 static void say(char *why, size_t size, const char *what, int err)
 {
@@ -103,18 +104,41 @@ static int take_and_drive(int tun_fd, const struct config *config, char *why, si
 	return drive(config, fd, why, size);
 }
 
+/* What gatun_stop() writes to, or -errno. */
+static int stop_event(void)
+{
+	int fd = atomic_load(&stop_fd), none = -1;
+
+	if (fd >= 0)
+		return fd;
+	fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (fd < 0)
+		return -errno;
+	if (atomic_compare_exchange_strong(&stop_fd, &none, fd))
+		return fd;
+	close(fd);
+	return none;
+}
+
+static void end_running(void)
+{
+	eventfd_t asked;
+
+	atomic_store(&running, false);
+	eventfd_read(atomic_load(&stop_fd), &asked);
+}
+
 int gatun_run(int tun_fd, int mtu, const char *text, char *why, size_t size)
 {
 	struct config config;
-	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), none = -1, err;
+	int err = stop_event();
 
 	if (size)
 		why[0] = 0;
-	if (fd < 0 || !atomic_compare_exchange_strong(&stop_fd, &none, fd)) {
-		err = fd < 0 ? -errno : -EBUSY;
+	if (err >= 0 && atomic_exchange(&running, true))
+		err = -EBUSY;
+	if (err < 0) {
 		say(why, size, "cannot start", err);
-		if (fd >= 0)
-			close(fd);
 		return err;
 	}
 	err = load(&config, text, why, size);
@@ -122,17 +146,14 @@ int gatun_run(int tun_fd, int mtu, const char *text, char *why, size_t size)
 	if (!err)
 		err = take_and_drive(tun_fd, &config, why, size);
 	config_free(&config);
-	atomic_store(&stop_fd, -1);
-	close(fd);
+	end_running();
 	return err;
 }
 
 void gatun_stop(void)
 {
-	int fd = atomic_load(&stop_fd);
-
 	/* Full means asked for already. */
-	if (fd >= 0 && eventfd_write(fd, 1) < 0)
+	if (atomic_load(&running) && eventfd_write(atomic_load(&stop_fd), 1) < 0)
 		return;
 }
 
