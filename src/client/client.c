@@ -30,7 +30,8 @@ struct client {
 	struct client_route *route;
 	struct near *near;
 	struct assoc_table *associations; /* NULL: the near end has no datagrams */
-	struct local *inbounds;		  /* those of the config, or NULL */
+	struct local *inbounds;		  /* those of the config, if any */
+	struct pool_change *servers;	  /* of a reload under way */
 	uint64_t heard; /* when last asked for last words */
 };
 
@@ -93,8 +94,6 @@ static int open_datagrams(struct client *c)
 
 static int open_inbounds(struct client *c)
 {
-	if (!c->config->n_locals)
-		return 0;
 	c->inbounds = local_open(c->config, c->shadowsocks);
 	if (!c->inbounds)
 		return -ECANCELED;
@@ -138,40 +137,51 @@ struct client *client_open(const struct config *config, const struct near_option
 
 /* ---- another config ---- */
 
-static void apply(struct client *c, const struct config *fresh)
+int client_prepare(void *client, const struct config *fresh)
 {
-	struct assoc_limits limits = engine_assoc_limits(fresh, outbounds_method(fresh));
-	struct relay_limits times = engine_relay_limits(fresh);
+	struct client *c = client;
+	int err = client_route_prepare(c->route, fresh, fresh->acl);
 
-	client_route_apply(c->route, fresh);
+	if (!err) {
+		c->servers = outbounds_prepare(fresh);
+		err = c->servers ? local_prepare(c->inbounds, fresh) : -ENOMEM;
+	}
+	if (err) {
+		client_route_withdraw(c->route);
+		pool_withdraw(c->servers);
+		c->servers = NULL;
+	}
+	return err;
+}
+
+void client_withdraw(void *client)
+{
+	struct client *c = client;
+
+	local_withdraw(c->inbounds);
+	client_route_withdraw(c->route);
+	pool_withdraw(c->servers);
+	c->servers = NULL;
+}
+
+void client_apply(void *client, const struct config *fresh)
+{
+	struct client *c = client;
+	struct assoc_limits limits = engine_assoc_limits(fresh, outbounds_method(fresh));
+
+	outbounds_apply(c->shadowsocks, c->servers, fresh);
+	c->servers = NULL;
+	local_apply(c->inbounds, fresh);
+	if (client_route_apply(c->route, fresh) && c->associations)
+		assoc_table_set_out(c->associations, client_route_outbound(c->route));
 	client_names_change(fresh, c->route);
 	if (c->associations)
 		assoc_table_set_limits(c->associations, &limits);
-	relay_set_limits(&times);
 	c->near->ops->change(c->near, fresh);
 	c->config = fresh;
 }
 
-static bool same_list(const struct config *a, const struct config *b)
-{
-	return a->acl == b->acl || (a->acl && b->acl && strcmp(a->acl, b->acl) == 0);
-}
-
-int client_update(struct client *c, const struct config *fresh)
-{
-	int err = client_route_prepare(c->route);
-
-	if (!err)
-		err = c->inbounds ? local_update(c->inbounds, fresh) : outbounds_update(c->shadowsocks, fresh);
-	if (err) {
-		client_route_withdraw(c->route);
-		return err;
-	}
-	if (!same_list(c->config, fresh))
-		log_warn("changed in the config, but not before the next start: another \"acl\" (the file itself is read again)");
-	apply(c, fresh);
-	return 0;
-}
+const struct reload_steps client_steps = { .prepare = client_prepare, .apply = client_apply, .withdraw = client_withdraw };
 
 /* ---- the end ---- */
 

@@ -106,7 +106,7 @@ int client_names_open(const struct config *c, enum config_dns mode, const struct
 		o.own = names.own = client_names_own(c, &o.n_own);
 		o.near = names.near;
 		o.acl = client_route_acl(route);
-		o.seen = o.acl ? fake_names_seen() : NULL;
+		o.seen = fake_names_seen(); /* without a list too: a reload may bring one */
 	}
 	o.fakes = fake_names_map();
 	return err ? err : dns_init(&o);
@@ -119,6 +119,7 @@ void client_names_change(const struct config *c, const struct client_route *rout
 
 	if (!names.near)
 		return;
+	direct_change(names.direct, true, &c->outbound, c->timeout);
 	own = client_names_own(c, &n);
 	dns_change(client_route_acl(route), own, n);
 	free(names.own);

@@ -15,12 +15,19 @@
 static_assert((int)ROUTE_PROXY == SPLIT_PROXY && (int)ROUTE_DIRECT == SPLIT_DIRECT && (int)ROUTE_BLOCK == SPLIT_BLOCK &&
 	      (int)ROUTE_RESOLVE == SPLIT_RESOLVE, "a verdict is a way");
 
-struct client_route {
-	struct outbound *proxy, *direct, *split; /* the latter two: with a file */
+/* By one file. Flows that began by it hold its outbounds after a reload has named another. */
+struct way {
+	struct outbound *direct, *split;
 	char *path;
 	struct acl *acl, *fresh; /* fresh: what a reload read, until all of it is sure */
-	bool allow_local;
 	struct target_filter filter;
+};
+
+struct client_route {
+	struct outbound *proxy;
+	bool allow_local;
+	struct way *way, *next; /* NULL: everything goes by the proxy; next: a reload's */
+	bool moves;		/* next is to take its place */
 };
 
 /* An address that was asked for by name goes as its name does, unless it is blocked itself. */
@@ -40,23 +47,79 @@ static enum split_way decide_resolved(const void *rules, const struct addr *addr
 	return (enum split_way)route_resolved(rules, addrs, n);
 }
 
-static bool open_split(struct client_route *r, const struct config *c, bool allow_local)
+/* ---- one way ---- */
+
+static void on_direct_gone(void *owner)
+{
+	struct way *w = owner;
+
+	acl_unref(w->fresh);
+	acl_unref(w->acl);
+	free(w->path);
+	free(w);
+	engine_acls_forget();
+}
+
+static void on_split_gone(void *owner)
+{
+	struct way *w = owner;
+
+	w->direct->ops->free(w->direct);
+}
+
+/* Its outbounds go when no flow holds them, and it after them. NULL is none. */
+static void way_leave(struct way *w)
+{
+	if (!w)
+		return;
+	if (w->split)
+		w->split->ops->free(w->split);
+	else if (w->direct)
+		w->direct->ops->free(w->direct);
+	else
+		on_direct_gone(w);
+}
+
+static bool open_outbounds(struct way *w, const struct config *c, const struct client_route *r)
 {
 	struct direct_options direct = {
-		.allow_local = allow_local,
+		.allow_local = r->allow_local,
 		.rules = &c->outbound,
-		.filter = &r->filter,
+		.filter = &w->filter,
 		.timeout_s = c->timeout,
+		.gone = on_direct_gone,
+		.owner = w,
 	};
-	struct split_options split = { .decide = decide, .decide_resolved = decide_resolved, .rules = r->acl };
+	struct split_options split = {
+		.decide = decide,
+		.decide_resolved = decide_resolved,
+		.rules = w->acl,
+		.proxy = r->proxy,
+		.gone = on_split_gone,
+		.owner = w,
+	};
 
-	r->filter = engine_acl_filter(r->acl);
-	r->direct = direct_new(&direct);
-	split.proxy = r->proxy;
-	split.direct = r->direct;
-	r->split = r->direct ? split_new(&split) : NULL;
-	return r->split;
+	w->filter = engine_acl_filter(w->acl);
+	split.direct = w->direct = direct_new(&direct);
+	w->split = w->direct ? split_new(&split) : NULL;
+	return w->split;
 }
+
+static struct way *way_new(const struct config *c, const char *path, const struct client_route *r)
+{
+	struct way *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return NULL;
+	w->path = strdup(path);
+	w->acl = w->path ? engine_acl_get(path) : NULL;
+	if (w->acl && open_outbounds(w, c, r))
+		return w;
+	way_leave(w);
+	return NULL;
+}
+
+/* ---- the route ---- */
 
 struct client_route *client_route_new(const struct config *c, const char *acl, struct outbound *proxy, bool allow_local)
 {
@@ -65,12 +128,9 @@ struct client_route *client_route_new(const struct config *c, const char *acl, s
 	if (!r)
 		return NULL;
 	r->proxy = proxy;
-	if (!acl)
-		return r;
 	r->allow_local = allow_local;
-	r->path = strdup(acl);
-	r->acl = r->path ? engine_acl_get(acl) : NULL;
-	if (r->acl && open_split(r, c, allow_local))
+	r->way = acl ? way_new(c, acl, r) : NULL;
+	if (r->way || !acl)
 		return r;
 	client_route_free(r);
 	return NULL;
@@ -80,53 +140,78 @@ void client_route_free(struct client_route *r)
 {
 	if (!r)
 		return;
-	if (r->split)
-		r->split->ops->free(r->split);
-	if (r->direct)
-		r->direct->ops->free(r->direct);
 	client_route_withdraw(r);
-	acl_unref(r->acl);
-	free(r->path);
+	way_leave(r->way);
 	free(r);
-	engine_acls_forget();
 }
 
 /* ---- another config ---- */
 
-int client_route_prepare(struct client_route *r)
+static bool is_of(const struct way *w, const char *acl)
 {
-	if (!r->path)
+	return w && acl ? strcmp(w->path, acl) == 0 : !w && !acl;
+}
+
+int client_route_prepare(struct client_route *r, const struct config *c, const char *acl)
+{
+	struct acl *read;
+
+	r->moves = !is_of(r->way, acl);
+	if (!acl)
 		return 0;
-	r->fresh = engine_acl_get(r->path);
-	return r->fresh ? 0 : -EINVAL;
+	if (r->moves) {
+		r->next = way_new(c, acl, r);
+		return r->next ? 0 : -EINVAL;
+	}
+	read = engine_acl_get(acl);
+	acl_unref(r->way->fresh);
+	r->way->fresh = read;
+	return read ? 0 : -EINVAL;
 }
 
 void client_route_withdraw(struct client_route *r)
 {
-	acl_unref(r->fresh);
-	r->fresh = NULL;
+	way_leave(r->next);
+	r->next = NULL;
+	r->moves = false;
+	if (!r->way)
+		return;
+	acl_unref(r->way->fresh);
+	r->way->fresh = NULL;
 }
 
-void client_route_apply(struct client_route *r, const struct config *c)
+static void take_fresh(struct way *w)
 {
-	if (r->direct)
-		direct_change(r->direct, r->allow_local, c->timeout);
-	if (!r->fresh)
-		return;
-	split_set_rules(r->split, r->fresh);
-	r->filter = engine_acl_filter(r->fresh);
-	acl_unref(r->acl);
-	r->acl = r->fresh;
-	r->fresh = NULL;
+	split_set_rules(w->split, w->fresh);
+	w->filter = engine_acl_filter(w->fresh);
+	acl_unref(w->acl);
+	w->acl = w->fresh;
+	w->fresh = NULL;
 	engine_acls_forget();
+}
+
+bool client_route_apply(struct client_route *r, const struct config *c)
+{
+	if (r->moves) {
+		way_leave(r->way);
+		r->way = r->next;
+		r->next = NULL;
+		r->moves = false;
+		return true;
+	}
+	if (r->way)
+		direct_change(r->way->direct, r->allow_local, &c->outbound, c->timeout);
+	if (r->way && r->way->fresh)
+		take_fresh(r->way);
+	return false;
 }
 
 struct outbound *client_route_outbound(const struct client_route *r)
 {
-	return r->split ? r->split : r->proxy;
+	return r->way ? r->way->split : r->proxy;
 }
 
 const struct acl *client_route_acl(const struct client_route *r)
 {
-	return r->acl;
+	return r->way ? r->way->acl : NULL;
 }

@@ -15,16 +15,16 @@ struct client_route;
  * the proxy reaches this machine itself only if allow_local. NULL: the file has errors,
  * or out of memory; the reason is logged. */
 struct client_route *client_route_new(const struct config *, const char *acl, struct outbound *proxy, bool allow_local);
-/* After its flows. NULL is none. */
+/* Its flows may live on. NULL is none. */
 void client_route_free(struct client_route *);
 
-/* A reload, step 1: the file is read again. 0, or -EINVAL: it has errors, logged; or (also
- * after 0) client_route_withdraw(): nothing changes. */
-int client_route_prepare(struct client_route *);
+/* A reload, step 1: the file is read, the same again or another one or none (NULL). 0, or -EINVAL: it
+ * has errors, logged; or (also after 0) client_route_withdraw(): nothing changes. */
+int client_route_prepare(struct client_route *, const struct config *, const char *acl);
 void client_route_withdraw(struct client_route *);
-/* Step 2: new flows go as what was read says; the outbound stays the same. Not from inside
- * a flow. */
-void client_route_apply(struct client_route *, const struct config *);
+/* Step 2: new flows go as what was read says, and those that are there as they went. True: the outbound
+ * is another one. Not from inside a flow. */
+bool client_route_apply(struct client_route *, const struct config *);
 
 struct outbound *client_route_outbound(const struct client_route *);
 /* The list, or NULL; of the route. */

@@ -34,6 +34,10 @@ struct local {
 	struct local_common common;
 	bool borrowed; /* the way through the servers */
 	struct list inbounds, retired;
+	/* Of a reload under way: the config of before, what it opened, the servers. */
+	const struct config *before;
+	struct list fresh;
+	struct pool_change *servers;
 };
 
 /* ---- life ---- */
@@ -65,6 +69,7 @@ struct local *local_open(const struct config *config, struct outbound *servers)
 		return NULL;
 	list_init(&l->inbounds);
 	list_init(&l->retired);
+	list_init(&l->fresh);
 	l->common.config = config;
 	l->common.limits = limits_new(&rates);
 	client_status_add_locals(&l->common.config);
@@ -162,27 +167,26 @@ static int refuse_low_port(const struct config_local *c)
 	return -EACCES;
 }
 
-/* Step 1. `fresh` gets what can be opened beside what there is. */
-static int prepare(struct local *l, struct list *fresh)
+/* l->fresh gets what can be opened beside what there is. */
+static int prepare_inbounds(struct local *l, const struct config *c)
 {
-	const struct config *c = l->common.config;
 	int err = 0;
 
 	name_all(l, c);
 	for (int i = 0; i < c->n_locals && !err; i++) {
 		struct local_inbound *stays = find(l, &c->locals[i]);
 
-		err = stays			 ? local_inbound_prepare(stays) :
+		err = stays			 ? local_inbound_prepare(stays, &c->locals[i]) :
 		      is_taken(l, &c->locals[i]) ? refuse_low_port(&c->locals[i]) :
-						   add(l, fresh, &c->locals[i]);
+						   add(l, &l->fresh, &c->locals[i]);
 	}
-	return err ? err : outbounds_update(l->common.shadowsocks, c);
+	return err;
 }
 
-static void discard(struct local_inbound *i)
+static int prepare_servers(struct local *l, const struct config *c)
 {
-	local_inbound_close(i);
-	local_inbound_free(i);
+	l->servers = l->borrowed ? NULL : outbounds_prepare(c);
+	return l->servers || l->borrowed ? 0 : -ENOMEM;
 }
 
 static void retire_unnamed(struct local *l)
@@ -197,17 +201,50 @@ static void retire_unnamed(struct local *l)
 	}
 }
 
-/* Step 2. */
-static void apply(struct local *l, struct list *fresh)
+static void discard(struct local_inbound *i)
 {
-	const struct config *c = l->common.config;
-	struct limits_rates rates = engine_limits_rates(&c->limits);
-	struct relay_limits times = engine_relay_limits(c);
+	local_inbound_close(i);
+	local_inbound_free(i);
+}
 
+void local_withdraw(void *local)
+{
+	struct local *l = local;
+
+	l->common.config = l->before;
+	for_all(&l->inbounds, local_inbound_withdraw);
+	for_all(&l->fresh, discard);
+	pool_withdraw(l->servers);
+	l->servers = NULL;
+}
+
+int local_prepare(void *local, const struct config *c)
+{
+	struct local *l = local;
+	int err;
+
+	l->before = l->common.config;
+	l->common.config = c;
+	err = prepare_inbounds(l, c);
+	if (!err)
+		err = prepare_servers(l, c);
+	if (err)
+		local_withdraw(l);
+	return err;
+}
+
+void local_apply(void *local, const struct config *c)
+{
+	struct local *l = local;
+	struct limits_rates rates = engine_limits_rates(&c->limits);
+
+	if (l->servers)
+		outbounds_apply(l->common.shadowsocks, l->servers, c);
+	l->servers = NULL;
 	name_all(l, c);
 	retire_unnamed(l);
-	while (!list_empty(fresh))
-		list_move_last(&l->inbounds, fresh->next);
+	while (!list_empty(&l->fresh))
+		list_move_last(&l->inbounds, l->fresh.next);
 	for (int i = 0; i < c->n_locals; i++) {
 		struct local_inbound *open = find(l, &c->locals[i]);
 
@@ -217,27 +254,9 @@ static void apply(struct local *l, struct list *fresh)
 			add(l, &l->inbounds, &c->locals[i]); /* what was in its way is closed now */
 	}
 	limits_set(l->common.limits, &rates);
-	relay_set_limits(&times);
 }
 
-int local_update(struct local *l, const struct config *config)
-{
-	const struct config *old = l->common.config;
-	struct list fresh;
-	int err;
-
-	list_init(&fresh);
-	l->common.config = config;
-	err = prepare(l, &fresh);
-	if (!err) {
-		apply(l, &fresh);
-		return 0;
-	}
-	l->common.config = old;
-	for_all(&l->inbounds, local_inbound_withdraw);
-	for_all(&fresh, discard);
-	return err;
-}
+const struct reload_steps local_steps = { .prepare = local_prepare, .apply = local_apply, .withdraw = local_withdraw };
 
 void local_upkeep(void *local)
 {

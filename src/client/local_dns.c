@@ -71,6 +71,7 @@ void local_dns_change(struct local_dns *d, const struct config *c, const struct 
 	int n;
 	struct target *own = client_names_own(c, &n);
 
+	direct_change(d->direct, true, &c->outbound, c->timeout);
 	dns_chooser_change(d->service, client_route_acl(route), own, n);
 	free(d->own);
 	d->own = own;

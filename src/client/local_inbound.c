@@ -3,8 +3,8 @@
  * redirect; beside it a UDP socket with its association table. All of them leave by one route.
  *
  * When a config takes it away its listener goes at once, and its streams go on. Those
- * of a mixed inbound are that inbound's guests, and a dial may hold its route: so it stays
- * in memory, retired, until the last of both is gone.
+ * of a mixed inbound are that inbound's guests: so it stays in memory, retired, until the last
+ * of them is gone. What a dial holds of its route looks after itself (client_route.c).
  */
 #include "client/local_inbound.h"
 
@@ -29,9 +29,6 @@
 #include "inbound/tproxy_udp.h"
 #include "inbound/tunnel.h"
 #include "loop/loop.h"
-
-/* Longer than any dial, with all the servers that it may try. */
-#define RETIRED_MS 600000
 
 /* ---- who comes ---- */
 
@@ -285,27 +282,24 @@ static bool wants_udp(const struct config *config, const struct config_local *c)
 	return (c->mode & MODE_UDP_ONLY) && (c->acl || outbounds_carries(config, MODE_UDP_ONLY));
 }
 
-/* 0 or the errno. */
-static int take_settings(struct local_inbound *i, const struct config_local *c)
+static void take_settings(struct local_inbound *i, const struct config_local *c)
 {
 	i->settings = *c;
 	i->settings.socks_users = i->settings.http_users = (struct config_users){ 0 };
-	i->settings.acl = c->acl ? strdup(c->acl) : NULL;
+	i->settings.acl = NULL;
 	i->udp = wants_udp(i->common->config, c);
-	return c->acl && !i->settings.acl ? ENOMEM : 0;
 }
 
 /* -errno, logged. */
 static int open_all(struct local_inbound *i, const struct config_local *c)
 {
-	int err = take_settings(i, c);
+	int err;
 
-	if (!err) {
-		i->route = client_route_new(i->common->config, i->settings.acl, i->common->shadowsocks, true);
-		if (!i->route)
-			return -EINVAL; /* it has said why */
-		err = open_protocol(i, c);
-	}
+	take_settings(i, c);
+	i->route = client_route_new(i->common->config, c->acl, i->common->shadowsocks, true);
+	if (!i->route)
+		return -EINVAL; /* it has said why */
+	err = open_protocol(i, c);
 	if (err)
 		log_refused(c, err);
 	return -err;
@@ -344,16 +338,10 @@ void local_inbound_free(struct local_inbound *i)
 {
 	client_route_free(i->route);
 	list_remove(&i->node);
-	free((char *)(uintptr_t)i->settings.acl);
 	free(i);
 }
 
 /* ---- another config ---- */
-
-static bool same_text(const char *a, const char *b)
-{
-	return a == b || (a && b && strcmp(a, b) == 0);
-}
 
 bool local_inbound_is(const struct local_inbound *i, const struct config_local *c)
 {
@@ -362,7 +350,7 @@ bool local_inbound_is(const struct local_inbound *i, const struct config_local *
 	return s->protocol == c->protocol && s->mode == c->mode && s->tcp_redir == c->tcp_redir && addr_equal(&s->listen, &c->listen) &&
 	       addr_equal(&s->listen_udp, &c->listen_udp) && addr_equal(&s->udp_told, &c->udp_told) &&
 	       target_equal(&s->forward, &c->forward) && addr_equal(&s->local_dns, &c->local_dns) &&
-	       target_equal(&s->remote_dns, &c->remote_dns) && same_text(s->acl, c->acl) && i->udp == wants_udp(i->common->config, c);
+	       target_equal(&s->remote_dns, &c->remote_dns) && i->udp == wants_udp(i->common->config, c);
 }
 
 bool local_inbound_is_at(const struct local_inbound *i, const struct config_local *c)
@@ -370,9 +358,9 @@ bool local_inbound_is_at(const struct local_inbound *i, const struct config_loca
 	return addr_equal(&i->settings.listen, &c->listen) || addr_equal(&i->settings.listen_udp, &c->listen_udp);
 }
 
-int local_inbound_prepare(struct local_inbound *i)
+int local_inbound_prepare(struct local_inbound *i, const struct config_local *c)
 {
-	return client_route_prepare(i->route);
+	return client_route_prepare(i->route, i->common->config, c->acl);
 }
 
 void local_inbound_withdraw(struct local_inbound *i)
@@ -384,7 +372,8 @@ void local_inbound_apply(struct local_inbound *i, const struct config_local *c)
 {
 	struct assoc_limits limits = assoc_limits(i->common);
 
-	client_route_apply(i->route, i->common->config);
+	if (client_route_apply(i->route, i->common->config) && i->associations)
+		assoc_table_set_out(i->associations, client_route_outbound(i->route));
 	if (i->dns)
 		local_dns_change(i->dns, i->common->config, i->route);
 	if (i->mixed)
@@ -403,10 +392,9 @@ void local_inbound_retire(struct local_inbound *i)
 	close_dns(i);
 	close_tcp(i);
 	close_udp(i);
-	i->retired_ms = loop_now();
 }
 
 bool local_inbound_is_over(const struct local_inbound *i)
 {
-	return loop_now() - i->retired_ms >= RETIRED_MS && !(i->mixed && mixed_busy(i->mixed));
+	return !i->mixed || !mixed_busy(i->mixed);
 }

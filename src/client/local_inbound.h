@@ -17,7 +17,7 @@ struct local_common {
 struct local_inbound {
 	struct list node;
 	const struct local_common *common;
-	struct config_local settings; /* what was opened; of its pointers acl alone, which is a copy */
+	struct config_local settings; /* what was opened, without its pointers */
 	bool udp;		      /* its UDP is open */
 	struct client_route *route;
 	struct mixed *mixed;
@@ -31,19 +31,18 @@ struct local_inbound {
 	struct datagram_port *udp_port; /* that of the associations */
 	struct assoc_table *associations;
 	bool named; /* a reload's mark: the config has it */
-	uint64_t retired_ms;
 };
 
 /* NULL: *err is -errno, the reason logged. Users are borrowed from the config, until it has
  * become another. Not in a list yet. */
 struct local_inbound *local_inbound_open(const struct local_common *, const struct config_local *, int *err);
-/* Does the config say what is open (but for users and the contents of its ACL)? */
+/* Does the config say what is open (but for users and its ACL)? */
 bool local_inbound_is(const struct local_inbound *, const struct config_local *);
 /* Is it at the address, so that the one must go before the other can come? */
 bool local_inbound_is_at(const struct local_inbound *, const struct config_local *);
 
-/* Of one that stays. Step 1 of a change: its ACL is read again. 0 or -errno, logged. */
-int local_inbound_prepare(struct local_inbound *);
+/* Of one that stays. Step 1 of a change: its ACL is read, again or another. 0 or -errno, logged. */
+int local_inbound_prepare(struct local_inbound *, const struct config_local *);
 void local_inbound_withdraw(struct local_inbound *);
 /* Step 2. */
 void local_inbound_apply(struct local_inbound *, const struct config_local *);
@@ -52,7 +51,7 @@ void local_inbound_apply(struct local_inbound *, const struct config_local *);
 void local_inbound_retire(struct local_inbound *);
 /* Retired, and nothing that came by it needs it any more. */
 bool local_inbound_is_over(const struct local_inbound *);
-/* One that is over, or after relay_free(). What ended is freed by deferred work, its route after that. */
+/* One that is over, or after relay_free(). */
 void local_inbound_close(struct local_inbound *);
 void local_inbound_free(struct local_inbound *);
 

@@ -180,24 +180,19 @@ static struct pool_options pool_options_of(const struct config *c)
 	};
 }
 
-/* Into a pool that is there, or (NULL) a new one. NULL: out of memory, nothing has changed. */
-static struct outbound *fill_pool(struct outbound *pool, const struct config *c)
+struct pool_change *outbounds_prepare(const struct config *c)
 {
 	char (*addresses)[TARGET_STRLEN] = calloc((size_t)c->n_servers, sizeof(*addresses));
 	struct pool_member_options *members = addresses ? make_members(c, addresses) : NULL;
 	struct pool_options options = pool_options_of(c);
-	struct outbound *filled = NULL;
+	struct pool_change *change = members ? pool_prepare(&options, members, c->n_servers) : NULL;
 
-	if (members && pool)
-		filled = pool_update(pool, &options, members, c->n_servers) == 0 ? pool : NULL;
-	else if (members)
-		filled = pool_new(&options, members, c->n_servers);
-	if (members && !filled)
+	if (members && !change)
 		free_members(members, c->n_servers);
 	else
 		free(members);
 	free(addresses);
-	return filled;
+	return change;
 }
 
 static json_t *describe_servers(void *owner)
@@ -224,7 +219,8 @@ static json_t *describe_skew(void *owner)
 
 struct outbound *outbounds_new(const struct config *c)
 {
-	struct outbound *pool = fill_pool(NULL, c);
+	struct pool_change *servers = outbounds_prepare(c);
+	struct outbound *pool = servers ? pool_new(servers) : NULL;
 
 	if (!pool)
 		return NULL;
@@ -243,16 +239,17 @@ void outbounds_free(struct outbound *pool)
 
 int outbounds_set_servers(struct outbound *pool, const struct config *c)
 {
-	return fill_pool(pool, c) ? 0 : -ENOMEM;
+	struct pool_change *servers = outbounds_prepare(c);
+
+	if (servers)
+		pool_apply(pool, servers);
+	return servers ? 0 : -ENOMEM;
 }
 
-int outbounds_update(struct outbound *pool, const struct config *c)
+void outbounds_apply(struct outbound *pool, struct pool_change *servers, const struct config *c)
 {
-	int err = outbounds_set_servers(pool, c);
-
-	if (!err)
-		online_begin(c, pool);
-	return err;
+	pool_apply(pool, servers);
+	online_begin(c, pool);
 }
 
 /* ---- what the rest of the engine asks ---- */

@@ -5,6 +5,7 @@
 
 #include "conf/config.h"
 #include "outbound/outbound.h"
+#include "outbound/pool.h"
 
 /* The way through config->servers, and those that come from the network (online.h;
  * for that the config is borrowed until the next one or the end): a pool, of one or several, which is the part
@@ -12,10 +13,12 @@
  * of each, and those of UDP. After engine_start(). NULL: out of memory. */
 struct outbound *outbounds_new(const struct config *);
 void outbounds_free(struct outbound *);
-/* Other servers in place of those it has; flows that stand stay, and what is
- * known of a server that is still there is kept. 0, or -ENOMEM and nothing has changed. */
-int outbounds_update(struct outbound *pool, const struct config *);
-/* The same of a config that does not outlive the call: for online.c. */
+/* Other servers in place of those it has, in two steps; flows that stand stay, and what is
+ * known of a server that is still there is kept. What may fail: NULL: out of memory.
+ * pool_withdraw() takes it back. */
+struct pool_change *outbounds_prepare(const struct config *);
+void outbounds_apply(struct outbound *pool, struct pool_change *, const struct config *);
+/* Both steps, of a config that does not outlive the call: for online.c. 0, or -ENOMEM and nothing has changed. */
 int outbounds_set_servers(struct outbound *pool, const struct config *);
 /* Can any of the servers carry this? */
 bool outbounds_carries(const struct config *, enum config_mode);

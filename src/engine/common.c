@@ -38,6 +38,7 @@ static void (*upkeep)(void *owner);
 static void *upkeep_owner;
 static struct loop_signal sigint, sigterm;
 static bool low_ports, answers, gate;
+static bool started;
 
 static void on_trim(struct loop_timer *t)
 {
@@ -51,9 +52,20 @@ static void on_trim(struct loop_timer *t)
 	loop_timer_start(t, TRIM_MS, on_trim);
 }
 
+static struct resolve_options names_of(const struct config *c)
+{
+	return (struct resolve_options){
+		.hosts_file = c->hosts_file,
+		.servers = c->nameserver,
+		.captured = c->captured,
+		.rules = &c->outbound,
+		.cache_max = c->dns_cache_size,
+	};
+}
+
 int engine_start(const struct config *c)
 {
-	struct resolve_options names = { .hosts_file = c->hosts_file, .servers = c->nameserver, .captured = c->captured, .rules = &c->outbound, .cache_max = c->dns_cache_size };
+	struct resolve_options names = names_of(c);
 	struct relay_limits relay = engine_relay_limits(c);
 	char text[256] = "";
 	int err = loop_init();
@@ -78,6 +90,7 @@ int engine_start(const struct config *c)
 	engine_status_begin();
 	network_begin();
 	loop_timer_start(&trim_timer, TRIM_MS, on_trim);
+	started = true;
 	return 0;
 }
 
@@ -115,6 +128,7 @@ void engine_loop(void)
 
 void engine_end(void)
 {
+	started = false;
 	tell_ending();
 	engine_status_end();
 	engine_set_upkeep(NULL, NULL);
@@ -180,6 +194,15 @@ static int try_rules(const struct socket_rules *r)
 	return 0;
 }
 
+static int try_all_rules(const struct config *c)
+{
+	int err = try_rules(&c->outbound);
+
+	for (int i = 0; i < c->n_servers && !err; i++)
+		err = try_rules(&c->servers[i].outbound);
+	return err;
+}
+
 bool engine_has_plugins(const struct config *c)
 {
 	for (int i = 0; i < c->n_servers; i++)
@@ -209,10 +232,40 @@ int engine_drop_privileges(const struct config *c)
 		sys_caps_drop_but_marks();
 	else
 		sys_caps_drop_all();
-	err = try_rules(&c->outbound);
-	for (int i = 0; i < c->n_servers && !err; i++)
-		err = try_rules(&c->servers[i].outbound);
+	return try_all_rules(c);
+}
+
+/* ---- another config ---- */
+
+int engine_prepare(const struct config *c)
+{
+	struct resolve_options names = names_of(c);
+	char text[256] = "";
+	int err = started ? try_all_rules(c) : 0;
+
+	if (err || !started)
+		return err;
+	err = resolve_prepare(&names, text, sizeof(text));
+	if (err)
+		log_error("%s", text);
 	return err;
+}
+
+void engine_withdraw(void)
+{
+	if (started)
+		resolve_withdraw();
+}
+
+void engine_apply(const struct config *c)
+{
+	struct relay_limits times = engine_relay_limits(c);
+
+	if (!started)
+		return;
+	resolve_apply();
+	relay_set_limits(&times);
+	sys_nofile_raise(c->nofile);
 }
 
 static void on_stop(struct loop_signal *s)

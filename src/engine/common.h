@@ -11,6 +11,11 @@
  * reason logged. */
 int engine_start(const struct config *);
 void engine_end(void);
+/* Another config, in two steps as struct reload_steps has it (engine/reload.h calls them, around the engine's own): what
+ * all engines have. In a process without engine_start() they do nothing. */
+int engine_prepare(const struct config *);
+void engine_apply(const struct config *);
+void engine_withdraw(void);
 /* What an engine has to forget now and then: called with the pools' trim. */
 void engine_set_upkeep(void (*run)(void *owner), void *owner);
 /* Runs deferred work that ends left behind, without waiting for events. */

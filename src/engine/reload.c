@@ -5,7 +5,8 @@
  * that first one, and named.
  *
  * It runs to its end within one turn of the loop: signals that came meanwhile are
- * one more reload, however many they were. It does not know what an engine is.
+ * one more reload, however many they were. Among workers the end is a word of the
+ * supervisor's, and the turn waits for it (worker_link.c). It does not know what an engine is.
  */
 #include "engine/reload.h"
 
@@ -18,6 +19,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "conf/up.h"
+#include "engine/common.h"
 #include "engine/service.h"
 #include "engine/status.h"
 #include "loop/loop.h"
@@ -27,7 +29,8 @@ static const struct reload_source *source;
 static struct {
 	const struct config *initial;
 	struct config *newest; /* or NULL: still the first */
-	int (*update)(void *owner, const struct config *fresh);
+	struct config *pending; /* or NULL: prepared, and waits for the word */
+	const struct reload_steps *steps;
 	void *owner;
 	struct loop_signal hangup;
 } reload;
@@ -49,12 +52,6 @@ static bool same_text(const char *a, const char *b)
 	return a == b || (a && b && strcmp(a, b) == 0);
 }
 
-static bool same_way(const struct socket_rules *a, const struct socket_rules *b)
-{
-	return a->fwmark == b->fwmark && strcmp(a->device, b->device) == 0 && addr_equal(&a->source4, &b->source4) &&
-	       addr_equal(&a->source6, &b->source6);
-}
-
 static bool same_range(const struct config_prefix *a, const struct config_prefix *b)
 {
 	return a->len == b->len && addr_equal(&a->at, &b->at);
@@ -69,10 +66,6 @@ static bool same_fakes(const struct config *a, const struct config *b)
 static void warn_of_the_rest(const struct config *a, const struct config *b)
 {
 	const struct { bool same; const char *keys; } fixed[] = {
-		{ same_text(a->hosts_file, b->hosts_file), "hosts" },
-		{ same_text(a->nameserver, b->nameserver), "nameserver, dns" },
-		{ a->dns_cache_size == b->dns_cache_size, "dns_cache_size" },
-		{ a->nofile == b->nofile, "nofile" },
 		{ a->workers == b->workers, "workers" },
 		{ a->dns == b->dns, "dns_mode" },
 		{ same_fakes(a, b), "fake_dns_ipv4_network, fake_dns_ipv6_network, fake_dns_record_expire_duration, fake_dns_database_path" },
@@ -82,7 +75,6 @@ static void warn_of_the_rest(const struct config *a, const struct config *b)
 		{ same_text(a->user, b->user), "user" },
 		{ same_text(a->plugin_user, b->plugin_user), "plugin_user" },
 		{ same_text(a->manager.address, b->manager.address) && a->manager.port == b->manager.port, "manager_address, manager_port" },
-		{ same_way(&a->outbound, &b->outbound), "outbound_fwmark, outbound_bind_addr, outbound_bind_interface" },
 	};
 
 	for (size_t i = 0; i < sizeof(fixed) / sizeof(*fixed); i++) {
@@ -123,7 +115,7 @@ static int refuse(struct config *fresh, int err)
 }
 
 /* 0 or -errno, logged, and in `why` as a sentence. */
-static int read_and_update(char *why, size_t size)
+static int prepare(char *why, size_t size)
 {
 	struct config *fresh = calloc(1, sizeof(*fresh));
 	int err;
@@ -132,15 +124,41 @@ static int read_and_update(char *why, size_t size)
 		return -ENOMEM;
 	if (!source->read(source->owner, fresh, why, size))
 		return refuse(fresh, -EINVAL);
-	err = reload.update(reload.owner, fresh);
+	err = engine_prepare(fresh);
+	if (!err) {
+		err = reload.steps->prepare(reload.owner, fresh);
+		if (err)
+			engine_withdraw();
+	}
 	if (err) {
-		snprintf(why, size, "it cannot be had, the log says what: %s", err_name(err));
+		if (!*why)
+			snprintf(why, size, "it cannot be had, the log says what: %s", err_name(err));
 		return refuse(fresh, err);
 	}
+	reload.pending = fresh;
+	return 0;
+}
+
+static void apply(void)
+{
+	struct config *fresh = reload.pending;
+
+	reload.pending = NULL;
+	engine_apply(fresh);
+	reload.steps->apply(reload.owner, fresh);
 	warn_of_the_rest(reload.initial, fresh);
 	take(fresh);
 	say(LOG_LEVEL_INFO, "the config has been reloaded");
-	return 0;
+}
+
+static void withdraw(void)
+{
+	struct config *fresh = reload.pending;
+
+	reload.pending = NULL;
+	reload.steps->withdraw(reload.owner);
+	engine_withdraw();
+	refuse(fresh, 0);
 }
 
 static int run(char *why, size_t size)
@@ -148,14 +166,16 @@ static int run(char *why, size_t size)
 	int err;
 
 	service_reloading();
-	err = read_and_update(why, size);
+	err = prepare(why, size);
+	if (!err)
+		apply();
 	service_reloaded();
 	return err;
 }
 
 static void on_hangup(struct loop_signal *s)
 {
-	char why[256];
+	char why[256] = "";
 
 	(void)s;
 	run(why, sizeof(why));
@@ -178,12 +198,53 @@ static json_t *on_request(void *owner, const json_t *request)
 	return reload_request();
 }
 
-void reload_begin(const struct config *initial, int (*update)(void *owner, const struct config *fresh), void *owner, bool on_signal)
+/* ---- with others ---- */
+
+static json_t *on_prepare(void *owner, const json_t *request)
+{
+	char why[256] = "";
+
+	(void)owner, (void)request;
+	if (reload.pending)
+		withdraw(); /* whoever asked has not waited for the answer */
+	if (!source || prepare(why, sizeof(why)) != 0)
+		return engine_request_error("%s", *why ? why : "out of memory");
+	return json_pack("{s:b}", "prepared", 1);
+}
+
+/* Another life than the one that prepared has nothing to apply: it hears what it missed when it is ready. */
+static json_t *on_apply(void *owner, const json_t *request)
+{
+	(void)owner, (void)request;
+	if (reload.pending)
+		apply();
+	return json_pack("{s:b}", "reloaded", 1);
+}
+
+static json_t *on_withdraw(void *owner, const json_t *request)
+{
+	(void)owner, (void)request;
+	if (reload.pending)
+		withdraw();
+	return json_pack("{s:b}", "reloaded", 0);
+}
+
+bool reload_is_pending(void)
+{
+	return reload.pending != NULL;
+}
+
+/* ---- life ---- */
+
+void reload_begin(const struct config *initial, const struct reload_steps *steps, void *owner, bool on_signal)
 {
 	reload.initial = initial;
-	reload.update = update;
+	reload.steps = steps;
 	reload.owner = owner;
 	engine_request_add("reload", on_request, NULL);
+	engine_request_add(RELOAD_PREPARE, on_prepare, NULL);
+	engine_request_add(RELOAD_APPLY, on_apply, NULL);
+	engine_request_add(RELOAD_WITHDRAW, on_withdraw, NULL);
 	if (on_signal && source)
 		loop_signal_start(&reload.hangup, SIGHUP, on_hangup);
 }
@@ -191,7 +252,7 @@ void reload_begin(const struct config *initial, int (*update)(void *owner, const
 void reload_forget(void)
 {
 	loop_signal_stop(&reload.hangup);
-	reload.newest = NULL;
+	reload.newest = reload.pending = NULL;
 }
 
 void reload_end(void)

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "conf/json_text.h"
+#include "engine/reload.h"
 #include "engine/status.h"
 #include "loop/loop.h"
 
@@ -144,7 +145,7 @@ static json_t *take_answer(struct line *l, json_int_t number)
 json_t *worker_link_ask(int fd, const json_t *request, const struct worker_talk *talk)
 {
 	static json_int_t last;
-	uint64_t until = clock_ms() + WAIT_MS;
+	uint64_t until = clock_ms() + (talk && talk->wait_ms ? talk->wait_ms : WAIT_MS);
 	json_int_t number = ++last;
 	struct line line = { 0 };
 	json_t *answer = NULL;
@@ -176,17 +177,10 @@ static void answer_line(json_t *v)
 			   clock_ms() + WAIT_MS, NULL);
 }
 
-static void on_ready(struct loop_watch *w, unsigned events)
+static void answer_lines(void)
 {
-	int rc = line_read(&incoming, served_fd);
-	bool whole = rc > 0;
+	bool whole = true;
 
-	(void)w, (void)events;
-	if (rc < 0) {
-		log_error("the supervisor is gone");
-		worker_link_close();
-		loop_stop();
-	}
 	while (whole) {
 		json_t *v = line_take(&incoming, &whole);
 
@@ -194,6 +188,38 @@ static void on_ready(struct loop_watch *w, unsigned events)
 			answer_line(v);
 		json_decref(v);
 	}
+}
+
+/* False: the supervisor is gone. */
+static bool serve(void)
+{
+	int rc = line_read(&incoming, served_fd);
+
+	if (rc > 0)
+		answer_lines();
+	return rc >= 0;
+}
+
+/* Half of a reload is no state to serve clients in: nothing else is done until its end is told. The
+ * supervisor is at it; if he dies, so do we. */
+static bool wait_for_the_end(void)
+{
+	struct pollfd p = { .fd = served_fd, .events = POLLIN };
+
+	while (reload_is_pending())
+		if ((poll(&p, 1, -1) < 0 && errno != EINTR) || !serve())
+			return false;
+	return true;
+}
+
+static void on_ready(struct loop_watch *w, unsigned events)
+{
+	(void)w, (void)events;
+	if (serve() && wait_for_the_end())
+		return;
+	log_error("the supervisor is gone");
+	worker_link_close();
+	loop_stop();
 }
 
 int worker_link_serve(int fd)

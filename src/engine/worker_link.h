@@ -17,9 +17,10 @@ struct worker_talk {
 	int fd;
 	void (*hear)(void *owner);
 	void *owner;
+	unsigned wait_ms; /* for the answer; 0: two seconds */
 };
 
-/* Waits for the answer, for two seconds at most; talk: or NULL. A new reference, or NULL: there is none. */
+/* Waits for the answer; talk: or NULL. A new reference, or NULL: there is none. */
 json_t *worker_link_ask(int fd, const json_t *request, const struct worker_talk *);
 
 /* ---- a worker ---- */

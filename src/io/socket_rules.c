@@ -16,6 +16,12 @@
 struct socket_rules socket_rules_listeners;
 static const struct socket_rules none;
 
+bool socket_rules_same_way(const struct socket_rules *a, const struct socket_rules *b)
+{
+	return a->fwmark == b->fwmark && strcmp(a->device, b->device) == 0 && addr_equal(&a->source4, &b->source4) &&
+	       addr_equal(&a->source6, &b->source6);
+}
+
 void socket_rules_set_listeners(const struct socket_rules *r)
 {
 	socket_rules_listeners = *r;

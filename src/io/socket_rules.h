@@ -29,6 +29,9 @@ struct socket_rules {
 	bool no_fragments;		      /* UDP: what does not fit the path is refused, not fragmented */
 };
 
+/* Do what must hold of both go the same way? */
+bool socket_rules_same_way(const struct socket_rules *, const struct socket_rules *);
+
 /* What listeners of this process obey: set once, before the first, copied. */
 void socket_rules_set_listeners(const struct socket_rules *);
 extern struct socket_rules socket_rules_listeners;

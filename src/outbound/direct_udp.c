@@ -366,6 +366,8 @@ static void free_port(struct loop_work *w)
 	for (int i = 0; p->recent && i < RECENT; i++)
 		free(p->recent[i].name);
 	free(p->recent);
+	if (p->options.ended)
+		p->options.ended(p->options.owner);
 	free(p);
 }
 

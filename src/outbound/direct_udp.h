@@ -12,6 +12,8 @@ struct direct_udp_options {
 	bool allow_local; /* else datagrams to guard_is_local() targets are dropped and counted */
 	const struct socket_rules *rules; /* or NULL; outlives the ports */
 	const struct target_filter *filter; /* what else is dropped, after the above; or NULL; borrowed */
+	void (*ended)(void *owner); /* the port is freed, and asks these no more; or NULL */
+	void *owner;
 };
 
 /* One unconnected socket per address family, made on first use: every remote

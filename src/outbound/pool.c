@@ -63,7 +63,7 @@ static uint64_t stable_hash(const void *data, size_t len)
 	return out;
 }
 
-static struct pool_member *member_new(struct pool *p, const struct pool_member_options *o)
+static struct pool_member *member_new(const struct pool_member_options *o)
 {
 	struct pool_member *m = calloc(1, sizeof(*m));
 
@@ -74,7 +74,6 @@ static struct pool_member *member_new(struct pool *p, const struct pool_member_o
 		free(m);
 		return NULL;
 	}
-	m->pool = p;
 	m->outbound = o->outbound;
 	m->weight[POOL_TCP] = o->tcp_weight;
 	m->weight[POOL_UDP] = o->udp_weight;
@@ -186,24 +185,6 @@ static struct pool *of(const struct outbound *o)
 	return container_of(o, struct pool, outbound);
 }
 
-/* Makes the members of a pool that has none. 0 or -ENOMEM: it still has none. */
-static int set_members(struct pool *p, const struct pool_member_options *o, int n)
-{
-	p->members = calloc((size_t)n, sizeof(*p->members));
-	for (p->n = 0; p->members && p->n < n; p->n++) {
-		p->members[p->n] = member_new(p, &o[p->n]);
-		if (!p->members[p->n])
-			break;
-	}
-	if (p->members && p->n == n)
-		return 0;
-	while (p->n) /* their outbounds stay the caller's */
-		forget_member(p->members[--p->n]);
-	free(p->members);
-	p->members = NULL;
-	return -ENOMEM;
-}
-
 static void retire_members(struct pool *p)
 {
 	for (int i = 0; i < p->n; i++)
@@ -242,41 +223,84 @@ static const struct outbound_ops pool_ops = {
 	.port_from = pool_port,
 };
 
-int pool_update(struct outbound *out, const struct pool_options *o, const struct pool_member_options *members, int n)
-{
-	struct pool *p = of(out), old = *p;
-	char *path = strdup(o->probe_path ? o->probe_path : "/");
+/* ---- other members ---- */
 
-	if (!path || set_members(p, members, n) != 0) {
-		free(path);
-		*p = old;
-		return -ENOMEM;
+struct pool_change {
+	struct pool_options options;
+	char *probe_path;
+	struct pool_member **members;
+	int n;
+};
+
+static void forget_change(struct pool_change *c, bool outbounds)
+{
+	for (int i = 0; i < c->n; i++) {
+		if (outbounds)
+			c->members[i]->outbound->ops->free(c->members[i]->outbound);
+		forget_member(c->members[i]);
 	}
-	free(old.probe_path);
-	p->probe_path = path;
-	p->options = *o;
-	p->options.probe_path = path;
-	for (int i = 0; i < n; i++)
-		inherit(p->members[i], &old);
-	retire_members(&old);
-	memset(p->best, 0, sizeof(p->best));
-	for (int i = 0; i < n; i++)
-		pool_probe_start(p->members[i]);
-	return 0;
+	free(c->members);
+	free(c->probe_path);
+	free(c);
 }
 
-struct outbound *pool_new(const struct pool_options *o, const struct pool_member_options *members, int n)
+struct pool_change *pool_prepare(const struct pool_options *o, const struct pool_member_options *members, int n)
+{
+	struct pool_change *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->options = *o;
+	c->options.probe_path = c->probe_path = strdup(o->probe_path ? o->probe_path : "/");
+	c->members = calloc((size_t)n, sizeof(*c->members));
+	for (; c->members && c->n < n; c->n++) {
+		c->members[c->n] = member_new(&members[c->n]);
+		if (!c->members[c->n])
+			break;
+	}
+	if (c->probe_path && c->n == n)
+		return c;
+	forget_change(c, false); /* their outbounds stay the caller's */
+	return NULL;
+}
+
+void pool_withdraw(struct pool_change *c)
+{
+	if (c)
+		forget_change(c, true);
+}
+
+void pool_apply(struct outbound *out, struct pool_change *c)
+{
+	struct pool *p = of(out), old = *p;
+
+	p->options = c->options;
+	p->probe_path = c->probe_path;
+	p->members = c->members;
+	p->n = c->n;
+	free(c);
+	for (int i = 0; i < p->n; i++) {
+		p->members[i]->pool = p;
+		inherit(p->members[i], &old);
+	}
+	retire_members(&old);
+	free(old.probe_path);
+	memset(p->best, 0, sizeof(p->best));
+	for (int i = 0; i < p->n; i++)
+		pool_probe_start(p->members[i]);
+}
+
+struct outbound *pool_new(struct pool_change *c)
 {
 	struct pool *p = calloc(1, sizeof(*p));
 
-	if (!p)
-		return NULL;
-	p->outbound.ops = &pool_ops;
-	p->outbound.name = "pool";
-	if (pool_update(&p->outbound, o, members, n) != 0) {
-		free(p);
+	if (!p) {
+		pool_withdraw(c);
 		return NULL;
 	}
+	p->outbound.ops = &pool_ops;
+	p->outbound.name = "pool";
+	pool_apply(&p->outbound, c);
 	return &p->outbound;
 }
 

@@ -18,6 +18,8 @@ struct pool_member_options {
 	uint32_t tcp_weight, udp_weight; /* thousandths; 0: carries none of it */
 };
 
+struct pool_change;
+
 struct pool_options {
 	enum pool_policy policy;
 	/* POOL_LATENCY */
@@ -28,12 +30,16 @@ struct pool_options {
 	struct target probe_dns;     /* port 0: UDP is not probed */
 };
 
-/* 1..POOL_MEMBERS_MAX members. After loop_init(). NULL: out of memory, and the
- * members' outbounds are still the caller's. */
-struct outbound *pool_new(const struct pool_options *, const struct pool_member_options *, int n);
-/* Other members in their place; who is still there (by name and address) keeps
- * what is known of him, flows stay. 0, or -ENOMEM: nothing has changed. */
-int pool_update(struct outbound *pool, const struct pool_options *, const struct pool_member_options *, int n);
+/* Who a pool is to have, 1..POOL_MEMBERS_MAX of them: whatever may fail of becoming it. After loop_init().
+ * NULL: out of memory, and the members' outbounds are still the caller's. */
+struct pool_change *pool_prepare(const struct pool_options *, const struct pool_member_options *, int n);
+/* Takes them, also where it is NULL: out of memory. */
+struct outbound *pool_new(struct pool_change *);
+/* They take the place of those it has; who is still there (by name and address) keeps
+ * what is known of him, flows stay. */
+void pool_apply(struct outbound *pool, struct pool_change *);
+/* Instead of either: frees them and their outbounds. NULL is none. */
+void pool_withdraw(struct pool_change *);
 
 struct outbound_pool_status {
 	const char *name, *address;

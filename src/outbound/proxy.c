@@ -33,7 +33,7 @@ static void wipe_text(char *text)
 
 static void free_now(struct loop_work *w)
 {
-	struct proxy *p = container_of(w, struct proxy, free_work);
+	struct proxy *p = container_of(w, struct proxy, uses.work);
 
 	if (p->via)
 		p->via->ops->free(p->via);
@@ -45,17 +45,12 @@ static void free_now(struct loop_work *w)
 
 void proxy_release(struct proxy *p)
 {
-	if (--p->uses == 0 && p->freed)
-		loop_defer(&p->free_work, free_now);
+	outbound_release(&p->uses, free_now);
 }
 
 static void proxy_free(struct outbound *o)
 {
-	struct proxy *p = of(o);
-
-	p->freed = true;
-	if (!p->uses)
-		free_now(&p->free_work);
+	outbound_leave(&of(o)->uses, free_now);
 }
 
 /* ---- dials ---- */
@@ -96,7 +91,7 @@ static struct dial *proxy_connect(struct outbound *o, const struct target *t, co
 
 	if (!d)
 		return NULL;
-	of(o)->uses++;
+	outbound_use(&of(o)->uses);
 	d->events = events;
 	d->owner = owner;
 	proxy_dial_start(&d->proxy, of(o), SOCKS_CONNECT, t, &dial_events, d);
@@ -114,7 +109,8 @@ static struct datagram_port *proxy_port(struct outbound *o)
 	struct proxy *p = of(o);
 	struct datagram_port *port = p->http ? NULL : proxy_port_new(p);
 
-	p->uses += port != NULL;
+	if (port)
+		outbound_use(&p->uses);
 	return port;
 }
 

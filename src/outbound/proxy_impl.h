@@ -4,6 +4,7 @@
 
 #include "outbound/proxy.h"
 #include "outbound/reach.h"
+#include "outbound/uses.h"
 #include "proto/socks_client.h"
 
 struct proxy {
@@ -13,9 +14,8 @@ struct proxy {
 	struct outbound *via;  /* or NULL */
 	struct socket_rules rules;
 	struct dial_options dial;
-	struct loop_work free_work;
-	uint32_t uses; /* dials, ports */
-	bool http, freed;
+	struct outbound_uses uses; /* dials, ports */
+	bool http;
 };
 
 /* ---- proxy.c ---- */

@@ -20,6 +20,7 @@
 #include "outbound/ss_udp.h"
 #include "outbound/uot_auto.h"
 #include "outbound/uot_port.h"
+#include "outbound/uses.h"
 #include "proto/uot.h"
 #include "transport/ss_stream.h"
 
@@ -34,9 +35,8 @@ struct shadowsocks {
 	struct path_probe *path;   /* or NULL */
 	struct outbound *via; /* or NULL */
 	struct ss_stream_tally tally;
-	struct loop_work free_work;
-	uint32_t uses; /* dials, streams, ports */
-	bool tcp, proven, freed;
+	struct outbound_uses uses; /* dials, streams, ports */
+	bool tcp, proven;
 	bool udp_in_tcp, udp_auto, true_connect;
 	struct awareness awareness; /* true_connect */
 	struct uot_auto both; /* udp_auto */
@@ -63,7 +63,7 @@ struct dial {
 
 static void free_now(struct loop_work *w)
 {
-	struct shadowsocks *s = container_of(w, struct shadowsocks, free_work);
+	struct shadowsocks *s = container_of(w, struct shadowsocks, uses.work);
 
 	if (s->udp_auto)
 		uot_auto_end(&s->both);
@@ -82,8 +82,7 @@ static void free_now(struct loop_work *w)
 
 static void release(struct shadowsocks *s)
 {
-	if (--s->uses == 0 && s->freed)
-		loop_defer(&s->free_work, free_now);
+	outbound_release(&s->uses, free_now);
 }
 
 static void on_stream_ended(struct ss_stream_tally *t)
@@ -98,11 +97,7 @@ static void on_port_ended(void *owner)
 
 static void shadowsocks_free(struct outbound *o)
 {
-	struct shadowsocks *s = container_of(o, struct shadowsocks, outbound);
-
-	s->freed = true;
-	if (!s->uses)
-		free_now(&s->free_work);
+	outbound_leave(&container_of(o, struct shadowsocks, outbound)->uses, free_now);
 }
 
 /* ---- dials ---- */
@@ -243,7 +238,7 @@ static void on_opened(void *owner, struct stream *under)
 		fail(d, END_LIMIT);
 		return;
 	}
-	o->uses++;
+	outbound_use(&o->uses);
 	if (!asking) {
 		succeed(d, s);
 		return;
@@ -359,7 +354,7 @@ static struct dial *shadowsocks_connect(struct outbound *o, const struct target 
 
 	if (!d)
 		return NULL;
-	s->uses++;
+	outbound_use(&s->uses);
 	d->shadowsocks = s;
 	d->events = events;
 	d->owner = owner;
@@ -385,7 +380,8 @@ static void shadowsocks_cancel(struct dial *d)
 
 static struct datagram_port *counted(struct shadowsocks *s, struct datagram_port *p)
 {
-	s->uses += p != NULL;
+	if (p)
+		outbound_use(&s->uses);
 	return p;
 }
 

@@ -2,6 +2,9 @@
  * See split.h. TCP: a dial decides, resolves where that is needed, and is from
  * then on the dial of the outbound it chose. A name is handed on as a name, so
  * that whoever reaches it resolves it where it is reached from.
+ *
+ * Dials and ports use it and its two ways: freed meanwhile, it lives on until the last of
+ * them has ended, and tells its owner so.
  */
 #include "outbound/split_impl.h"
 
@@ -28,9 +31,37 @@ static struct split *of(struct outbound *o)
 	return container_of(o, struct split, outbound);
 }
 
+/* ---- life ---- */
+
+static void free_now(struct loop_work *w)
+{
+	struct split *s = container_of(w, struct split, uses.work);
+
+	if (s->options.gone)
+		s->options.gone(s->options.owner);
+	free(s);
+}
+
+void split_release(struct split *s)
+{
+	outbound_release(&s->uses, free_now);
+}
+
+static void split_free(struct outbound *o)
+{
+	outbound_leave(&of(o)->uses, free_now);
+}
+
 static void free_dial(struct loop_work *w)
 {
 	free(container_of(w, struct dial, free_work));
+}
+
+/* The dial's last use of its outbound. */
+static void done(struct dial *d)
+{
+	loop_defer(&d->free_work, free_dial);
+	split_release(d->split);
 }
 
 /* ---- ends ---- */
@@ -40,7 +71,7 @@ static void on_opened(void *owner, struct stream *s)
 	struct dial *d = owner;
 
 	d->split->outbound.chosen = outbound_way(d->via);
-	loop_defer(&d->free_work, free_dial);
+	done(d);
 	d->events->opened(d->owner, s);
 }
 
@@ -49,7 +80,7 @@ static void on_failed(void *owner, enum flow_end why)
 	struct dial *d = owner;
 
 	d->split->outbound.target_failed = d->via->target_failed;
-	loop_defer(&d->free_work, free_dial);
+	done(d);
 	d->events->failed(d->owner, why);
 }
 
@@ -60,7 +91,7 @@ static void tell_failure(struct loop_work *w)
 	struct dial *d = container_of(w, struct dial, fail_work);
 
 	d->split->outbound.target_failed = d->failure == END_DENIED;
-	loop_defer(&d->free_work, free_dial);
+	done(d);
 	d->events->failed(d->owner, d->failure);
 }
 
@@ -117,6 +148,7 @@ static struct dial *split_connect_from(struct outbound *o, const struct addr *cl
 	if (!d)
 		return NULL;
 	d->split = of(o);
+	outbound_use(&d->split->uses);
 	d->target = *t;
 	if (client)
 		d->client = *client;
@@ -142,7 +174,7 @@ static void split_cancel(struct dial *d)
 	if (d->inner)
 		d->via->ops->cancel(d->inner);
 	loop_defer_cancel(&d->fail_work);
-	loop_defer(&d->free_work, free_dial);
+	done(d);
 }
 
 /* ---- the outbound ---- */
@@ -155,11 +187,6 @@ static struct datagram_port *split_port_from(struct outbound *o, const struct ad
 static struct datagram_port *split_port(struct outbound *o)
 {
 	return split_udp_port(of(o), NULL);
-}
-
-static void split_free(struct outbound *o)
-{
-	free(of(o));
 }
 
 static const struct outbound_ops split_ops = {

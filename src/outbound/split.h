@@ -22,9 +22,12 @@ struct split_options {
 	/* Never SPLIT_RESOLVE; no addresses: the name has none. */
 	enum split_way (*decide_resolved)(const void *rules, const struct addr *, int n);
 	const void *rules; /* borrowed */
+	/* It was freed, and its last flow has let go of it: so has it of all of these. Or NULL. */
+	void (*gone)(void *owner);
+	void *owner;
 };
 
-/* NULL: out of memory. */
+/* NULL: out of memory, and nobody is told. Freed while flows use it, it goes with the last of them. */
 struct outbound *split_new(const struct split_options *);
 /* Other rules from now on, for new TCP flows, and UDP targets as they come. */
 void split_set_rules(struct outbound *, const void *rules);

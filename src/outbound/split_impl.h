@@ -3,10 +3,12 @@
 #define GATUN_OUTBOUND_SPLIT_IMPL_H
 
 #include "outbound/split.h"
+#include "outbound/uses.h"
 
 struct split {
 	struct outbound outbound;
 	struct split_options options;
+	struct outbound_uses uses; /* dials, ports */
 	unsigned generation; /* of the rules */
 };
 
@@ -23,6 +25,8 @@ static inline struct outbound *split_via(const struct split *s, enum split_way w
 	return way == SPLIT_DIRECT ? s->options.direct : s->options.proxy;
 }
 
+/* split.c: a port has let go of it */
+void split_release(struct split *);
 /* split_udp.c; client: who asks, or NULL */
 struct datagram_port *split_udp_port(struct split *, const struct addr *client);
 

@@ -232,6 +232,7 @@ static void free_port(struct loop_work *w)
 {
 	struct split_port *p = container_of(w, struct split_port, free_work);
 
+	split_release(p->split);
 	free(p->more);
 	free(p);
 }
@@ -275,6 +276,7 @@ struct datagram_port *split_udp_port(struct split *s, const struct addr *client)
 		return NULL;
 	p->port.ops = &port_ops;
 	p->split = s;
+	outbound_use(&s->uses);
 	p->generation = s->generation;
 	if (client)
 		p->client = *client;

@@ -64,9 +64,13 @@ static struct channel *current;
 static struct list channels;
 static struct ares_addr_port_node servers[SERVERS_MAX];
 static int n_servers;
-static const struct socket_rules *rules;
+static struct asked {
+	struct addr servers[SERVERS_MAX]; /* the config's, if it names any */
+	int n_servers;
+	bool past_stub; /* name servers on loopback are not asked */
+	struct socket_rules rules;
+} asked, wanted; /* wanted: of a change that is prepared */
 static uint64_t checked_ms;
-static bool past_stub; /* name servers on loopback are not asked */
 static uint64_t system_seen;
 static struct stat seen;
 static bool freeing;
@@ -153,7 +157,7 @@ static void on_socket_state(void *data, ares_socket_t fd, int readable, int writ
 static int on_new_socket(ares_socket_t fd, int type, void *data)
 {
 	(void)type, (void)data;
-	return socket_rules_apply(fd, rules) < 0 ? -1 : 0;
+	return socket_rules_apply(fd, &asked.rules) < 0 ? -1 : 0;
 }
 
 /* ---- channels ---- */
@@ -210,7 +214,7 @@ static struct channel *channel_new(void)
 	list_init(&c->watches);
 	list_init(&c->node);
 	ret = ares_init_options(&c->ares, &o, ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB);
-	if (past_stub)
+	if (asked.past_stub)
 		take_system_servers();
 	if (ret == ARES_SUCCESS && n_servers)
 		ret = ares_set_servers_ports(c->ares, servers);
@@ -264,7 +268,7 @@ static bool resolv_conf_changed(void)
 	if (checked_ms && loop_now() - checked_ms < CHECK_EVERY_MS)
 		return false;
 	checked_ms = loop_now();
-	if (past_stub)
+	if (asked.past_stub)
 		return resolve_system_changed(&system_seen);
 	if (stat(RESOLV_CONF, &st) < 0)
 		return false; /* being replaced: what it said stays in force */
@@ -366,31 +370,62 @@ static int parse_server(const char *text, struct addr *out)
 	return 0;
 }
 
-int resolve_channel_init(const char *text, bool captured, const struct socket_rules *own_rules)
+static int parse_servers(const char *text, struct asked *out)
 {
-	struct addr found[SERVERS_MAX];
 	char copy[512], *save = NULL;
-	int n = 0;
 
-	list_init(&channels);
-	current = NULL;
-	freeing = false;
-	rules = own_rules;
-	n_servers = 0;
-	checked_ms = 0;
-	past_stub = captured && !text;
-	system_seen = 0;
-	memset(&seen, 0, sizeof(seen));
-	if (!text)
-		return 0;
 	if (strlen(text) >= sizeof(copy))
 		return -EINVAL;
 	strcpy(copy, text);
 	for (char *word = strtok_r(copy, ", ", &save); word; word = strtok_r(NULL, ", ", &save))
-		if (n == SERVERS_MAX || parse_server(word, &found[n++]) < 0)
+		if (out->n_servers == SERVERS_MAX || parse_server(word, &out->servers[out->n_servers++]) < 0)
 			return -EINVAL;
-	take_servers(found, n);
-	return n_servers ? 0 : -EINVAL;
+	return out->n_servers ? 0 : -EINVAL;
+}
+
+int resolve_channel_prepare(const char *text, bool captured, const struct socket_rules *rules)
+{
+	memset(&wanted, 0, sizeof(wanted));
+	wanted.past_stub = captured && !text;
+	if (rules)
+		wanted.rules = *rules;
+	return text ? parse_servers(text, &wanted) : 0;
+}
+
+static bool same_servers(const struct asked *a, const struct asked *b)
+{
+	for (int i = 0; i < a->n_servers && i < b->n_servers; i++)
+		if (!addr_equal(&a->servers[i], &b->servers[i]))
+			return false;
+	return a->n_servers == b->n_servers && a->past_stub == b->past_stub;
+}
+
+bool resolve_channel_apply(void)
+{
+	bool same = same_servers(&asked, &wanted) && socket_rules_same_way(&asked.rules, &wanted.rules);
+
+	asked = wanted;
+	if (same)
+		return false;
+	take_servers(asked.servers, asked.n_servers);
+	system_seen = 0;
+	resolve_channel_renew();
+	return true;
+}
+
+int resolve_channel_init(const char *text, bool captured, const struct socket_rules *rules)
+{
+	int err = resolve_channel_prepare(text, captured, rules);
+
+	list_init(&channels);
+	current = NULL;
+	freeing = false;
+	checked_ms = 0;
+	system_seen = 0;
+	memset(&seen, 0, sizeof(seen));
+	asked = wanted;
+	take_servers(asked.servers, err ? 0 : asked.n_servers);
+	return err;
 }
 
 void resolve_channel_free(void)

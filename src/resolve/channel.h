@@ -12,8 +12,12 @@
 
 #include "io/socket_rules.h"
 
-/* `servers` and `captured` as in resolve.h; -EINVAL if they cannot be read so. No socket yet. */
+/* All as in resolve.h, rules are copied; -EINVAL if they cannot be read so. No socket yet. */
 int resolve_channel_init(const char *servers, bool captured, const struct socket_rules *rules);
+/* The same for a change: nothing has changed after -EINVAL, nor before the second. That says whether
+ * questions go to others now, or by another way. */
+int resolve_channel_prepare(const char *servers, bool captured, const struct socket_rules *rules);
+bool resolve_channel_apply(void);
 void resolve_channel_free(void); /* pending questions are forgotten */
 
 /* The way to the servers is another one: questions from now on leave by new sockets. */

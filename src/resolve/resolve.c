@@ -73,6 +73,8 @@ struct resolve_query {
 };
 
 static struct hosts own_hosts, etc_hosts;
+static struct hosts fresh_hosts; /* of a change that is prepared, */
+static uint32_t fresh_max;	 /* as this */
 static struct resolve_cache cache;
 static struct hash asking;
 static struct list questions, finished;
@@ -511,6 +513,52 @@ const struct resolve_counters *resolve_counters(void)
 	return &counters;
 }
 
+/* ---- another config ---- */
+
+/* Its file is read. */
+static int load_hosts(struct hosts *h, const char *file, char *err, size_t err_size)
+{
+	hosts_init(h, file, true);
+	return file ? hosts_load(h, err, err_size) : 0;
+}
+
+static int explain_servers(const char *servers, int ret, char *err, size_t err_size)
+{
+	if (ret < 0)
+		snprintf(err, err_size, "nameserver \"%s\": not a list of up to 8 IP addresses, each with an optional port", servers);
+	return ret;
+}
+
+static uint32_t cache_max(const struct resolve_options *o)
+{
+	return o->cache_max ? o->cache_max : CACHE_MAX;
+}
+
+int resolve_prepare(const struct resolve_options *o, char *err, size_t err_size)
+{
+	int ret = explain_servers(o->servers, resolve_channel_prepare(o->servers, o->captured, o->rules), err, err_size);
+
+	fresh_max = cache_max(o);
+	return ret < 0 ? ret : load_hosts(&fresh_hosts, o->hosts_file, err, err_size);
+}
+
+void resolve_withdraw(void)
+{
+	hosts_free(&fresh_hosts);
+}
+
+void resolve_apply(void)
+{
+	hosts_free(&own_hosts);
+	own_hosts = fresh_hosts;
+	memset(&fresh_hosts, 0, sizeof(fresh_hosts));
+	if (resolve_channel_apply() || fresh_max < cache.max)
+		resolve_flush();
+	cache.max = fresh_max;
+}
+
+/* ---- life ---- */
+
 int resolve_init(const struct resolve_options *o, char *err, size_t err_size)
 {
 	int ret;
@@ -519,17 +567,14 @@ int resolve_init(const struct resolve_options *o, char *err, size_t err_size)
 	list_init(&questions);
 	list_init(&finished);
 	n_questions = 0;
-	hosts_init(&own_hosts, o->hosts_file, true);
+	hosts_init(&own_hosts, NULL, true);
 	hosts_init(&etc_hosts, "/etc/hosts", false);
-	ret = resolve_channel_init(o->servers, o->captured, o->rules);
-	if (ret < 0) {
-		snprintf(err, err_size, "nameserver \"%s\": not a list of up to 8 IP addresses, each with an optional port",
-			 o->servers);
+	ret = explain_servers(o->servers, resolve_channel_init(o->servers, o->captured, o->rules), err, err_size);
+	if (ret == 0)
+		ret = load_hosts(&own_hosts, o->hosts_file, err, err_size);
+	if (ret < 0)
 		return ret;
-	}
-	if (o->hosts_file && (ret = hosts_load(&own_hosts, err, err_size)) < 0)
-		return ret;
-	if (hash_init(&asking) < 0 || resolve_cache_init(&cache, o->cache_max ? o->cache_max : CACHE_MAX) < 0) {
+	if (hash_init(&asking) < 0 || resolve_cache_init(&cache, cache_max(o)) < 0) {
 		snprintf(err, err_size, "out of memory");
 		hosts_free(&own_hosts);
 		hash_free(&asking);

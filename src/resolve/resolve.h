@@ -13,7 +13,7 @@ struct resolve_options {
 	const char *hosts_file;	 /* "IP name [name...]" lines that win over DNS; or NULL */
 	const char *servers;	 /* "1.1.1.1,[2606:4700::1]:53", or NULL for resolv.conf */
 	bool captured; /* a resolver on this machine would ask us in the end: those that it asks are asked (system.h) */
-	const struct socket_rules *rules; /* of the resolver's own sockets, or NULL; borrowed until resolve_free() */
+	const struct socket_rules *rules; /* of the resolver's own sockets, or NULL; copied */
 	uint32_t cache_max;	 /* names remembered; 0 = 4096 */
 };
 
@@ -23,6 +23,13 @@ struct resolve_options {
  * read again when they change; a change with an error keeps the old content. */
 int resolve_init(const struct resolve_options *, char *err, size_t err_size);
 void resolve_free(void);
+
+/* Others in place of those, in two steps. What may fail, the own hosts file read again: 0 or -errno, as
+ * above, and nothing has changed. The options' texts are borrowed until the next change. */
+int resolve_prepare(const struct resolve_options *, char *err, size_t err_size);
+/* Questions under way go on as they began; answers from other name servers, or by another way, are forgotten. */
+void resolve_apply(void);
+void resolve_withdraw(void);
 
 #define RESOLVE_MAX 16
 struct resolved {

@@ -2,7 +2,6 @@
 #include "roles/life.h"
 
 #include "engine/common.h"
-#include "engine/reload.h"
 #include "engine/service.h"
 #include "engine/status.h"
 #include "engine/worker.h"
@@ -30,7 +29,7 @@ int life_run(const struct life *l, void *owner, const struct config *config)
 		return err;
 	err = begin(l, owner, config);
 	if (!err) {
-		reload_begin(config, l->update, owner, l->signals && !worker_is()); /* a worker's supervisor hears SIGHUP */
+		reload_begin(config, l->steps, l->core ? l->core(owner) : owner, l->signals && !worker_is()); /* a worker's supervisor hears SIGHUP */
 		service_ready("serving");
 		engine_loop();
 	}

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 
 #include "conf/config.h"
+#include "engine/reload.h"
 
 struct life {
 	const char *mode; /* in the status document */
@@ -20,8 +21,9 @@ struct life {
 	int (*open)(void *owner, const struct config *);
 	/* Nothing can fail any more but this, or NULL. 0, or -errno with the reason logged. */
 	int (*stands)(void *owner);
-	/* Becomes another config: reload.h. */
-	int (*update)(void *owner, const struct config *fresh);
+	/* How it becomes another config, */
+	const struct reload_steps *steps;
+	void *(*core)(void *owner); /* and who does; NULL: the owner */
 	/* Comes also after an open that failed. */
 	void (*close)(void *owner);
 };

@@ -21,9 +21,9 @@ static int open_inbounds(void *owner, const struct config *config)
 	return 0;
 }
 
-static int update(void *owner, const struct config *config)
+static void *core(void *owner)
 {
-	return local_update(*(struct local **)owner, config);
+	return *(struct local **)owner;
 }
 
 static void close_inbounds(void *owner)
@@ -36,7 +36,7 @@ static void close_inbounds(void *owner)
 
 static int run_local(const struct config *config)
 {
-	static const struct life life = { .mode = "local", .signals = true, .open = open_inbounds, .update = update, .close = close_inbounds };
+	static const struct life life = { .mode = "local", .signals = true, .open = open_inbounds, .steps = &local_steps, .core = core, .close = close_inbounds };
 	struct local *l = NULL;
 
 	return life_run(&life, &l, config) ? 1 : 0;

@@ -100,11 +100,9 @@ static int let_go(void *owner)
 	return err;
 }
 
-static int update(void *owner, const struct config *fresh)
+static void *core(void *owner)
 {
-	struct run *r = owner;
-
-	return client_update(r->client, fresh);
+	return ((struct run *)owner)->client;
 }
 
 static void finish(void *owner)
@@ -121,7 +119,7 @@ static void finish(void *owner)
 
 int role_run(const struct config *config, const struct sandbox *sandbox)
 {
-	static const struct life life = { .mode = "run", .open = begin, .stands = let_go, .update = update, .close = finish };
+	static const struct life life = { .mode = "run", .open = begin, .stands = let_go, .steps = &client_steps, .core = core, .close = finish };
 	struct run r = { .sandbox = sandbox, .child_fd = -1, .exit_code = 125 };
 
 	return life_run(&life, &r, config) ? 125 : r.exit_code;

@@ -106,30 +106,44 @@ static void close_all(void *owner)
 	}
 }
 
-/* What may fail comes first. */
-static int update(void *owner, const struct config *fresh)
+/* ---- another config ---- */
+
+static int prepare(void *owner, const struct config *fresh)
 {
 	struct server *s = owner;
-	struct relay_limits times = engine_relay_limits(fresh);
 	int err = egresses_prepare(s->egresses, fresh);
 
 	if (!err)
-		err = endpoints_update(s->endpoints, fresh);
-	if (err) {
+		err = endpoints_prepare(s->endpoints, fresh);
+	if (err)
 		egresses_withdraw(s->egresses);
-		return err;
-	}
+	return err;
+}
+
+static void withdraw(void *owner)
+{
+	struct server *s = owner;
+
+	endpoints_withdraw(s->endpoints);
+	egresses_withdraw(s->egresses);
+}
+
+static void apply(void *owner, const struct config *fresh)
+{
+	struct server *s = owner;
+
+	endpoints_apply(s->endpoints);
 	egresses_apply(s->egresses, fresh);
-	direct_change(s->relay_out, true, fresh->timeout);
-	relay_set_limits(&times);
+	direct_change(s->relay_out, true, &fresh->outbound, fresh->timeout);
 	managed_change(fresh);
 	s->config = fresh;
-	return 0;
 }
+
+static const struct reload_steps steps = { .prepare = prepare, .apply = apply, .withdraw = withdraw };
 
 static int run_server(const struct config *config)
 {
-	static const struct life life = { .mode = "server", .signals = true, .open = open_all, .update = update, .close = close_all };
+	static const struct life life = { .mode = "server", .signals = true, .open = open_all, .steps = &steps, .close = close_all };
 	struct server server = { 0 };
 
 	return life_run(&life, &server, config) ? 1 : 0;

@@ -204,6 +204,13 @@ static void say_it_stands(void)
 		 g->mode == GATE_TUN ? " device=" : "", g->device, g->mark, g->table, g->kill_switch ? " kill_switch=on" : "");
 }
 
+/* The gate itself takes a start. */
+static int prepare_gate(const struct config *fresh)
+{
+	(void)fresh;
+	return 0;
+}
+
 static void reloaded(const struct config *fresh)
 {
 	up.config = fresh; /* reload.c names what waits for the next start */
@@ -244,6 +251,7 @@ static struct workers_hooks hooks = {
 	.descriptors = descriptors,
 	.ready = ready,
 	.stands = say_it_stands,
+	.prepare = prepare_gate,
 	.reloaded = reloaded,
 	.end = end,
 };
@@ -275,13 +283,20 @@ static int open_client(void *owner, const struct config *config)
 	return *c ? 0 : err;
 }
 
-static int update(void *owner, const struct config *fresh)
+static int prepare(void *client, const struct config *fresh)
 {
 	if (engine_has_plugins(fresh) && !up.plan.gate.plugin_uid) {
 		log_error("a first plugin wants a user of its own, which only a new start can give it");
 		return -EINVAL;
 	}
-	return client_update(*(struct client **)owner, fresh);
+	return client_prepare(client, fresh);
+}
+
+static const struct reload_steps steps = { .prepare = prepare, .apply = client_apply, .withdraw = client_withdraw };
+
+static void *core(void *owner)
+{
+	return *(struct client **)owner;
 }
 
 static void close_client(void *owner)
@@ -294,7 +309,7 @@ static void close_client(void *owner)
 
 static int run_worker(const struct config *config)
 {
-	static const struct life life = { .mode = "up", .signals = true, .open = open_client, .update = update, .close = close_client };
+	static const struct life life = { .mode = "up", .signals = true, .open = open_client, .steps = &steps, .core = core, .close = close_client };
 	struct client *c = NULL;
 
 	return life_run(&life, &c, config) ? 1 : 0;

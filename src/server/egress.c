@@ -250,7 +250,7 @@ void egresses_apply(struct egresses *s, const struct config *c)
 		if (e->fresh)
 			set_acl(e, e->fresh);
 		e->fresh = NULL;
-		direct_change(e->direct, c->allow_local, c->timeout);
+		direct_change(e->direct, c->allow_local, &c->outbound, c->timeout);
 		assoc_table_set_limits(e->uot_associations, &limits);
 	}
 	s->config = c;

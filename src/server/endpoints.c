@@ -16,6 +16,9 @@
 struct endpoints {
 	struct endpoints_options options;
 	struct list all;
+	/* Of a reload under way: the config of before, and what there is not yet. */
+	const struct config *before;
+	struct list fresh;
 };
 
 /* The endpoint that is to become c: at its address, with a socket that c wants too (two
@@ -93,6 +96,7 @@ struct endpoints *endpoints_new(const struct endpoints_options *o)
 		return NULL;
 	s->options = *o;
 	list_init(&s->all);
+	list_init(&s->fresh);
 	split_families(o->config);
 	return s;
 }
@@ -124,10 +128,8 @@ int endpoints_add(struct endpoints *s, const struct config_server *c)
 
 /* ---- another config ---- */
 
-/* Step 1: everything that may fail. `fresh` gets the endpoints that there are not yet. */
-static int prepare(struct endpoints *s, struct list *fresh)
+static int prepare(struct endpoints *s, const struct config *c)
 {
-	const struct config *c = s->options.config;
 	int err = 0;
 
 	unclaim_all(s);
@@ -142,17 +144,31 @@ static int prepare(struct endpoints *s, struct list *fresh)
 		if (e && endpoint_can_become(e, &c->servers[i]))
 			err = endpoint_prepare(e, &s->options, &c->servers[i]);
 		else if (!e)
-			err = add(s, fresh, &c->servers[i], false);
+			err = add(s, &s->fresh, &c->servers[i], false);
 	}
 	return err;
 }
 
-static void withdraw(struct endpoints *s, struct list *fresh)
+void endpoints_withdraw(struct endpoints *s)
 {
+	s->options.config = s->before;
+	split_families(s->before);
 	list_for_each (it, &s->all)
 		endpoint_withdraw(container_of(it, struct endpoint, node));
-	list_for_each_safe (it, fresh)
+	list_for_each_safe (it, &s->fresh)
 		endpoint_close(container_of(it, struct endpoint, node), true);
+}
+
+int endpoints_prepare(struct endpoints *s, const struct config *c)
+{
+	int err;
+
+	s->before = s->options.config;
+	s->options.config = c;
+	err = prepare(s, c);
+	if (err)
+		endpoints_withdraw(s);
+	return err;
 }
 
 /* With another plugin, or without the one that it had: the port cannot be held while
@@ -170,11 +186,8 @@ static struct endpoint *replace(struct endpoints *s, struct endpoint *e, const s
 	return e;
 }
 
-/* Step 2. */
-static void apply(struct endpoints *s)
+static void become(struct endpoints *s, const struct config *c)
 {
-	const struct config *c = s->options.config;
-
 	unclaim_all(s); /* and once more, which gives each the same */
 	for (int i = 0; i < c->n_servers; i++) {
 		struct endpoint *e = claim(s, &c->servers[i]);
@@ -196,25 +209,11 @@ static void apply(struct endpoints *s)
 	}
 }
 
-int endpoints_update(struct endpoints *s, const struct config *config)
+void endpoints_apply(struct endpoints *s)
 {
-	const struct config *old = s->options.config;
-	struct list fresh;
-	int err;
-
-	list_init(&fresh);
-	s->options.config = config;
-	err = prepare(s, &fresh);
-	if (err) {
-		s->options.config = old;
-		split_families(old);
-		withdraw(s, &fresh);
-		return err;
-	}
-	apply(s);
-	while (!list_empty(&fresh))
-		list_move_last(&s->all, fresh.next);
-	return 0;
+	become(s, s->options.config);
+	while (!list_empty(&s->fresh))
+		list_move_last(&s->all, s->fresh.next);
 }
 
 /* ---- the manager's ---- */

@@ -38,10 +38,12 @@ int endpoints_add(struct endpoints *, const struct config_server *);
 /*
  * Makes them what `config` says: those that it does not name are closed (their
  * streams go on, unless the manager opened them: those stay), the others keep their
- * sockets. A changed key is for new flows; a removed user's flows end. 0 or -errno,
- * logged: then nothing has changed. config is borrowed in place of the last.
+ * sockets. A changed key is for new flows; a removed user's flows end. In two steps, as
+ * struct reload_steps has it; config is borrowed in place of the last.
  */
-int endpoints_update(struct endpoints *, const struct config *);
+int endpoints_prepare(struct endpoints *, const struct config *);
+void endpoints_apply(struct endpoints *);
+void endpoints_withdraw(struct endpoints *);
 
 /* The manager's: one that no config names, so that it stays when they change. As endpoints_add(). */
 int endpoints_add_managed(struct endpoints *, const struct config_server *);

@@ -301,6 +301,7 @@ static void start(struct slot *s)
 	s->state = SLOT_STARTING;
 	s->born_ms = loop_now();
 	s->config_number = self->config_number;
+	s->prepared = false;
 	loop_watch_start(&s->words_watch, s->words, LOOP_READ, on_words);
 }
 

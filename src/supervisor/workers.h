@@ -19,7 +19,9 @@ struct workers_hooks {
 	int (*ready)(void);
 	/* Nothing can fail any more: says so. */
 	void (*stands)(void);
-	/* Another config has been taken: borrowed until the next. */
+	/* Another config is to be taken, and all workers could. 0; or -errno, logged: it is not. */
+	int (*prepare)(const struct config *);
+	/* It has been taken: borrowed until the next. */
 	void (*reloaded)(const struct config *);
 	/* Workers are gone. Comes also where begin or ready failed or did not come. */
 	void (*end)(void);

@@ -3,8 +3,19 @@
  * added up; an order goes to the first worker, and to the others when that one
  * could do it. A worker begins with the config of its birth, so what came after
  * that is told when it is ready.
+ *
+ * Another config is had by all or by none:
+ *
+ *	prepare	each in turn, the first before the others (it finds out whether ports are free);
+ *		whoever has prepared stands still until he hears the end
+ *	apply	all of them, when all could
+ *	withdraw	else, those that could; nothing has changed
+ *
+ * A worker that has died meanwhile has no say: its next life begins with what came of it.
  */
 #include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -16,6 +27,8 @@
 #include "supervisor/worker_orders.h"
 #include "supervisor/workers_impl.h"
 
+#define RELOAD_MS 5000 /* a long ACL may have to be read, on a busy machine */
+
 static struct supervisor *self; /* one per process: requests have no owner */
 
 static void hear(void *owner)
@@ -24,14 +37,19 @@ static void hear(void *owner)
 }
 
 /* NULL, logged: it gives none. */
-static json_t *ask(struct slot *s, const json_t *request)
+static json_t *ask_for(struct slot *s, const json_t *request, unsigned wait_ms)
 {
-	struct worker_talk talk = { .fd = s->words, .hear = hear, .owner = s };
+	struct worker_talk talk = { .fd = s->words, .hear = hear, .owner = s, .wait_ms = wait_ms };
 	json_t *answer = worker_link_ask(s->link, request, &talk);
 
 	if (!answer)
 		log_warn("worker %d gives no answer", s->index);
 	return answer;
+}
+
+static json_t *ask(struct slot *s, const json_t *request)
+{
+	return ask_for(s, request, 0);
 }
 
 /* Adds the documents of all to `sum`. */
@@ -123,9 +141,45 @@ static json_t *answer_request(const json_t *request)
 
 /* ---- another config ---- */
 
-static json_t *reload_order(void)
+/* An answer, or NULL: it has died (its end has not been told yet), or does not answer. */
+static json_t *order(struct slot *s, const char *name)
 {
-	return json_pack("{s:s}", "request", "reload");
+	json_t *request = json_pack("{s:s}", "request", name), *answer = ask_for(s, request, RELOAD_MS);
+
+	json_decref(request);
+	return answer;
+}
+
+/* Its end of the link is closed: it has died, or is about to. */
+static bool has_hung_up(const struct slot *s)
+{
+	struct pollfd p = { .fd = s->link, .events = POLLIN };
+
+	return poll(&p, 1, 0) == 1 && (p.revents & POLLHUP);
+}
+
+/* False: it cannot, or says nothing although it lives. */
+static bool prepare_worker(struct slot *s)
+{
+	json_t *answer = order(s, RELOAD_PREPARE);
+	const char *error = json_string_value(json_object_get(answer, "error"));
+	bool ok = answer ? !error : has_hung_up(s);
+
+	if (error)
+		log_error("%s", error);
+	s->prepared = true; /* also where it did not answer yet: what it is told next it reads after this */
+	json_decref(answer);
+	return ok;
+}
+
+static void tell_prepared(const char *word)
+{
+	for (int i = 0; i < self->n; i++) {
+		if (self->slots[i].prepared && self->slots[i].state == SLOT_READY)
+			json_decref(order(&self->slots[i], word));
+	}
+	for (int i = 0; i < self->n; i++)
+		workers_hear(&self->slots[i]);
 }
 
 static void take(const struct config *fresh)
@@ -133,29 +187,48 @@ static void take(const struct config *fresh)
 	self->config = fresh;
 	self->config_number++;
 	for (int i = 0; i < self->n; i++)
-		if (self->slots[i].state == SLOT_READY)
+		if (self->slots[i].prepared)
 			self->slots[i].config_number = self->config_number;
 	worker_orders_reloaded(fresh);
 	if (self->plan->hooks)
 		self->plan->hooks->reloaded(fresh);
 }
 
-/* Each worker reads the file for itself; the config here is that of lives to come. */
-static int update(void *owner, const struct config *fresh)
+static void withdraw(void *owner)
 {
-	json_t *request = reload_order(), *answer = order_all(request);
-	const char *error = json_string_value(json_object_get(answer, "error"));
-	int err = error ? -EINVAL : 0;
-
 	(void)owner;
-	if (error)
-		log_error("%s", error);
-	else
-		take(fresh);
-	json_decref(answer);
-	json_decref(request);
+	tell_prepared(RELOAD_WITHDRAW);
+}
+
+/* Each worker reads the file for itself; the config here is that of lives to come. */
+static int prepare(void *owner, const struct config *fresh)
+{
+	const struct workers_hooks *hooks = self->plan->hooks;
+	int err = 0;
+
+	for (int i = 0; i < self->n; i++)
+		self->slots[i].prepared = false;
+	for (int i = 0; i < self->n && !err; i++)
+		if (self->slots[i].state == SLOT_READY && !prepare_worker(&self->slots[i]))
+			err = -EINVAL;
+	if (!err && hooks)
+		err = hooks->prepare(fresh);
+	if (err)
+		withdraw(owner);
 	return err;
 }
+
+static void apply(void *owner, const struct config *fresh)
+{
+	(void)owner;
+	tell_prepared(RELOAD_APPLY);
+	take(fresh);
+	for (int i = 0; i < self->n; i++) /* who has become ready meanwhile */
+		if (self->slots[i].state == SLOT_READY && self->slots[i].config_number != self->config_number)
+			workers_brief(self, &self->slots[i]);
+}
+
+static const struct reload_steps steps = { .prepare = prepare, .apply = apply, .withdraw = withdraw };
 
 /* ---- a new life ---- */
 
@@ -164,13 +237,23 @@ static void tell(void *owner, const json_t *request)
 	json_decref(ask(owner, request));
 }
 
+/* One that cannot become what the others are is of no use: its next life begins as they are. */
+static void catch_up(struct slot *s)
+{
+	json_t *answer = order(s, "reload");
+	const char *error = json_string_value(json_object_get(answer, "error"));
+
+	if (error) {
+		log_error("worker %d cannot take the config that the others have, and begins again: %s", s->index, error);
+		kill(s->pid, SIGTERM);
+	}
+	json_decref(answer);
+}
+
 void workers_brief(struct supervisor *u, struct slot *s)
 {
 	if (s->config_number != u->config_number) {
-		json_t *request = reload_order();
-
-		tell(s, request);
-		json_decref(request);
+		catch_up(s);
 		s->config_number = u->config_number;
 	}
 	worker_orders_repeat(tell, s);
@@ -182,7 +265,7 @@ void workers_answer_requests(struct supervisor *u)
 {
 	self = u;
 	engine_request_relay(answer_request);
-	reload_begin(u->config, update, u, true);
+	reload_begin(u->config, &steps, u, true);
 }
 
 void workers_answer_no_more(void)

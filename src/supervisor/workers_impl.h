@@ -20,6 +20,7 @@ struct slot {
 	pid_t pid;
 	uint64_t born_ms;
 	unsigned config_number; /* which config it began with, or was told of */
+	bool prepared;	      /* it waits for the end of a reload */
 	unsigned short_lives; /* one after another */
 	int words, link;      /* our ends; -1 */
 	struct loop_watch words_watch;

@@ -182,7 +182,7 @@ static void begin_with(enum pool_policy policy, int n, uint32_t max_rtt_ms)
 
 	assert_int_equal(loop_init(), 0);
 	members_of(m, n);
-	pool = pool_new(&o, m, n);
+	pool = pool_new(pool_prepare(&o, m, n));
 	assert_non_null(pool);
 }
 
@@ -502,7 +502,7 @@ static void a_reload_keeps_what_is_known_and_what_stands(void **state)
 	app_sends(p);
 	d = app_dials("10.0.0.1"); /* server b, still dialing */
 	assert_int_equal(fakes[1].dials, 2);
-	assert_int_equal(pool_update(pool, &o, &m, 1), 0);
+	pool_apply(pool, pool_prepare(&o, &m, 1));
 	assert_int_equal(fakes[0].freed, 0); /* the dial's second choice */
 	assert_int_equal(fakes[1].freed, 0);
 	again.outbound.seen.up = 5;
@@ -538,7 +538,7 @@ static void a_dial_goes_on_to_servers_that_a_reload_has_replaced(void **state)
 	(void)state;
 	begin(POOL_ORDER, 3);
 	app_dials("10.0.0.1");
-	assert_int_equal(pool_update(pool, &o, &m, 1), 0);
+	pool_apply(pool, pool_prepare(&o, &m, 1));
 	loop_turn();
 	assert_int_equal(fakes[1].freed, 0); /* it has yet to be asked */
 	fails(0, END_REFUSED);

@@ -151,9 +151,25 @@ static void on_refused(void *owner, const struct target *t, enum flow_end why)
 
 static const struct datagram_events back_events = { on_back, NULL, on_refused };
 
+static int gone;
+
+static void on_gone(void *owner)
+{
+	assert_ptr_equal(owner, &gone);
+	gone++;
+}
+
 static int begin(void **state)
 {
-	struct split_options o = { &ways[SPLIT_PROXY].outbound, &ways[SPLIT_DIRECT].outbound, decide, decide_resolved, "pdbr" };
+	struct split_options o = {
+		.proxy = &ways[SPLIT_PROXY].outbound,
+		.direct = &ways[SPLIT_DIRECT].outbound,
+		.decide = decide,
+		.decide_resolved = decide_resolved,
+		.rules = "pdbr",
+		.gone = on_gone,
+		.owner = &gone,
+	};
 	char servers[ADDR_STRLEN], err[256] = "";
 	struct addr dns;
 
@@ -163,7 +179,7 @@ static int begin(void **state)
 		ways[i].outbound.ops = &way_ops;
 		ways[i].port.ops = &way_port_ops;
 	}
-	failed = opened = n_back = n_refused = 0;
+	failed = opened = n_back = n_refused = gone = 0;
 	decided = decided_resolved = 0;
 	assert_int_equal(loop_init(), 0);
 	dns_fd = plain_socket(&dns);
@@ -177,9 +193,12 @@ static int begin(void **state)
 static int end(void **state)
 {
 	(void)state;
-	datagram_end(port, END_SHUTDOWN);
+	if (port)
+		datagram_end(port, END_SHUTDOWN);
 	loop_turn();
-	split->ops->free(split);
+	if (split)
+		split->ops->free(split);
+	assert_int_equal(gone, 1);
 	assert_int_equal(buf_pool_used(), 0);
 	resolve_free();
 	loop_turn();
@@ -396,6 +415,27 @@ static void udp_waits_in_order(void **state)
 	send_batch(t, "x");
 }
 
+/* A reload takes it away while a port, and a dial that waits for a name, use it. */
+static void freed_it_goes_with_its_last_flow(void **state)
+{
+	struct target t = named("direct");
+	struct dial *d = connect_to("resolved");
+
+	(void)state;
+	split->ops->free(split);
+	turns(3);
+	assert_int_equal(gone, 0);
+	send_batch(&t, "a"); /* the port decides by it still */
+	assert_string_equal(ways[SPLIT_DIRECT].sent, "a/");
+	split->ops->cancel(d);
+	turns(3);
+	assert_int_equal(gone, 0);
+	datagram_end(port, END_SHUTDOWN);
+	turn_until(gone == 1);
+	port = NULL;
+	split = NULL;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -406,6 +446,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(decided_once, begin, end),
 		cmocka_unit_test_setup_teardown(a_port_is_opened_when_it_is_needed, begin, end),
 		cmocka_unit_test_setup_teardown(udp_waits_in_order, begin, end),
+		cmocka_unit_test_setup_teardown(freed_it_goes_with_its_last_flow, begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

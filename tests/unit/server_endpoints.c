@@ -72,12 +72,13 @@ static int update(const char *servers)
 	int err = egresses_prepare(options.egresses, fresh);
 
 	if (!err)
-		err = endpoints_update(endpoints, fresh);
+		err = endpoints_prepare(endpoints, fresh);
 	if (err) {
 		egresses_withdraw(options.egresses);
 		forget(fresh);
 		return err;
 	}
+	endpoints_apply(endpoints);
 	egresses_apply(options.egresses, fresh);
 	forget(current);
 	current = fresh;
