@@ -261,11 +261,14 @@ const struct reload_steps local_steps = { .prepare = local_prepare, .apply = loc
 void local_upkeep(void *local)
 {
 	struct local *l = local;
+	char where[ADDR_STRLEN];
 
 	list_for_each_safe (it, &l->retired) {
 		struct local_inbound *i = container_of(it, struct local_inbound, node);
 
-		if (local_inbound_is_over(i))
-			discard(i);
+		if (!local_inbound_is_over(i))
+			continue;
+		log_info("all who came by %s are gone", addr_format(&i->settings.listen, where));
+		discard(i);
 	}
 }

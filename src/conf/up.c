@@ -264,16 +264,6 @@ void up_free(struct config_up *up)
 
 /* ---- two of them ---- */
 
-static bool same_prefixes(const struct config_prefixes *a, const struct config_prefixes *b)
-{
-	if (a->n != b->n)
-		return false;
-	for (int i = 0; i < a->n; i++)
-		if (a->items[i].len != b->items[i].len || !addr_equal(&a->items[i].at, &b->items[i].at))
-			return false;
-	return true;
-}
-
 static bool same_texts(const char *const *a, const char *const *b)
 {
 	for (; a && b && *a && *b; a++, b++)
@@ -282,23 +272,37 @@ static bool same_texts(const char *const *a, const char *const *b)
 	return (!a || !*a) && (!b || !*b);
 }
 
-static bool same_uids(const struct config_up *a, const struct config_up *b)
-{
-	return a->n_uids == b->n_uids && (!a->n_uids || memcmp(a->uids, b->uids, sizeof(*a->uids) * (size_t)a->n_uids) == 0);
-}
-
 static bool same_self(const struct config_prefix *a, const struct config_prefix *b)
 {
 	return a->len == b->len && addr_equal(&a->at, &b->at);
 }
 
-bool up_same(const struct config_up *a, const struct config_up *b)
+/* NAT gives a LAN's connections to other addresses than this machine's, and where we listen is fixed. */
+static bool same_lans(const struct config_up *a, const struct config_up *b)
 {
-	return a->mode == b->mode && strcmp(a->device, b->device) == 0 && same_self(&a->self4, &b->self4) && same_self(&a->self6, &b->self6) &&
-	       a->mark == b->mark && a->table == b->table && a->priority == b->priority && same_prefixes(&a->routes, &b->routes) &&
-	       same_prefixes(&a->excludes, &b->excludes) && same_texts(a->lans, b->lans) && a->pick == b->pick && same_uids(a, b) &&
-	       same_texts(a->cgroups, b->cgroups) && a->no_ipv6 == b->no_ipv6 && a->kill_switch == b->kill_switch && a->no_dhcp == b->no_dhcp &&
-	       a->block_dot == b->block_dot && a->block_quic == b->block_quic && a->port == b->port && a->dns_port == b->dns_port;
+	return a->mode != UP_REDIRECT || same_texts(a->lans, b->lans);
+}
+
+bool up_fixed_differs(const struct config_up *a, const struct config_up *b, char *text, size_t size)
+{
+	const struct { bool same; const char *key; } fixed[] = {
+		{ a->mode == b->mode, "mode" },
+		{ strcmp(a->device, b->device) == 0, "tun_interface_name" },
+		{ same_self(&a->self4, &b->self4) && same_self(&a->self6, &b->self6), "tun_interface_address" },
+		{ a->table == b->table, "table" },
+		{ a->priority == b->priority, "priority" },
+		{ a->no_ipv6 == b->no_ipv6, "no_ipv6" },
+		{ a->port == b->port, "up_port" },
+		{ a->dns_port == b->dns_port, "up_dns_port" },
+		{ same_lans(a, b), "lan (in mode redirect)" },
+	};
+	size_t at = 0;
+
+	text[0] = 0;
+	for (size_t i = 0; i < sizeof(fixed) / sizeof(*fixed); i++)
+		if (!fixed[i].same && at < size)
+			at += (size_t)snprintf(text + at, size - at, "%s%s", at ? ", " : "", fixed[i].key);
+	return at > 0;
 }
 
 /* ---- the check ---- */

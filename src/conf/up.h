@@ -20,8 +20,8 @@ void up_take_marks(struct config *, struct problems *);
 /* After all options: sorts the lists and says what does not go together. `strict`: the command
  * is `up` itself, and not one that only reads the file. */
 void up_check(struct config *, bool strict, struct problems *);
-/* Do both take the same, in the same way? */
-bool up_same(const struct config_up *, const struct config_up *);
+/* Of what a running `up` cannot change: the keys that differ, with commas, in text. False: none. */
+bool up_fixed_differs(const struct config_up *, const struct config_up *, char *text, size_t size);
 void up_free(struct config_up *);
 
 /* "tun", "tproxy", "redirect". */

@@ -65,12 +65,13 @@ static bool same_fakes(const struct config *a, const struct config *b)
 
 static void warn_of_the_rest(const struct config *a, const struct config *b)
 {
+	char up[160];
 	const struct { bool same; const char *keys; } fixed[] = {
 		{ a->workers == b->workers, "workers" },
 		{ a->dns == b->dns, "dns_mode" },
 		{ same_fakes(a, b), "fake_dns_ipv4_network, fake_dns_ipv6_network, fake_dns_record_expire_duration, fake_dns_database_path" },
 		{ a->mtu == b->mtu, "tun_mtu" },
-		{ up_same(&a->up, &b->up), "what `gatun up` takes: mode, routes, excludes, lan, users, kill switch, ..." },
+		{ !up_fixed_differs(&a->up, &b->up, up, sizeof(up)), up },
 		{ same_text(a->control, b->control), "control" },
 		{ same_text(a->user, b->user), "user" },
 		{ same_text(a->plugin_user, b->plugin_user), "plugin_user" },

@@ -277,6 +277,16 @@ int gate_check_ways_in(const struct gate_plan *p, char *err, size_t size)
 	return 0;
 }
 
+int gate_check_lists(const struct gate_plan *p, char *err, size_t size)
+{
+	struct words w = { err, size };
+	int result = check_lans(p, &w);
+
+	if (!result)
+		result = check_cgroups(p, &w);
+	return result ? result : check_routes(p, &w);
+}
+
 int gate_check(const struct gate_plan *p, char *err, size_t size)
 {
 	struct words w = { err, size };
@@ -287,11 +297,7 @@ int gate_check(const struct gate_plan *p, char *err, size_t size)
 	if (!result)
 		result = check_numbers(p, &w);
 	if (!result)
-		result = check_lans(p, &w);
-	if (!result)
-		result = check_cgroups(p, &w);
-	if (!result)
-		result = check_routes(p, &w);
+		result = gate_check_lists(p, err, size);
 	if (!result)
 		result = check_neighbours(p, &w);
 	return result ? result : check_nft(&w);

@@ -415,6 +415,50 @@ int gate_follow(const struct gate_plan *p, char *err, size_t size)
 	return result;
 }
 
+/* --- another plan --- */
+
+static int rebuild(struct work *w)
+{
+	static int (*const steps[])(struct work *) = { follow_sysctls, add_routes, set_nft, add_rules, sweep_rest };
+	int result = 0;
+
+	if (w->state.pid != getpid()) {
+		snprintf(w->err, w->size, "the rules here are not this gatun's any more");
+		return -ESRCH;
+	}
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && !result; i++)
+		result = steps[i](w);
+	return result;
+}
+
+static int become(const struct gate_plan *p, char *err, size_t size)
+{
+	struct work w;
+	int result = begin(&w, p, err, size);
+
+	if (!result)
+		result = rebuild(&w);
+	end(&w);
+	return result;
+}
+
+int gate_change(const struct gate_plan *now, const struct gate_plan *fresh, char *err, size_t size)
+{
+	int lock = gate_state_lock(err, size), result;
+	char words[256];
+
+	if (lock < 0)
+		return lock;
+	result = gate_check_lists(fresh, err, size);
+	if (!result) {
+		result = become(fresh, err, size);
+		if (result && become(now, words, sizeof(words)) != 0)
+			log_error("the rules of before could not be put back whole: %s", words);
+	}
+	gate_state_unlock(lock);
+	return result;
+}
+
 int gate_check_way(const struct gate_plan *p, const struct addr *server, char *err, size_t size)
 {
 	struct netlink_route way;

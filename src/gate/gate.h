@@ -101,6 +101,13 @@ int gate_up(const struct gate_plan *, char *err, size_t size);
  * the excludes, are read again. Cheap where nothing differs. 0 or -errno. */
 int gate_follow(const struct gate_plan *, char *err, size_t size);
 
+/*
+ * The owner's gate becomes another: what is taken, left out, refused and guarded may differ; mode, numbers, device,
+ * addresses, ports and ipv6 do not. In the order of gate_up(): at no moment is anything let out that both
+ * would keep in. Fails whole: -errno with a sentence, and `now` stands.
+ */
+int gate_change(const struct gate_plan *now, const struct gate_plan *fresh, char *err, size_t size);
+
 /* Has somebody removed nft tables of ours (`nft flush ruleset` begins many a firewall's reload)? No
  * word of the kernel's to those who watch routes says so. gate_follow() puts them back. */
 bool gate_nft_is_gone(const struct gate_plan *);

@@ -123,6 +123,7 @@ char *gate_prefix_words(const struct gate_prefix *, char text[GATE_WORDS]);
 
 bool gate_kernel_has_ipv6(void);
 /* What gate_check() leaves out: the device is there, or the ports are known. */
+int gate_check_lists(const struct gate_plan *, char *err, size_t size);
 int gate_check_ways_in(const struct gate_plan *, char *err, size_t size);
 /* Does the prefix hold this address of the same family? */
 bool gate_prefix_holds(const struct gate_prefix *, const struct addr *);

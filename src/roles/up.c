@@ -52,7 +52,7 @@
 
 static struct {
 	const struct config *config; /* of now */
-	struct up_plan plan;
+	struct up_plan plan, fresh; /* fresh: of a reload under way */
 	struct near_options near; /* of every worker, but for its queue */
 	int queues[TUNDEV_QUEUES_MAX];
 	int n_queues;
@@ -204,15 +204,32 @@ static void say_it_stands(void)
 		 g->mode == GATE_TUN ? " device=" : "", g->device, g->mark, g->table, g->kill_switch ? " kill_switch=on" : "");
 }
 
-/* The gate itself takes a start. */
+/* The last step that may fail: nothing of the gate is left half changed. */
 static int prepare_gate(const struct config *fresh)
 {
-	(void)fresh;
-	return 0;
+	char why[512];
+	int err = up_plan_change(&up.fresh, &up.plan, fresh);
+
+	if (err || up_plan_same(&up.plan, &up.fresh))
+		return err;
+	err = gate_change(&up.plan.gate, &up.fresh.gate, why, sizeof(why));
+	if (!err)
+		return 0;
+	log_error("%s", why);
+	up_plan_free(&up.fresh);
+	return err;
 }
 
+/* In place: who follows the gate and who describes it look there. */
 static void reloaded(const struct config *fresh)
 {
+	struct up_plan old = up.plan;
+
+	if (!up_plan_same(&old, &up.fresh))
+		log_info("the rules are those of the new config, without a gap");
+	up.plan = up.fresh;
+	up.fresh = (struct up_plan){ 0 };
+	up_plan_free(&old);
 	up.config = fresh; /* reload.c names what waits for the next start */
 	up_follow_change(fresh);
 }

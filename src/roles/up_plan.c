@@ -222,6 +222,77 @@ int up_plan_make(struct up_plan *p, const struct config *c)
 	return take_plugin_user(p, c);
 }
 
+static void keep_fixed(struct gate_plan *g, const struct gate_plan *now)
+{
+	g->mode = now->mode;
+	g->table = now->table;
+	g->priority = now->priority;
+	memcpy(g->device, now->device, sizeof(g->device));
+	g->self4 = now->self4;
+	g->self4_len = now->self4_len;
+	g->self6 = now->self6;
+	g->self6_len = now->self6_len;
+	g->mtu = now->mtu;
+	g->port = now->port;
+	g->dns_port = now->dns_port;
+	g->ipv6 = now->ipv6;
+	g->dns = now->dns;
+	g->plugin_uid = now->plugin_uid;
+}
+
+/* Own sockets have the new mark, and by the rules that stand that is nobody's. */
+static int refuse_mark(uint32_t mark, uint32_t now)
+{
+	log_error("the mark of gatun's own sockets cannot become %u while it is up with %u: end it and start it again", mark, now);
+	return -EINVAL;
+}
+
+int up_plan_change(struct up_plan *fresh, const struct up_plan *now, const struct config *c)
+{
+	int err = c->up.mark == now->gate.mark ? up_plan_make(fresh, c) : refuse_mark(c->up.mark, now->gate.mark);
+
+	if (err)
+		return err;
+	if (now->gate.mode == GATE_REDIRECT) {
+		fresh->gate.lans = now->gate.lans;
+		fresh->gate.n_lans = now->gate.n_lans;
+	}
+	keep_fixed(&fresh->gate, &now->gate);
+	up_plan_add_fakes(fresh, c);
+	err = up_plan_keep_fakes(fresh, c);
+	if (err)
+		up_plan_free(fresh);
+	return err;
+}
+
+static bool same_prefixes(const struct gate_prefix *a, int n, const struct gate_prefix *b, int m)
+{
+	return n == m && (!n || memcmp(a, b, (size_t)n * sizeof(*a)) == 0);
+}
+
+static bool same_uids(const struct gate_plan *a, const struct gate_plan *b)
+{
+	return a->n_uids == b->n_uids && (!a->n_uids || memcmp(a->uids, b->uids, (size_t)a->n_uids * sizeof(*a->uids)) == 0);
+}
+
+static bool same_texts(const char *const *a, int n, const char *const *b, int m)
+{
+	for (int i = 0; i < n && i < m; i++)
+		if (strcmp(a[i], b[i]) != 0)
+			return false;
+	return n == m;
+}
+
+bool up_plan_same(const struct up_plan *one, const struct up_plan *other)
+{
+	const struct gate_plan *a = &one->gate, *b = &other->gate;
+
+	return same_prefixes(a->routes, a->n_routes, b->routes, b->n_routes) &&
+	       same_prefixes(a->excludes, a->n_excludes, b->excludes, b->n_excludes) && same_texts(a->lans, a->n_lans, b->lans, b->n_lans) &&
+	       same_texts(a->cgroups, a->n_cgroups, b->cgroups, b->n_cgroups) && a->pick == b->pick && same_uids(a, b) &&
+	       a->block_dot == b->block_dot && a->block_quic == b->block_quic && a->kill_switch == b->kill_switch && a->dhcp == b->dhcp;
+}
+
 void up_plan_free(struct up_plan *p)
 {
 	free(p->routes);

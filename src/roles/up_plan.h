@@ -21,6 +21,11 @@ int up_plan_make(struct up_plan *, const struct config *);
 void up_plan_add_fakes(struct up_plan *, const struct config *);
 /* Then: what is excluded is so but for fake addresses. -EINVAL, logged: nothing else is; or -ENOMEM. */
 int up_plan_keep_fakes(struct up_plan *, const struct config *);
+/* The plan of another config for the gate that stands: what a running `up` cannot change is as in `now`. Borrows the
+ * config. 0 or -errno, logged. */
+int up_plan_change(struct up_plan *fresh, const struct up_plan *now, const struct config *);
+/* Is there nothing to change? Of two plans for one gate. */
+bool up_plan_same(const struct up_plan *, const struct up_plan *);
 void up_plan_free(struct up_plan *);
 
 #endif

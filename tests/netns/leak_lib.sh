@@ -49,10 +49,10 @@ start_knockers()
 	start_knocker lan
 }
 
-write_leak_config()
+write_leak_config() # [, KEY...]
 {
-	printf '{ "server": "%s", "server_port": %d, "method": "%s", "password": "%s", "mode": "tcp_and_udp" }\n' \
-		"$SERVER4" "$SERVER_PORT" "$METHOD" "$KEY" >"$LAB_LOGS/up.json"
+	printf '{ "server": "%s", "server_port": %d, "method": "%s", "password": "%s", "mode": "tcp_and_udp" %s }\n' \
+		"$SERVER4" "$SERVER_PORT" "$METHOD" "$KEY" "${1:-}" >"$LAB_LOGS/up.json"
 }
 
 # start_knocker NAMESPACE [OPTIONS]: the resolvers are one far away and one on the uplink, both families
@@ -301,6 +301,12 @@ audit_running()
 	answered "the server and DNS are back: all is answered again"
 	inside client "$GATUN" reload >>"$LAB_LOGS/reload.log" 2>&1
 	audit "reload: nothing past the tunnel"
+	write_leak_config ', "kill_switch": true, "block_quic": true, "tun_exclude": [ "192.0.2.0/24", "2001:db8:7::/48" ]'
+	inside client "$GATUN" reload >>"$LAB_LOGS/reload.log" 2>&1 && inside client nft list table inet gatun_guard >/dev/null ||
+		fail "a reload that changes the rules" "$(cat "$LAB_LOGS/reload.log")"
+	write_leak_config
+	inside client "$GATUN" reload >>"$LAB_LOGS/reload.log" 2>&1
+	audit "reload with other excludes and a kill switch, and back: nothing past the tunnel"
 	echo '{ "server": ' >"$LAB_LOGS/up.json"
 	inside client "$GATUN" reload >>"$LAB_LOGS/reload.log" 2>&1
 	audit "reload of a broken file: nothing past the tunnel"

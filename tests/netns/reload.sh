@@ -162,6 +162,32 @@ equal "two workers: a download goes on" "got:30000000,intact then:EOF" "$(cat "$
 echo '{ "servers": [' >"$CONFIG"
 reload "nothing has changed"
 as "$OWN:$BOB" same "two workers: a broken file changes nothing" ok short-once @
+
+# The second worker gets no descriptors: it can read no file, when the first has opened the new port already.
+second=$(pgrep -P "$SERVER_PID" | sort -n | tail -n 1)
+prlimit --pid "$second" --nofile=3:
+config "$(port 8388 "$METHOD" "$OWN" "$(user alice "$OTHER"), $(user carol "$CAROL")"), $(port 8395 aes-256-gcm fifth)"
+reload "nothing has changed$"
+prlimit --pid "$second" --nofile=10000:
+check "a worker that cannot reload: the other has changed nothing either, no port is opened" eval '! lab_listens server 8395'
+check "nor closed" lab_listens server 8394
+for ((i = 0; i < 4; i++)); do as "$OWN:$CAROL" through $PROBE short-once "$WORLD4"; done >"$LAB_LOGS/carol.out" 2>&1
+equal "nor a user let in, by neither" 4 "$(grep -c ECONNRESET "$LAB_LOGS/carol.out")"
+as "$OWN:$BOB" same "nor one sent away: 10 connections" "EOF:10" many @ 10 100000
+reload "the config has been reloaded$"
+as "$OWN:$CAROL" same "when it can again, both have the new config: 10 connections" "EOF:10" many @ 10 100000
+on 8395 aes-256-gcm fifth same "and 10 by the new port" "EOF:10" many @ 10 100000
+
+# And one that says nothing.
+second=$(pgrep -P "$SERVER_PID" | sort -n | tail -n 1)
+kill -STOP "$second"
+config "$(port 8388 "$METHOD" "$OWN" "$(user alice "$OTHER")"), $(port 8396 aes-256-gcm sixth)"
+reload "nothing has changed$"
+kill -CONT "$second"
+check "a worker that does not answer in time: no port is opened" eval '! lab_listens server 8396'
+as "$OWN:$CAROL" same "and nobody sent away: 10 connections" "EOF:10" many @ 10 100000
+reload "the config has been reloaded$"
+check "when it answers again the config is taken" lab_listens server 8396
 lab_end "$SERVER_PID"
 check_reports
 use_server gatun

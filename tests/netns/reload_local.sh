@@ -76,6 +76,8 @@ wait "$stays" "$gone" "$user"
 equal "a download by the inbound that stays comes whole" "$SUM" "$(cat "$LAB_LOGS/stays.out")"
 equal "one by the inbound that is gone too" "$SUM" "$(cat "$LAB_LOGS/gone.out")"
 equal "and one of a user whose password is another" "$SUM" "$(cat "$LAB_LOGS/user.out")"
+lab_wait "the inbound's end" said_more "all who came by 127.0.0.1:1081 are gone" 0
+ok "when its last flow has ended nothing is kept of the inbound that is gone"
 lab_end "$SERVER_PID"
 equal "the old server is not needed any more" 200 "$(asks -x socks5://127.0.0.1:1080)"
 
@@ -93,13 +95,65 @@ equal "what came by it before comes whole" "$SUM" "$(cat "$LAB_LOGS/stays.out")"
 
 # --- an ACL, and what cannot be had ---------------------------------------------------
 
+forbidden() { case $(asks -x http://127.0.0.1:1080) in 403 | 502 | 503) echo 1 ;; *) echo 0 ;; esac; }
+before=$(listener 1080)
+exec_in client curl -sS --max-time 60 --noproxy "" --limit-rate 3M -o "$LAB_LOGS/stays.body" -x http://127.0.0.1:1080 "$WEB" 2>>"$LAB_LOGS/curl.log" &
+stays=$!
+lab_wait "a download" [ -s "$LAB_LOGS/stays.body" ]
 printf '[proxy_all]\n[outbound_block_list]\n%s\n' "$WORLD4" >"$LAB_LOGS/local.acl"
+cp "$LAB_LOGS/local.acl" "$LAB_LOGS/other.acl"
 config "$SECOND" "$(inbound http 1080)" ", \"acl\": \"$LAB_LOGS/local.acl\""
 reload
-equal "an ACL that is new forbids" 1 "$(case $(asks -x http://127.0.0.1:1080) in 403 | 502 | 503) echo 1 ;; *) echo 0 ;; esac)"
+equal "an ACL that is new forbids" 1 "$(forbidden)"
 printf '[proxy_all]\n' >"$LAB_LOGS/local.acl"
 reload
 equal "and allows when its file does" 200 "$(asks -x http://127.0.0.1:1080)"
+config "$SECOND" "$(inbound http 1080)" ", \"acl\": \"$LAB_LOGS/other.acl\""
+reload
+equal "another file forbids" 1 "$(forbidden)"
+config "$SECOND" "$(inbound http 1080)"
+reload
+equal "and none allows" 200 "$(asks -x http://127.0.0.1:1080)"
+equal "all that at the same socket" "$before" "$(listener 1080)"
+wait "$stays"
+equal "and a download from before comes whole" "$SUM" "$(sha256sum <"$LAB_LOGS/stays.body" | cut -d' ' -f1)"
+
+# --- names, and the way of what goes past the servers -----------------------------------
+
+named() { exec_in client curl -sS --max-time 20 --noproxy "" -o /dev/null -w '%{http_code}' -x socks5h://127.0.0.1:1080 "http://$1:8000/length" 2>>"$LAB_LOGS/curl.log"; }
+printf '[bypass_all]\n' >"$LAB_LOGS/local.acl"
+PAST=", \"acl\": \"$LAB_LOGS/local.acl\""
+echo "$WORLD4 hosts.test" >"$LAB_LOGS/hosts"
+config "$SECOND" "$(inbound socks 1080)" "$PAST, \"nameserver\": \"$OTHER4\""
+reload
+equal "past the servers: a name that nobody knows" 000 "$(named hosts.test)"
+config "$SECOND" "$(inbound socks 1080)" "$PAST, \"nameserver\": \"$OTHER4\", \"hosts\": \"$LAB_LOGS/hosts\""
+reload
+equal "a hosts file that is new knows it" 200 "$(named hosts.test)"
+equal "and not what a dead name server does not tell" 000 "$(named web.lab)"
+config "$SECOND" "$(inbound socks 1080)" "$PAST, \"nameserver\": \"$WORLD4\""
+reload
+equal "another name server does" 200 "$(named web.lab)"
+equal "the hosts file is no more" 000 "$(named hosts.test)"
+echo "this is no hosts file" >"$LAB_LOGS/hosts"
+config "$SECOND" "$(inbound socks 1080)" "$PAST, \"nameserver\": \"$OTHER4\", \"hosts\": \"$LAB_LOGS/hosts\""
+reload "nothing has changed"
+equal "a broken one changes nothing" 200 "$(named web.lab)"
+ip -n client addr add 10.77.1.77/24 dev uplink
+config "$SECOND" "$(inbound socks 1080)" "$PAST, \"outbound_bind_addr\": \"10.77.1.77\""
+reload
+from() { exec_in client curl -sS --max-time 60 --noproxy "" --limit-rate 4M -o /dev/null -x socks5://127.0.0.1:1080 "$WEB" 2>>"$LAB_LOGS/curl.log" & }
+from
+lab_wait "a download from another address" eval '[ -n "$(inside world ss -H -tn state established "( sport = :8000 )" dst 10.77.1.77)" ]'
+ok "outbound_bind_addr: what goes past the servers leaves from there"
+kill %% 2>/dev/null
+wait %% 2>/dev/null
+config "$SECOND" "$(inbound socks 1080)" "$PAST, \"outbound_bind_addr\": \"10.77.1.78\""
+reload "nothing has changed"
+matches "an address that is not this machine's is refused" "cannot make a socket with .*10.77.1.78" "$LAB_LOGS/local.log"
+printf '[proxy_all]\n' >"$LAB_LOGS/local.acl"
+config "$SECOND" "$(inbound http 1080)" "$PAST"
+reload
 before=$(listener 1080)
 printf '[proxy_all]\n[outbound_block_list]\n300.1.1.1/99\n(\n' >"$LAB_LOGS/local.acl"
 reload "nothing has changed"

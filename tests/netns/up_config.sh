@@ -37,13 +37,37 @@ through $FLOWS hold "$WORLD6" 7001 1000 <"$LAB_LOGS/hold" >"$LAB_LOGS/held" &
 exec 7>"$LAB_LOGS/hold"
 lab_wait "a flow" grep -q held "$LAB_LOGS/held"
 printf '[proxy_all]\n' >"$LAB_LOGS/some.acl"
-conf "\"acl\": \"$LAB_LOGS/some.acl\", \"kill_switch\": true, \"locals\": [{ \"local_port\": 1080 }]"
+SOME="\"acl\": \"$LAB_LOGS/some.acl\", \"locals\": [{ \"local_port\": 1080 }]"
+guarded() { inside client nft list table inet gatun_guard >/dev/null 2>&1; }
+check "no guard without a kill switch" eval '! guarded'
+conf "$SOME, \"kill_switch\": true, \"table\": 300"
 kill -HUP "$UP_PID"
 lab_wait "the reload" reloaded
 count_strays
 equal "file and list read again: what was named goes through the tunnel now" "$CARRIED" "$(through $PROBE half-close "$WORLD4")"
 no_strays "and nothing of it past it"
-matches "what only a start can change is named" "not before the next start: what .gatun up. takes" "$LAB_LOGS/up.log"
+matches "what only a start can change is named" "not before the next start: table" "$LAB_LOGS/up.log"
+check "the kill switch stands" guarded
+again() { inside client "$GATUN" reload >"$LAB_LOGS/reload.out" 2>&1; }
+conf "$SOME, \"tun_exclude\": [\"$WORLD4/32\"]"
+check "an exclude, and no kill switch any more" again
+check "the guard is gone" eval '! guarded'
+equal "what is excluded goes as ever" "$CARRIED" "$(through $PROBE half-close "$WORLD4")"
+count_strays
+check "by the uplink itself" [ "$STRAYED" -gt 0 ]
+equal "and the rest through the tunnel" "$CARRIED" "$(through $PROBE half-close "$WORLD6")"
+before=$(inside client ip -details rule; inside client ip -6 -details rule; inside client nft list ruleset | grep -v counter)
+conf "$SOME, \"lan\": [\"nosuch0\"]"
+check "an interface that is not there: gatun reload says no" eval '! again'
+matches "and the log what is wrong" "nosuch0" "$LAB_LOGS/up.log"
+conf "$SOME, \"mark\": 4711"
+check "another mark too" eval '! again'
+equal "and the rules are what they were" "$before" "$(inside client ip -details rule; inside client ip -6 -details rule; inside client nft list ruleset | grep -v counter)"
+conf "$SOME"
+check "no exclude any more" again
+count_strays
+equal "what was excluded goes through the tunnel" "$CARRIED" "$(through $PROBE half-close "$WORLD4")"
+no_strays "and nothing of it past it"
 echo >&7
 lab_wait "the flow's end" grep -qE 'kept|closed|reset' "$LAB_LOGS/held"
 equal "and the flow of before goes on" "held kept" "$(tr '\n' ' ' <"$LAB_LOGS/held" | sed 's/ $//')"

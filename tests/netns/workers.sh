@@ -247,12 +247,11 @@ local_reload()
 # How many listen at a TCP port of client?
 listeners() { inside client ss -Hltn "sport = :$1" | wc -l; }
 FAKE_DNS=', { "protocol": "fake-dns", "local_port": 5353 }'
-echo "[proxy_all]" >"$LAB_LOGS/local.acl"
 local_config "" "$FAKE_DNS"
 lab_start local client env STATE_DIRECTORY="$LAB_LOGS" "$GATUN" local -v --control "$CONTROL" -c "$LAB_LOGS/local.json"
 LOCAL_PID=$LAB_PID
 lab_wait "both workers of gatun local" status_is 'len(d["workers"]) == 2'
-local_config ", \"acl\": \"$LAB_LOGS/local.acl\""
+local_config ', "mode": "tcp_only"'
 local_reload
 equal "a reload makes an inbound another at its port: both workers listen there again" 2 "$(listeners 1080)"
 kill -KILL "$(status 'd["workers"][1]["pid"]')"
