@@ -147,14 +147,13 @@ static int open_tunnel(struct local_inbound *i, const struct config_local *c)
 static int open_redir(struct local_inbound *i, const struct config_local *c)
 {
 	enum redirect_how how = c->tcp_redir == REDIR_TPROXY ? REDIRECT_TPROXY : REDIRECT_NAT;
-	uint32_t mark = i->common->config->outbound.fwmark;
 	int err = 0;
 
 	if (c->mode & MODE_TCP_ONLY)
-		i->redirect_tcp = redirect_tcp_new(&c->listen, how, mark, &inbound_events, i, &err);
+		i->redirect_tcp = redirect_tcp_new(&c->listen, how, i->mark, &inbound_events, i, &err);
 	if (err || !i->udp)
 		return err;
-	i->tproxy_udp = tproxy_udp_new(&c->listen_udp, 1, mark, outbounds_udp_payload(i->common->config), &err);
+	i->tproxy_udp = tproxy_udp_new(&c->listen_udp, 1, i->mark, outbounds_udp_payload(i->common->config), &err);
 	if (err)
 		return err;
 	engine_keep_answers();
@@ -288,6 +287,7 @@ static void take_settings(struct local_inbound *i, const struct config_local *c)
 	i->settings.socks_users = i->settings.http_users = (struct config_users){ 0 };
 	i->settings.acl = NULL;
 	i->udp = wants_udp(i->common->config, c);
+	i->mark = i->common->config->outbound.fwmark;
 }
 
 /* -errno, logged. */
@@ -350,7 +350,8 @@ bool local_inbound_is(const struct local_inbound *i, const struct config_local *
 	return s->protocol == c->protocol && s->mode == c->mode && s->tcp_redir == c->tcp_redir && addr_equal(&s->listen, &c->listen) &&
 	       addr_equal(&s->listen_udp, &c->listen_udp) && addr_equal(&s->udp_told, &c->udp_told) &&
 	       target_equal(&s->forward, &c->forward) && addr_equal(&s->local_dns, &c->local_dns) &&
-	       target_equal(&s->remote_dns, &c->remote_dns) && i->udp == wants_udp(i->common->config, c);
+	       target_equal(&s->remote_dns, &c->remote_dns) && i->udp == wants_udp(i->common->config, c) &&
+	       (s->protocol != LOCAL_REDIR || i->mark == i->common->config->outbound.fwmark);
 }
 
 bool local_inbound_is_at(const struct local_inbound *i, const struct config_local *c)

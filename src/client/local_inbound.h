@@ -19,6 +19,7 @@ struct local_inbound {
 	const struct local_common *common;
 	struct config_local settings; /* what was opened, without its pointers */
 	bool udp;		      /* its UDP is open */
+	uint32_t mark;		      /* LOCAL_REDIR: of its sockets */
 	struct client_route *route;
 	struct mixed *mixed;
 	struct socks_udp *socks_udp;

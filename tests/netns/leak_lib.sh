@@ -43,6 +43,8 @@ begin_leak()
 	write_leak_config
 }
 
+reload_up() { inside client "$GATUN" reload --control "/run/gatun/$UP_PID.sock" >>"$LAB_LOGS/reload.log" 2>&1; }
+
 start_knockers()
 {
 	start_knocker client --device uplink
@@ -299,16 +301,16 @@ audit_running()
 	audit "the DNS server is dead: nothing past the tunnel"
 	names_live
 	answered "the server and DNS are back: all is answered again"
-	inside client "$GATUN" reload >>"$LAB_LOGS/reload.log" 2>&1
+	check "gatun reload" reload_up
 	audit "reload: nothing past the tunnel"
 	write_leak_config ', "kill_switch": true, "block_quic": true, "tun_exclude": [ "192.0.2.0/24", "2001:db8:7::/48" ]'
-	inside client "$GATUN" reload >>"$LAB_LOGS/reload.log" 2>&1 && inside client nft list table inet gatun_guard >/dev/null ||
-		fail "a reload that changes the rules" "$(cat "$LAB_LOGS/reload.log")"
+	check "one that changes the rules: excludes and the kill switch" reload_up
+	check "the guard stands" inside client nft list counter inet gatun_guard dropped
 	write_leak_config
-	inside client "$GATUN" reload >>"$LAB_LOGS/reload.log" 2>&1
-	audit "reload with other excludes and a kill switch, and back: nothing past the tunnel"
+	check "and back" reload_up
+	audit "reload to other rules and back: nothing past the tunnel"
 	echo '{ "server": ' >"$LAB_LOGS/up.json"
-	inside client "$GATUN" reload >>"$LAB_LOGS/reload.log" 2>&1
+	check "one of a broken file is refused" eval '! reload_up'
 	audit "reload of a broken file: nothing past the tunnel"
 	write_leak_config
 	answered "after both reloads all is answered"

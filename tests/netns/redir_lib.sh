@@ -6,12 +6,13 @@
 #   APP=lan same ...               the asking program stands in the LAN; client otherwise
 #   streams_are_right              what holds of TCP in both modes
 #
-# `gatun local` installs no rules: they are here. gatun's own sockets carry the mark 255,
+# `gatun local` installs no rules: they are here. gatun's own sockets carry the mark REDIR_MARK,
 # which the rules leave alone.
 
 . "$(dirname "${BASH_SOURCE[0]}")/up_lib.sh"
 
 REDIR_PORT=1082
+REDIR_MARK=${REDIR_MARK:-255}
 
 # What is near stays near: loopback, the links, the tunnel's server.
 near_rules()
@@ -36,7 +37,7 @@ tproxy_rules()
 		}
 		chain output {
 			type route hook output priority mangle
-			meta mark 255 return
+			meta mark $REDIR_MARK return
 			ct direction reply return
 			$(near_rules)
 			meta l4proto { tcp, udp } meta mark set 1
@@ -54,7 +55,7 @@ nat_rules()
 			meta l4proto tcp redirect to :$REDIR_PORT
 		}
 		chain prerouting { type nat hook prerouting priority dstnat; iifname "lan0" goto take; }
-		chain output { type nat hook output priority -100; meta mark != 255 goto take; }
+		chain output { type nat hook output priority -100; meta mark != $REDIR_MARK goto take; }
 	}
 	N
 }
@@ -98,7 +99,7 @@ redir_config()
 	cat >"$LAB_LOGS/redir.json" <<-J
 	{
 		"server": "$SERVER4", "server_port": $SERVER_PORT, "method": "$METHOD", "password": "$KEY",
-		"outbound_fwmark": 255, ${2:-}
+		"outbound_fwmark": $REDIR_MARK, ${2:-}
 		"locals": [ { "protocol": "redir", "local_address": "::", "local_port": $REDIR_PORT, "tcp_redir": "$1", "udp_redir": "tproxy" } ]
 	}
 	J

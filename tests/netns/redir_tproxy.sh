@@ -17,5 +17,18 @@ for APP in client lan; do
 	same "$APP: 300 sockets at once get each its own answer" "wrong:0" udp-burst @ 300
 	is "$APP: a datagram to a closed port is answered by silence" "timeout" udp-closed @ 1
 done
+
+# Another mark, in the file and in the user's rules.
+marks() { inside client ss -Hlntue "sport = :$REDIR_PORT" | grep -o 'fwmark:[^ ]*' | sort | uniq -c | tr -s ' \n' ' '; }
+equal "the listeners' sockets, TCP and UDP, have the config's mark" " 2 fwmark:0xff " "$(marks)"
+REDIR_MARK=256 redir_config tproxy
+kill -HUP "$LOCAL_PID"
+lab_wait "the reload" grep -q "the config has been reloaded" "$LAB_LOGS/local.log"
+equal "and another one after a reload" " 2 fwmark:0x100 " "$(marks)"
+REDIR_MARK=256 redir_rules tproxy
+for APP in client lan; do
+	same "$APP: with rules that know it, 3 MB and FIN, then the answer is read" "answer:right then:EOF" half-close @ 3000000
+	same "$APP: a connected socket gets its answer" "ask" udp-connected @
+done
 lab_end "$LOCAL_PID"
 finish_up

@@ -48,7 +48,7 @@ equal "file and list read again: what was named goes through the tunnel now" "$C
 no_strays "and nothing of it past it"
 matches "what only a start can change is named" "not before the next start: table" "$LAB_LOGS/up.log"
 check "the kill switch stands" guarded
-again() { inside client "$GATUN" reload >"$LAB_LOGS/reload.out" 2>&1; }
+again() { inside client "$GATUN" reload --control "/run/gatun/$UP_PID.sock" >"$LAB_LOGS/reload.out" 2>&1; }
 conf "$SOME, \"tun_exclude\": [\"$WORLD4/32\"]"
 check "an exclude, and no kill switch any more" again
 check "the guard is gone" eval '! guarded'
