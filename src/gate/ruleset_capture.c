@@ -316,6 +316,17 @@ static void write_common(FILE *f, const struct gate_plan *plan)
 	write_output(f, plan);
 }
 
+/* What a LAN's clients are told in their peers' names goes to the LAN or nowhere: while that link is down the
+ * main table knows a way for it, which is the uplink. */
+static void write_homeward(FILE *f, const struct gate_plan *plan)
+{
+	fputs("\tchain homeward {\n\t\ttype filter hook postrouting priority srcnat - 10; policy accept;\n"
+	      "\t\toifname \"lo\" accept\n\t\toifname $lans accept\n\t\tct direction reply ",
+	      f);
+	ruleset_write_ct_is(f, plan, "==", GATE_MARK_TAKE);
+	fputs("drop\n\t\tmeta mark $own ct state new fib saddr type != local drop\n\t}\n", f);
+}
+
 /* --- TPROXY ------------------------------------------------------------------------- */
 
 /* What comes from a LAN keeps no mark: rp_filter, if it asks with it, would be told that all that is
@@ -338,6 +349,7 @@ void ruleset_write_tproxy(FILE *f, const struct gate_plan *plan)
 	if (plan->n_lans) {
 		write_judge(f, plan, "_lan", "deliver");
 		write_lan(f, plan, "_lan", "deliver");
+		write_homeward(f, plan);
 	}
 	fputs("\tchain prerouting {\n\t\ttype filter hook prerouting priority mangle; policy accept;\n"
 	      "\t\tiifname \"lo\" meta mark $take goto deliver\n",
@@ -385,8 +397,10 @@ static void write_strangers(FILE *f, const struct gate_plan *plan)
 void ruleset_write_redirect(FILE *f, const struct gate_plan *plan)
 {
 	write_common(f, plan);
-	if (plan->n_lans)
+	if (plan->n_lans) {
 		write_lan(f, plan, "", "take");
+		write_homeward(f, plan);
+	}
 	write_turn(f, plan, "output", "-100");
 	write_unturned(f, "output", "accept");
 	fputs("\tchain prerouting {\n\t\ttype filter hook prerouting priority mangle; policy accept;\n", f);

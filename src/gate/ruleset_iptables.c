@@ -411,6 +411,21 @@ static void write_lan_tproxy(const struct iptables *t)
 	write_lan(t, "GATUN_JUDGE_LAN", "GATUN_DELIVER");
 }
 
+/* As the nft form's homeward. */
+static void write_homeward(const struct iptables *t)
+{
+	const char *where = "mangle GATUN_HOMEWARD";
+
+	iptables_chain(t, "mangle", "GATUN_HOMEWARD");
+	iptables_rule(t, where, "-o lo -j RETURN");
+	iptables_each_lan(t, where, "-o", "-j RETURN");
+	iptables_rule(t, where, "-m connmark --mark 0x%x/0x%x -m conntrack --ctdir REPLY -j DROP", iptables_mark(t, GATE_MARK_TAKE),
+		      ruleset_ct_bits(t->plan));
+	iptables_rule(t, where, "-m mark --mark 0x%x -m conntrack --ctstate NEW -m addrtype ! --src-type LOCAL -j DROP",
+		      iptables_mark(t, GATE_MARK_OWN));
+	iptables_hook(t, "mangle", "POSTROUTING", "GATUN_HOMEWARD");
+}
+
 static void write_ports(const struct iptables *t)
 {
 	write_judge(t, "GATUN_JUDGE", "mangle GATUN_JUDGE", "GATUN_TAKE");
@@ -421,6 +436,8 @@ static void write_ports(const struct iptables *t)
 		write_lan_tproxy(t);
 	else if (t->plan->n_lans)
 		write_lan_redirect(t);
+	if (t->plan->n_lans)
+		write_homeward(t);
 	write_prerouting(t);
 	write_refuse(t);
 	if (t->plan->mode == GATE_REDIRECT)
