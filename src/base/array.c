@@ -11,15 +11,17 @@
 
 int array_reserve(void *items_at, uint32_t *room, size_t want, size_t size)
 {
-	size_t more = *room ? *room : ROOM_FIRST;
+	size_t more = *room ? *room : ROOM_FIRST, bytes;
 	void *items;
 
 	if (want <= *room)
 		return 0;
 	while (more < want && more <= UINT32_MAX)
 		more *= 2;
+	if (more > UINT32_MAX || __builtin_mul_overflow(more, size, &bytes))
+		return -ENOMEM;
 	memcpy(&items, items_at, sizeof(items));
-	items = more <= UINT32_MAX ? reallocarray(items, more, size) : NULL;
+	items = realloc(items, bytes);
 	if (!items)
 		return -ENOMEM;
 	memcpy(items_at, &items, sizeof(items));
