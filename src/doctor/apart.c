@@ -20,7 +20,7 @@
 #include "doctor/trials.h"
 #include "sys/kernel_file.h"
 
-#define TRIAL_MS 10000
+#define TRIAL_MS 20000
 #define NOT_BEGUN 100 /* exit codes from here on: -errno */
 
 static int map_self(uid_t uid, gid_t gid)

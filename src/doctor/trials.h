@@ -16,7 +16,7 @@ struct doctor_patient {
 typedef void doctor_trial(const struct doctor_patient *, struct doctor_report *);
 
 /* Runs the trial in a process with a network and a mount namespace of its own, its findings being
- * added to the report; ends it after 10 s. -errno: it could not be begun, nothing was added. */
+ * added to the report; ends it after 20 s. -errno: it could not be begun, nothing was added. */
 int doctor_try_apart(const struct doctor_patient *, doctor_trial *, struct doctor_report *);
 
 /* Does it show a time before this program was written? */

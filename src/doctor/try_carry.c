@@ -30,7 +30,7 @@
 #include "sys/tundev.h"
 
 #define MTU 1400
-#define STEP_MS 1500
+#define STEP_MS 3000
 #define ORIGINAL_DST 80 /* as io/tcp_before_nat.c, for its reason */
 
 static const struct family {
