@@ -6,6 +6,7 @@
 #   told ADDRESS    the path's MTU as an application learns it, or "silence"
 #   opens WHO       a sandbox in which black holes are looked for ("probing") or not ("trusting"). Its log: run.log
 #   large SIZE      an application sends a datagram that makes an IPv4 packet of SIZE, not to be fragmented
+#   verdict N       such are sent until gatun has ended more than N searches
 #   find_hole       there is one of 1400, and it is found
 #   drops WHERE RULE  in namespace WHERE, what the rule takes, until `lets WHERE`
 #   other_network   the client gets another address: what was known of paths is looked at again
@@ -65,6 +66,15 @@ import socket
 sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 sock.setsockopt(socket.IPPROTO_IP, 10, 2)
 sock.sendto(bytes($1 - 28), ('$WORLD4', 7001))"
+}
+
+# verdict N: large datagrams are sent until gatun has ended more than N searches; one that comes before it has
+# noticed another network is not looked into
+verdict() { lab_wait "a verdict" large_and_measured "$1"; }
+large_and_measured()
+{
+	large 1422
+	measured_more_than "$1"
 }
 
 find_hole()
