@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/cells.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "crypto/aead.h"
@@ -45,6 +46,7 @@ static void on_trim(struct loop_timer *t)
 	tcp_arena_trim();
 	aead_cache_trim();
 	buf_pool_trim();
+	cells_trim();
 	worker_report_counters();
 	if (upkeep)
 		upkeep(upkeep_owner);

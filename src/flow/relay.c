@@ -34,8 +34,8 @@
  */
 #include "flow/relay.h"
 
-#include <stdlib.h>
 
+#include "base/cells.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "io/tcp_splice.h"
@@ -71,7 +71,7 @@ static struct loop_timer sweep_timer;
 
 static void free_relay(struct loop_work *w)
 {
-	free(container_of(w, struct relay, free_work));
+	cell_free(container_of(w, struct relay, free_work));
 }
 
 static void finish(struct relay *r, enum flow_end why)
@@ -313,7 +313,7 @@ static const struct flow_card_ops card_ops = { .protocol = "tcp", .state = card_
 static struct relay *new_relay(struct stream *in, const struct addr *client, const struct target *target, struct outbound *out,
 			       struct limits_flow *limit)
 {
-	struct relay *r = calloc(1, sizeof(*r) + flow_card_size(target));
+	struct relay *r = cell_new(sizeof(*r) + flow_card_size(target));
 
 	if (!r)
 		return NULL;

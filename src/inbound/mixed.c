@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cells.h"
 #include "flow/counters.h"
 #include "inbound/mixed_guest.h"
 #include "io/tcp_socket.h"
@@ -43,7 +44,7 @@ static struct guest *of(const struct stream *s)
 
 static void free_guest(struct loop_work *w)
 {
-	free(container_of(w, struct guest, free_work));
+	cell_free(container_of(w, struct guest, free_work));
 }
 
 static void drop_input(struct guest *g)
@@ -360,7 +361,7 @@ static void on_client(void *owner, struct stream *under, const struct addr *clie
 {
 	struct mixed *m = owner;
 	enum flow_end why = inbound_admit(m->events, m->owner, client);
-	struct guest *g = why == END_DONE ? calloc(1, sizeof(*g)) : NULL;
+	struct guest *g = why == END_DONE ? cell_new(sizeof(*g)) : NULL;
 
 	if (!g) {
 		stream_end(under, why == END_DONE ? END_LIMIT : why);

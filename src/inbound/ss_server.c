@@ -26,6 +26,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cells.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "io/tcp_socket.h"
@@ -64,7 +65,7 @@ struct guest {
 
 static void free_guest(struct loop_work *w)
 {
-	free(container_of(w, struct guest, free_work));
+	cell_free(container_of(w, struct guest, free_work));
 }
 
 static void guest_gone(struct guest *g)
@@ -182,14 +183,14 @@ static void on_client(void *owner, struct stream *under, const struct addr *clie
 {
 	struct ss_server *server = owner;
 	enum flow_end why = inbound_admit(server->events, server->owner, client);
-	struct guest *g = why == END_DONE ? calloc(1, sizeof(*g)) : NULL;
+	struct guest *g = why == END_DONE ? cell_new(sizeof(*g)) : NULL;
 
 	if (g) {
 		make_room(server);
 		g->accept = ss_stream_accept(under, &server->config, server->salts, &accept_events, g);
 	}
 	if (!g || !g->accept) {
-		free(g);
+		cell_free(g);
 		stream_end(under, why == END_DONE ? END_LIMIT : why);
 		return;
 	}

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cells.h"
 #include "inbound/icmp.h"
 #include "inbound/packet.h"
 #include "inbound/stack_conn.h"
@@ -113,7 +114,7 @@ static struct stack_syn *syn_new(const struct packet *p)
 
 	if (len > SYN_MAX)
 		return NULL;
-	s = calloc(1, sizeof(*s) + len);
+	s = cell_new(sizeof(*s) + len);
 	if (!s)
 		return NULL;
 	s->app = p->src;
@@ -156,7 +157,7 @@ static struct stack_conn *hold(const struct packet *p)
 	s = syn_new(p);
 	c = s ? stack_conn_new() : NULL;
 	if (!c) {
-		free(s);
+		cell_free(s);
 		source_put(source);
 		return NULL;
 	}
@@ -176,7 +177,7 @@ void stack_held_forget(struct stack_conn *c)
 		return;
 	c->syn = NULL;
 	hash_remove(&syns, &s->node);
-	free(s);
+	cell_free(s);
 	stack.counters.held_syn--;
 }
 

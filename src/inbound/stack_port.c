@@ -2,7 +2,7 @@
  * What lwIP's TCP stands on: instead of its IP layers, netifs and timers.
  *
  * In: a packet becomes a pbuf that refers to the buffer it was read into
- * (pbuf_custom; its records are recycled, not allocated per packet), and goes
+ * (pbuf_custom), and goes
  * straight to tcp_input() with the addresses that tun.c parsed.
  * Out: lwIP calls ip4_output_if()/ip6_output_if(), which are here: an IP header
  * is put in front and one tun_write() made of the chain. The checksum field
@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cells.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "inbound/packet.h"
@@ -32,12 +33,10 @@
 
 #define PIECES_MAX 90  /* iovecs per packet; a longer chain is copied together */
 #define HEADERS_MAX 160
-#define SPARE_MAX 256 /* pbuf records kept */
 
 struct rx_pbuf {
 	struct pbuf_custom custom; /* first: a pbuf is one of these */
 	struct buf *buf;
-	struct rx_pbuf *next;
 };
 
 /* lwIP's own: who sent the packet that is being looked at. */
@@ -47,8 +46,6 @@ const ip_addr_t ip_addr_any_type = IPADDR_ANY_TYPE_INIT;
 static struct netif netif;
 static struct tcp_pcb_listen *listener;
 static struct loop_timer clock_timer;
-static struct rx_pbuf *spare;
-static unsigned spare_count;
 
 /* ---- addresses ---- */
 
@@ -86,27 +83,15 @@ static void free_rx(struct pbuf *p)
 	struct rx_pbuf *rx = (struct rx_pbuf *)(void *)p;
 
 	buf_unref(rx->buf);
-	if (spare_count == SPARE_MAX) {
-		free(rx);
-		return;
-	}
-	rx->next = spare;
-	spare = rx;
-	spare_count++;
+	cell_free(rx);
 }
 
 static struct pbuf *wrap(struct buf *b, uint8_t *data, uint32_t len)
 {
-	struct rx_pbuf *rx = spare;
+	struct rx_pbuf *rx = cell_new(sizeof(*rx));
 
-	if (rx) {
-		spare = rx->next;
-		spare_count--;
-	} else {
-		rx = malloc(sizeof(*rx));
-		if (!rx)
-			return NULL;
-	}
+	if (!rx)
+		return NULL;
 	rx->buf = buf_ref(b);
 	rx->custom.custom_free_function = free_rx;
 	return pbuf_alloced_custom(PBUF_RAW, (u16_t)len, PBUF_REF, &rx->custom, data, (u16_t)len);
@@ -427,11 +412,4 @@ void stack_port_free(void)
 		tcp_close((struct tcp_pcb *)(void *)listener);
 	listener = NULL;
 	loop_timer_stop(&clock_timer);
-	while (spare) {
-		struct rx_pbuf *next = spare->next;
-
-		free(spare);
-		spare = next;
-	}
-	spare_count = 0;
 }

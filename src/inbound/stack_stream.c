@@ -14,9 +14,9 @@
  * Small slices of large buffers are copied together (pack) once a connection is
  * backlogged: before, they leave at once and pin nothing for long.
  */
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/cells.h"
 #include "inbound/stack_conn.h"
 #include "loop/loop.h"
 
@@ -454,7 +454,7 @@ void stack_conn_flush(struct stack_conn *c)
 
 struct stack_conn *stack_conn_new(void)
 {
-	struct stack_conn *c = calloc(1, sizeof(*c));
+	struct stack_conn *c = cell_new(sizeof(*c));
 
 	if (!c)
 		return NULL;
@@ -477,5 +477,5 @@ void stack_conn_free(struct stack_conn *c)
 	pack_drop(&c->rx_pack);
 	pack_drop(&c->tx_pack);
 	stack.counters.active--;
-	free(c);
+	cell_free(c);
 }

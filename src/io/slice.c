@@ -9,6 +9,8 @@
  */
 #include "io/slice.h"
 
+#include "base/cells.h"
+
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -102,8 +104,6 @@ void buf_pool_set_budget(size_t bytes)
 	budget = bytes;
 }
 
-static void trim_chunks(void);
-
 void buf_pool_trim(void)
 {
 	for (size_t i = 0; i < sizeof(pools) / sizeof(pools[0]); i++) {
@@ -119,7 +119,6 @@ void buf_pool_trim(void)
 		}
 		p->low = p->kept;
 	}
-	trim_chunks();
 }
 
 /* ---- queues ---- */
@@ -129,47 +128,6 @@ struct slice_chunk {
 	uint16_t first, count;
 	struct slice slices[CHUNK_SLICES];
 };
-
-static struct slice_chunk *spare_chunks;
-static size_t spare_count, spare_low;
-
-static struct slice_chunk *chunk_get(void)
-{
-	struct slice_chunk *c = spare_chunks;
-
-	if (c) {
-		spare_chunks = c->next;
-		if (--spare_count < spare_low)
-			spare_low = spare_count;
-	} else {
-		c = malloc(sizeof(*c));
-		if (!c)
-			return NULL;
-	}
-	c->next = NULL;
-	c->first = c->count = 0;
-	return c;
-}
-
-/* The same habit as the pools': what stayed unused since the last trim goes. */
-static void trim_chunks(void)
-{
-	for (; spare_low > 0; spare_low--) {
-		struct slice_chunk *c = spare_chunks;
-
-		spare_chunks = c->next;
-		spare_count--;
-		free(c);
-	}
-	spare_low = spare_count;
-}
-
-static void chunk_put(struct slice_chunk *c)
-{
-	c->next = spare_chunks;
-	spare_chunks = c;
-	spare_count++;
-}
 
 static bool tail_full(const struct slice_queue *q)
 {
@@ -183,7 +141,7 @@ static struct slice_chunk *chunks_for(int n, bool *ok)
 
 	*ok = true;
 	for (; n > 0; n -= CHUNK_SLICES) {
-		struct slice_chunk *c = chunk_get();
+		struct slice_chunk *c = cell_new(sizeof(*c));
 
 		if (!c) {
 			*ok = false;
@@ -196,7 +154,7 @@ static struct slice_chunk *chunks_for(int n, bool *ok)
 		return list;
 	while (list) {
 		struct slice_chunk *next = list->next;
-		chunk_put(list);
+		cell_free(list);
 		list = next;
 	}
 	return NULL;
@@ -259,7 +217,7 @@ static void drop_head_slice(struct slice_queue *q)
 	q->head = c->next;
 	if (!q->head)
 		q->tail = NULL;
-	chunk_put(c);
+	cell_free(c);
 }
 
 void slice_queue_drop(struct slice_queue *q, size_t bytes)

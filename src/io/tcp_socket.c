@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/cells.h"
 #include "io/path.h"
 #include "io/tcp_internal.h"
 #include "io/tcp_arena.h"
@@ -348,7 +349,7 @@ static void pass(struct loop_work *w)
 	}
 	if (t->state == DEAD) {
 		loop_defer_cancel(&t->work);
-		free(t);
+		cell_free(t);
 	}
 }
 
@@ -486,7 +487,7 @@ static const struct stream_ops socket_ops = {
 
 static struct tcp_socket *wrap(int fd, enum tcp_state state, const struct tcp_socket_options *o)
 {
-	struct tcp_socket *t = calloc(1, sizeof(*t));
+	struct tcp_socket *t = cell_new(sizeof(*t));
 
 	if (!t)
 		return NULL;
@@ -495,7 +496,7 @@ static struct tcp_socket *wrap(int fd, enum tcp_state state, const struct tcp_so
 	t->linger_reset = o->reset_on_death;
 	t->writable = state == OPEN;
 	if (loop_io_start(&t->io, fd, on_ready) < 0) {
-		free(t);
+		cell_free(t);
 		return NULL;
 	}
 	return t;

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "base/cells.h"
 #include "outbound/dial.h"
 #include "outbound/direct_udp.h"
 #include "outbound/guard.h"
@@ -49,7 +50,7 @@ static void direct_free(struct outbound *o)
 
 static void free_dial(struct loop_work *w)
 {
-	free(container_of(w, struct dial, free_work));
+	cell_free(container_of(w, struct dial, free_work));
 }
 
 /* The dial's last use of its outbound. */
@@ -90,7 +91,7 @@ static struct dial *direct_connect(struct outbound *o, const struct target *t, c
 				   void *owner)
 {
 	struct direct *direct = container_of(o, struct direct, outbound);
-	struct dial *d = calloc(1, sizeof(*d));
+	struct dial *d = cell_new(sizeof(*d));
 
 	if (!d)
 		return NULL;

@@ -6,9 +6,10 @@
  * (true connect results) is neither. A failure that is the target's own
  * (outbound.target_failed) ends the search: it would be the same everywhere.
  */
-#include <stdlib.h>
 
 #include "outbound/pool_impl.h"
+
+#include "base/cells.h"
 
 #define HEDGE_MS 1500
 
@@ -33,7 +34,7 @@ struct dial {
 
 static void free_dial(struct loop_work *w)
 {
-	free(container_of(w, struct dial, free_work));
+	cell_free(container_of(w, struct dial, free_work));
 }
 
 /* The server is there, and the target takes its time. */
@@ -147,7 +148,7 @@ struct dial *pool_connect(struct outbound *o, const struct addr *client, const s
 	struct pool *p = container_of(o, struct pool, outbound);
 	struct pool_member *order[p->n];
 	int n = pool_choose(p, POOL_TCP, client, order);
-	struct dial *d = calloc(1, sizeof(*d) + (size_t)n * sizeof(d->tries[0]));
+	struct dial *d = cell_new(sizeof(*d) + (size_t)n * sizeof(d->tries[0]));
 
 	if (!d)
 		return NULL;

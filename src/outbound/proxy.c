@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cells.h"
 #include "outbound/proxy_impl.h"
 
 struct dial {
@@ -57,7 +58,7 @@ static void proxy_free(struct outbound *o)
 
 static void free_dial(struct loop_work *w)
 {
-	free(container_of(w, struct dial, free_work));
+	cell_free(container_of(w, struct dial, free_work));
 }
 
 static void done(struct dial *d)
@@ -87,7 +88,7 @@ static const struct proxy_dial_events dial_events = { on_opened, on_failed };
 
 static struct dial *proxy_connect(struct outbound *o, const struct target *t, const struct dial_events *events, void *owner)
 {
-	struct dial *d = calloc(1, sizeof(*d));
+	struct dial *d = cell_new(sizeof(*d));
 
 	if (!d)
 		return NULL;

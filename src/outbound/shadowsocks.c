@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cells.h"
 #include "base/log.h"
 #include "outbound/awareness.h"
 #include "outbound/path_probe.h"
@@ -104,7 +105,7 @@ static void shadowsocks_free(struct outbound *o)
 
 static void free_dial(struct loop_work *w)
 {
-	free(container_of(w, struct dial, free_work));
+	cell_free(container_of(w, struct dial, free_work));
 }
 
 /* The dial's last use of its outbound. */
@@ -350,7 +351,7 @@ static struct dial *shadowsocks_connect(struct outbound *o, const struct target 
 					void *owner)
 {
 	struct shadowsocks *s = container_of(o, struct shadowsocks, outbound);
-	struct dial *d = calloc(1, sizeof(*d));
+	struct dial *d = cell_new(sizeof(*d));
 
 	if (!d)
 		return NULL;

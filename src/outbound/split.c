@@ -10,6 +10,7 @@
 
 #include <stdlib.h>
 
+#include "base/cells.h"
 #include "base/list.h"
 #include "loop/loop.h"
 
@@ -54,7 +55,7 @@ static void split_free(struct outbound *o)
 
 static void free_dial(struct loop_work *w)
 {
-	free(container_of(w, struct dial, free_work));
+	cell_free(container_of(w, struct dial, free_work));
 }
 
 /* The dial's last use of its outbound. */
@@ -142,7 +143,7 @@ static void resolve(struct dial *d)
 static struct dial *split_connect_from(struct outbound *o, const struct addr *client, const struct target *t,
 				       const struct dial_events *events, void *owner)
 {
-	struct dial *d = calloc(1, sizeof(*d));
+	struct dial *d = cell_new(sizeof(*d));
 	enum split_way way;
 
 	if (!d)

@@ -25,8 +25,8 @@
 #include "transport/ss_stream.h"
 
 #include <sodium.h>
-#include <stdlib.h>
 
+#include "base/cells.h"
 #include "base/log.h"
 #include "crypto/random.h"
 #include "transport/ss_stream_impl.h"
@@ -42,14 +42,14 @@ void ss_stream_free_beginning(struct ss_stream *s)
 	if (!s->begin)
 		return;
 	sodium_memzero(s->begin->key, sizeof(s->begin->key));
-	free(s->begin);
+	cell_free(s->begin);
 	s->begin = NULL;
 }
 
 static void free_now(struct ss_stream *s)
 {
 	loop_defer_cancel(&s->work);
-	free(s);
+	cell_free(s);
 }
 
 static void pass(struct loop_work *w)
@@ -94,12 +94,12 @@ struct ss_stream *ss_stream_make(struct stream *under, const struct ss_stream_co
 
 	if (!aead_ops_for(cfg->method->tcp))
 		return NULL;
-	s = calloc(1, sizeof(*s));
+	s = cell_new(sizeof(*s));
 	if (!s)
 		return NULL;
-	s->begin = calloc(1, sizeof(*s->begin));
+	s->begin = cell_new(sizeof(*s->begin));
 	if (!s->begin) {
-		free(s);
+		cell_free(s);
 		return NULL;
 	}
 	s->stream.ops = &ss_ops;

@@ -34,7 +34,14 @@
 #define LWIP_STATS 0
 #define LWIP_NETIF_LOOPBACK 0
 
-#define MEM_LIBC_MALLOC 1
+/* base/cells.h, where what flows leave behind goes back to the system. */
+#include <stddef.h>
+void *cell_new(size_t size);
+void cell_free(void *cell);
+#define MEM_CUSTOM_ALLOCATOR 1
+#define MEM_CUSTOM_MALLOC cell_new
+#define MEM_CUSTOM_CALLOC(n, size) cell_new((size_t)(n) * (size))
+#define MEM_CUSTOM_FREE cell_free
 #define MEMP_MEM_MALLOC 1
 #define MEM_ALIGNMENT 8
 
