@@ -6,6 +6,7 @@
  * stayed unused since the last trim: exactly those go back to the system.
  * Buffers of one size are malloc'ed one by one: the large ones are mapped
  * separately by malloc's own threshold rules and return at once when freed.
+ * What queues are made of comes from base/cells.h.
  */
 #include "io/slice.h"
 
