@@ -32,6 +32,7 @@ struct http_plain {
 	struct http_body up, down;
 	bool keep_alive, to_head, head_sent, want_data;
 	bool over; /* the relay is to be told `result` */
+	bool told; /* it was told of the end, whichever, and has only end() left */
 	enum flow_end result;
 	struct loop_work work;
 };
@@ -75,14 +76,23 @@ static void deliver_head(struct http_plain *p)
 		stream_want(p->guest->under, true, false);
 }
 
+static void tell_ended(struct http_plain *p, enum flow_end why)
+{
+	struct stream *s = &p->guest->stream;
+
+	if (p->told)
+		return;
+	p->told = true;
+	s->events->ended(s->owner, why);
+}
+
 static void work(struct loop_work *w)
 {
 	struct http_plain *p = container_of(w, struct http_plain, work);
-	struct stream *s = &p->guest->stream;
 
 	if (p->over)
-		s->events->ended(s->owner, p->result);
-	else if (p->request && p->want_data)
+		tell_ended(p, p->result);
+	else if (p->request && p->want_data && !p->told)
 		deliver_head(p);
 }
 
@@ -172,10 +182,9 @@ static void client_fin(void *owner)
 static void client_ended(void *owner, enum flow_end why)
 {
 	struct http_plain *p = owner;
-	struct stream *s = &p->guest->stream;
 
 	p->guest->client_gone = true;
-	s->events->ended(s->owner, why);
+	tell_ended(p, why);
 }
 
 static const struct stream_events client_events = { client_data, client_room, client_fin, client_ended };
@@ -308,7 +317,7 @@ static void plain_end(struct stream *s, enum flow_end why)
 {
 	struct guest *g = of(s);
 	bool whole = g->plain->over && g->plain->result == END_DONE && why == END_DONE;
-	bool keep = whole && g->plain->keep_alive, head_sent = g->plain->head_sent;
+	bool keep = whole && g->plain->keep_alive && !g->client_gone, head_sent = g->plain->head_sent;
 	uint8_t out[HTTP_REPLY_MAX];
 
 	plain_free(g->plain);
