@@ -1,7 +1,7 @@
 /*
  * Shared libraries that few runs need, loaded when one first does. Linked in the usual way,
  * libcurl alone brings 25 others, which every start has to relocate and every process to
- * keep: docs/decisions/0011-libraries-when-needed.md.
+ * keep: docs/decisions/0012-libraries-when-needed.md.
  */
 #ifndef GATUN_SYS_LIBRARY_H
 #define GATUN_SYS_LIBRARY_H
