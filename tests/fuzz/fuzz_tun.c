@@ -131,7 +131,7 @@ static void on_datagrams(void *owner, const struct datagram *d, int n)
 	has_last = true;
 }
 
-static const struct datagram_events datagram_events = { on_datagrams, NULL };
+static const struct datagram_events datagram_events = { .receive = on_datagrams };
 
 /* ---- life ---- */
 
