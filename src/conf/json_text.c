@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "base/array.h"
+#include "conf/foreign.h"
 
 struct cursor {
 	const char *text;
@@ -162,6 +163,7 @@ json_t *json_text_parse(char *text, size_t len, struct problems *p)
 {
 	json_error_t e;
 	const char *nul = memchr(text, 0, len);
+	const char *what;
 	conf_place at = 0;
 	json_t *root;
 
@@ -174,7 +176,10 @@ json_t *json_text_parse(char *text, size_t len, struct problems *p)
 		return NULL;
 	}
 	root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &e);
-	if (!root)
+	what = root || !p->text ? NULL : foreign_text(p->text, p->text_len);
+	if (what)
+		problem_add(p, PROBLEM_ERROR, 0, "%s", what);
+	else if (!root)
 		problem_add(p, PROBLEM_ERROR, syntax_place(&e, len), "no JSON: %.*s", safe_words(&e), e.text);
 	sodium_memzero(&e, sizeof(e));
 	return root;

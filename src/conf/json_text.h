@@ -13,8 +13,8 @@
 
 #include "conf/problem.h"
 
-/* Blanks `text` in place and parses it; duplicate keys are refused. NULL: what is wrong, and where, is
- * in the problems, in words that quote nothing of the text. */
+/* Blanks `text`, a copy of the problems' own, in place and parses it; duplicate keys are refused. NULL: what
+ * is wrong, and where, or whose config it is, is in the problems, in words that quote nothing of the text. */
 json_t *json_text_parse(char *text, size_t len, struct problems *);
 
 /* From now on jansson wipes what it frees: it holds passwords. */
