@@ -65,6 +65,8 @@ static int build(const struct doctor_carrier *c, const struct gate_plan *plan, c
 /* What the kernel answers where a part of nftables is missing. */
 static const char *mend_of(enum gate_mode mode, int err)
 {
+	if (err == -ELIBACC) /* said by gate_check */
+		return NULL;
 	if (err != -ENOENT && err != -EOPNOTSUPP && err != -EPROTONOSUPPORT)
 		return mode == GATE_TUN ? NULL : "gatun up --mode tun ...";
 	return mode == GATE_TPROXY ? "modprobe -a nft_tproxy nft_socket nft_ct nft_fib_inet"

@@ -249,6 +249,8 @@ static int check_nft(struct words *w)
 	int err = nft_ask("list tables", &tables, why, sizeof(why));
 
 	free(tables);
+	if (err == -ELIBACC)
+		return refuse(w, err, "nftables does not work here: %s; Debian: apt install libnftables1", why);
 	if (err)
 		return refuse(w, err, "nftables does not work here: %s; load it with: modprobe nf_tables", why);
 	return 0;

@@ -244,23 +244,30 @@ static int sweep_rest(struct work *w)
 
 /* --- taking back --- */
 
-static bool has_nft_tables(void)
+/* A kernel that has no nftables has no tables of ours either; but without the library nobody can tell. */
+static int look_for_nft_tables(struct work *w, bool *has)
 {
-	char why[64], *list = NULL;
-	bool has = nft_ask("list tables", &list, why, sizeof(why)) == 0 && list &&
-		   (strstr(list, "table inet " GATE_NFT_TABLE "\n") || strstr(list, "table inet " GATE_NFT_GUARD "\n"));
+	char why[256] = "", *list = NULL;
+	int err = nft_ask("list tables", &list, why, sizeof(why));
 
+	*has = !err && list && (strstr(list, "table inet " GATE_NFT_TABLE "\n") || strstr(list, "table inet " GATE_NFT_GUARD "\n"));
 	free(list);
-	return has;
+	if (err != -ELIBACC)
+		return 0;
+	snprintf(w->err, w->size, "nft tables of gatun's may stand, and only the next `gatun down` that has the library takes them back: %s",
+		 why);
+	return err;
 }
 
 /* Goes on after a failure; the sentence is the last one's. */
 static int take_back(struct work *w, char *done, size_t size)
 {
-	int rules = gate_rules_sweep(&w->netlink, NULL, w->err, w->size), nft = 0, routes;
-	bool had_nft = has_nft_tables();
+	bool was_there = is_there(w), had_nft;
+	int rules = gate_rules_sweep(&w->netlink, NULL, w->err, w->size), nft = look_for_nft_tables(w, &had_nft), routes;
 	char *text = NULL;
 
+	if (nft && !was_there)
+		nft = 0;
 	if (had_nft) {
 		nft = gate_ruleset_down(true, &text);
 		nft = run_nft(w, nft, text);

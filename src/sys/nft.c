@@ -85,9 +85,9 @@ static struct nft_ctx *open_context(char *err, size_t size, int *result)
 {
 	struct nft_ctx *ctx;
 
-	*result = library_need(&libnftables, err, size);
-	if (!*result)
-		*result = try_socket(err, size);
+	*result = try_socket(err, size);
+	if (!*result && library_need(&libnftables, err, size))
+		*result = -ELIBACC; /* -ENOENT is what the kernel says of what it lacks */
 	if (*result)
 		return NULL;
 	ctx = nft.ctx_new(NFT_CTX_DEFAULT);

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* 0, or -errno with the first sentence of nft's own complaint. */
+/* 0, or -errno with the first sentence of nft's own complaint; -ELIBACC: there is no libnftables to ask. */
 int nft_run(const char *commands, char *err, size_t size);
 /* As above, what it prints malloc'ed in *out: for `list` commands. */
 int nft_ask(const char *commands, char **out, char *err, size_t size);

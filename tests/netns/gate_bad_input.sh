@@ -1,7 +1,7 @@
 #!/bin/bash
 # What `gatun up` cannot do it says in one line that names what is in the way, and then it has changed
 # nothing: routes that overlap, an interface that is not there, a second `up`, marks, tables and
-# priorities that others use, no nft, no right.
+# priorities that others use, no nft, no right. And what `gatun down` says that cannot look.
 . "$(dirname "$0")/up_lib.sh"
 LAB_CAPTURE=stray
 begin_up "$0" "$@"
@@ -96,4 +96,20 @@ fi
 inside client sysctl -qw net.ipv4.conf.uplink.rp_filter=1
 REFUSED_BY="unshare --mount $TESTS_DIR/probes/read_only_sysctls"
 refused "/proc/sys is read-only" 1 "src_valid_mark.*EROFS.*read-only"
+
+# libnftables is loaded when it is needed, and then it may be missing
+REFUSED_BY="unshare --mount $TESTS_DIR/probes/without_libnftables"
+for MODE in tun tproxy; do refused "no libnftables ($MODE)" 1 "libnftables\.so\.1.*apt install" --mode $MODE; done
+down_without() { inside client $REFUSED_BY "$GATUN" down >"$LAB_LOGS/without.log" 2>&1; }
+check "nor is it needed to see that nothing is up" down_without
+snapshot "$LAB_LOGS/before_guard"
+gate_up --kill-switch
+lab_kill "$UP_PID"
+down_without
+equal "but down does not say that all is taken back while it cannot see the guard" 1 $?
+matches "it names the library" "libnftables\.so\.1" "$LAB_LOGS/without.log"
+check "and the guard stands" eval 'inside client nft list tables | grep -q gatun_guard'
+gate_down
+snapshot "$LAB_LOGS/after_guard"
+same_snapshot "with the library the next down takes it back" "$LAB_LOGS/before_guard" "$LAB_LOGS/after_guard"
 finish_up
