@@ -93,11 +93,12 @@ static int read_addresses(const uint8_t *reply, size_t len, struct addr *addrs)
 	return n;
 }
 
-/* What the addresses of an answer say of its name. */
+/* What the addresses of an answer say of its name. The list that asked for them may be gone by
+ * now: a reload goes on without one. */
 static enum route_verdict decide_reply(const struct chooser *c, const uint8_t *reply, size_t len)
 {
 	struct addr addrs[RESOLVE_MAX];
-	int n = read_addresses(reply, len, addrs);
+	int n = c->options.acl ? read_addresses(reply, len, addrs) : -1;
 
 	return n < 0 ? ROUTE_PROXY : route_resolved(c->options.acl, addrs, n);
 }

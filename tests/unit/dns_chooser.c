@@ -439,6 +439,25 @@ static void by_address(void **state)
 	assert_int_equal(done, 4);
 }
 
+/* A reload takes the list away while both are asked. */
+static void a_list_that_goes_decides_nothing(void **state)
+{
+	(void)state;
+	ask("unknown.lab", DNS_TYPE_A);
+	ask("unknown.lab", DNS_TYPE_A);
+	dial_opens();
+	far_says(0, other);
+	dns_chooser_change(chooser, NULL, own, 2);
+	near_says(0, bypassed); /* the far answer was kept */
+	assert_int_equal(done, 1);
+	got_address(other);
+	near_says(1, bypassed);
+	assert_int_equal(done, 1);
+	far_says(1, other);
+	assert_int_equal(done, 2);
+	got_address(other);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -453,6 +472,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_was_answered_is_noted, begin, end),
 		cmocka_unit_test_setup_teardown(by_name, begin, end),
 		cmocka_unit_test_setup_teardown(by_address, begin, end),
+		cmocka_unit_test_setup_teardown(a_list_that_goes_decides_nothing, begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
