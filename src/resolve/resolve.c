@@ -552,7 +552,9 @@ void resolve_apply(void)
 	hosts_free(&own_hosts);
 	own_hosts = fresh_hosts;
 	memset(&fresh_hosts, 0, sizeof(fresh_hosts));
-	if (resolve_channel_apply() || fresh_max < cache.max)
+	if (resolve_channel_apply())
+		resolve_network_changed(); /* nobody waits for the servers of before, or is told what they say */
+	else if (fresh_max < cache.max)
 		resolve_flush();
 	cache.max = fresh_max;
 }

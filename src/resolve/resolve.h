@@ -27,7 +27,7 @@ void resolve_free(void);
 /* Others in place of those, in two steps. What may fail, the own hosts file read again: 0 or -errno, as
  * above, and nothing has changed. The options' texts are borrowed until the next change. */
 int resolve_prepare(const struct resolve_options *, char *err, size_t err_size);
-/* Questions under way go on as they began; answers from other name servers, or by another way, are forgotten. */
+/* Answers from other name servers, or by another way, are forgotten, and what they are being asked is asked anew. */
 void resolve_apply(void);
 void resolve_withdraw(void);
 

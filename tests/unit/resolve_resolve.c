@@ -313,6 +313,32 @@ static void asks_again_in_another_network(void **state)
 	assert_int_equal(asked_a, 3);
 }
 
+/* Who names another server does so because the first one does not answer. */
+static void asks_other_servers_at_once(void **state)
+{
+	struct resolve_options o = { 0 };
+	uint64_t before;
+	char both[64], err[200];
+	struct resolved r;
+
+	(void)state;
+	asks_once("www.example");
+	done_count = 0;
+	ask("later.example");
+	turn_for(50);
+	hears_later = true;
+	before = loop_now();
+	snprintf(both, sizeof(both), "%s,127.0.0.1:1", server_text);
+	o.servers = both;
+	assert_int_equal(resolve_prepare(&o, err, sizeof(err)), 0);
+	resolve_apply();
+	assert_false(resolve_cached("www.example", 11, &r));
+	ask("later.example");
+	wait_for(2);
+	assert_int_equal(last.n, 5);
+	assert_true(loop_now() - before < 1400);
+}
+
 static void asks_again_what_is_doubted(void **state)
 {
 	struct resolved r;
@@ -357,6 +383,7 @@ int main(void)
 		TEST(knows_literals_and_localhost),
 		TEST(bounds_questions),
 		TEST(asks_again_in_another_network),
+		TEST(asks_other_servers_at_once),
 		TEST(asks_again_what_is_doubted),
 		cmocka_unit_test(rejects_bad_servers),
 	};
