@@ -317,14 +317,15 @@ static void write_common(FILE *f, const struct gate_plan *plan)
 }
 
 /* What a LAN's clients are told in their peers' names goes to the LAN or nowhere: while that link is down the
- * main table knows a way for it, which is the uplink. */
+ * main table knows a way for it, which is the uplink. Whose connection it is conntrack may have forgotten: then it
+ * is a new one, or what no connection is known for (ICMP). IPv6's lookup wants the mark, see write_local6. */
 static void write_homeward(FILE *f, const struct gate_plan *plan)
 {
 	fputs("\tchain homeward {\n\t\ttype filter hook postrouting priority srcnat - 10; policy accept;\n"
 	      "\t\toifname \"lo\" accept\n\t\toifname $lans accept\n\t\tct direction reply ",
 	      f);
 	ruleset_write_ct_is(f, plan, "==", GATE_MARK_TAKE);
-	fputs("drop\n\t\tmeta mark $own ct state new fib saddr type != local drop\n\t}\n", f);
+	fputs("drop\n\t\tmeta mark $own ct state { new, invalid, untracked } fib saddr . mark type != local drop\n\t}\n", f);
 }
 
 /* --- TPROXY ------------------------------------------------------------------------- */

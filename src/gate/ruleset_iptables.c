@@ -421,7 +421,7 @@ static void write_homeward(const struct iptables *t)
 	iptables_each_lan(t, where, "-o", "-j RETURN");
 	iptables_rule(t, where, "-m connmark --mark 0x%x/0x%x -m conntrack --ctdir REPLY -j DROP", iptables_mark(t, GATE_MARK_TAKE),
 		      ruleset_ct_bits(t->plan));
-	iptables_rule(t, where, "-m mark --mark 0x%x -m conntrack --ctstate NEW -m addrtype ! --src-type LOCAL -j DROP",
+	iptables_rule(t, where, "-m mark --mark 0x%x -m conntrack --ctstate NEW,INVALID,UNTRACKED -m addrtype ! --src-type LOCAL -j DROP",
 		      iptables_mark(t, GATE_MARK_OWN));
 	iptables_hook(t, "mangle", "POSTROUTING", "GATUN_HOMEWARD");
 }
