@@ -318,7 +318,7 @@ static void send_to_name(struct direct_udp *p, const struct datagram *d)
 		send_there(p, d);
 	} else if (!resolve_cached(d->remote->name, d->remote->name_len, &found)) {
 		udp_names_wait(&p->names, d);
-	} else if (learn(p, d->remote, &found)) {
+	} else if (on_resolved(p, d->remote, &found)) {
 		send_there(p, d);
 	} else {
 		datagram_counters.dropped_queue++;

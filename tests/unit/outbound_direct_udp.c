@@ -152,6 +152,10 @@ static void test_what_goes_nowhere_is_told(void **state)
 	turn_until(n_refused == 3);
 	assert_int_equal(refused_why, END_NAME);
 	assert_true(target_equal(&refused, &name));
+	/* That is remembered, and told again to who asks again. */
+	send_to_target(&name, 5);
+	turn_until(n_refused == 4);
+	assert_int_equal(refused_why, END_NAME);
 	end();
 }
 
