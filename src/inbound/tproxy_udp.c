@@ -75,10 +75,12 @@ static bool has_target(const struct tproxy_udp *t, const struct udp_message *m)
 	return true;
 }
 
-/* IPv4's total length has 16 bits. */
+/* IPv4's total length has 16 bits; IPv6's payload alone has, and a limit beyond is told as these. */
 static uint16_t limit_for(const struct tproxy_udp *t, uint16_t family)
 {
-	return (uint16_t)(t->max_payload + PACKET_UDP_HEADER + (family == AF_INET ? PACKET_IP4_HEADER : PACKET_IP6_HEADER));
+	uint32_t limit = t->max_payload + PACKET_UDP_HEADER + (family == AF_INET ? PACKET_IP4_HEADER : PACKET_IP6_HEADER);
+
+	return limit < UINT16_MAX ? (uint16_t)limit : UINT16_MAX;
 }
 
 static bool fits(struct tproxy_udp *t, const struct udp_message *m)

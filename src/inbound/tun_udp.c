@@ -86,13 +86,14 @@ static uint32_t headers_of(const struct packet *p)
 	return (p->version == 4 ? PACKET_IP4_HEADER : PACKET_IP6_HEADER) + PACKET_UDP_HEADER;
 }
 
-/* The MTU that its sender is to be told of, or 0: it fits. */
+/* The MTU that its sender is to be told of, or 0: it fits. Longer than that is no packet (of IPv6, whose headers
+ * its own length does not count). */
 static uint16_t limit_for(const struct tun_udp *u, const struct packet *p, uint32_t size)
 {
 	uint16_t path = p->version == 4 ? u->path4 : u->path6;
 
 	if (size > u->max_payload)
-		return (uint16_t)(u->max_payload + headers_of(p));
+		return u->max_payload + headers_of(p) < UINT16_MAX ? (uint16_t)(u->max_payload + headers_of(p)) : UINT16_MAX;
 	return path && p->dont_fragment && size + headers_of(p) > path ? path : 0;
 }
 

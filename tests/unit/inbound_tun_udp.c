@@ -328,6 +328,29 @@ static void test_too_large_gets_the_exact_number(void **state)
 	end();
 }
 
+/* In a stream (UDP over TCP) more is carried than a packet of IPv6 with all its headers is told as. */
+static void test_a_limit_beyond_16_bits_is_told_as_that(void **state)
+{
+	static uint8_t frags[64][2000];
+	uint32_t lens[64], n;
+	struct packet p;
+
+	(void)state;
+	begin(false);
+	tun_udp_free(udp);
+	udp = tun_udp_new(tun, 65495);
+	datagram_bind(tun_udp_port(udp), &up_events, NULL);
+	n = make_udp(&app6, &web6, 65496, 0);
+	n = (uint32_t)cut_fragments(n, 1344, frags, lens);
+	for (uint32_t i = 0; i < n; i++)
+		give(frags[i], lens[i]);
+	turns(200);
+	assert_true(next_out(&p));
+	assert_int_equal(packet_l4(&p)[0], ICMP6_PACKET_TOO_BIG);
+	assert_int_equal(packet_get32(packet_l4(&p) + 4), UINT16_MAX);
+	end();
+}
+
 /* As make_udp(), and not to be fragmented; that an IPv6 packet never is. */
 static uint32_t make_whole_udp(const struct addr *from, const struct addr *to, uint32_t len)
 {
@@ -825,6 +848,7 @@ int main(void)
 		cmocka_unit_test(test_super_packets_keep_their_segments),
 		cmocka_unit_test(test_what_no_one_answers_is_dropped),
 		cmocka_unit_test(test_too_large_gets_the_exact_number),
+		cmocka_unit_test(test_a_limit_beyond_16_bits_is_told_as_that),
 		cmocka_unit_test(test_what_may_not_be_cut_learns_the_path),
 		cmocka_unit_test(test_a_refused_datagram_gets_port_unreachable),
 		cmocka_unit_test(test_replies_have_their_true_source),
