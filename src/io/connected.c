@@ -8,8 +8,9 @@
 #include "io/socket_rules.h"
 
 #define STALLED_AFTER 3	   /* retransmissions in a row: RFC 4821 section 7.7 gives up later, after five or more */
-#define TCP4_HEADERS 52u   /* with timestamps */
-#define TCP6_HEADERS 72u
+#define TCP4_HEADERS 40u   /* and what timestamps take of each segment */
+#define TCP6_HEADERS 60u
+#define TIMESTAMPS 12u
 #define SURELY_PASSES 1280 /* nobody's path is narrower */
 
 static struct list *all(void)
@@ -89,9 +90,16 @@ static bool is_deaf(const struct tcp_info *i, uint32_t ms)
 	return is_waiting(i) && i->tcpi_last_ack_recv >= ms && i->tcpi_last_data_recv >= ms;
 }
 
-static bool may_be_swallowed(const struct tcp_info *i, uint32_t headers)
+static uint32_t longest_packet(const struct tcp_info *i, uint16_t family)
 {
-	return is_waiting(i) && i->tcpi_retransmits >= STALLED_AFTER && i->tcpi_snd_mss + headers > SURELY_PASSES;
+	uint32_t headers = family == AF_INET6 ? TCP6_HEADERS : TCP4_HEADERS;
+
+	return i->tcpi_snd_mss + headers + (i->tcpi_options & TCPI_OPT_TIMESTAMPS ? TIMESTAMPS : 0);
+}
+
+static bool may_be_swallowed(const struct tcp_info *i, uint16_t family)
+{
+	return is_waiting(i) && i->tcpi_retransmits >= STALLED_AFTER && longest_packet(i, family) > SURELY_PASSES;
 }
 
 /* What can be done for it is done; true: nothing can. */
@@ -105,12 +113,12 @@ static bool is_beyond_rescue(int fd, const struct tcp_info *i)
 	if (getpeername(fd, (struct sockaddr *)&ss, &len) < 0)
 		return false;
 	peer = addr_from_sockaddr((struct sockaddr *)&ss);
-	if (!may_be_swallowed(i, peer.family == AF_INET6 ? TCP6_HEADERS : TCP4_HEADERS))
+	if (!may_be_swallowed(i, peer.family))
 		return false;
 	path_tell(&peer);
 	if (peer.family == AF_INET)
 		setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &may_be_cut, sizeof(may_be_cut));
-	return peer.family == AF_INET6 && path_limit(&peer) && i->tcpi_snd_mss + TCP6_HEADERS > path_limit(&peer);
+	return peer.family == AF_INET6 && path_limit(&peer) && longest_packet(i, AF_INET6) > path_limit(&peer);
 }
 
 static bool is_lost(const struct connected *c, const void *what)
