@@ -4,12 +4,14 @@
 UPLINK_CHECKED=no
 begin_up "$0" "$@"
 
-# A mount of the test's own, and a group of its own in it, which goes with it.
-GROUP=gatun-test-$$ ROOT=$(mktemp -d)
-leave() { rmdir "$ROOT/$GROUP"; umount "$ROOT"; rmdir "$ROOT"; } 2>/dev/null
+# A mount of the test's own, and a group of its own in it, which goes with it. Groups are the machine's: another
+# run, or what was left of one that was killed, has another name ($$ is 1 in every lab).
+GROUP= ROOT=$(mktemp -d)
+leave() { [ -z "$GROUP" ] || rmdir "$ROOT/$GROUP"; umount "$ROOT"; rmdir "$ROOT"; } 2>/dev/null
 trap leave EXIT
 mount -t cgroup2 lab "$ROOT" 2>/dev/null || lab_skip "cgroup2 cannot be mounted here"
-mkdir "$ROOT/$GROUP" 2>/dev/null || lab_skip "no control group can be made here"
+GROUP=$(mktemp -d "$ROOT/gatun-test-XXXXXXXX" 2>/dev/null) || lab_skip "no control group can be made here"
+GROUP=${GROUP##*/}
 
 # What enters a namespace gets a /sys without the mount where gatun and nft look for it.
 cat >"$LAB_LOGS/gatun" <<END
