@@ -30,6 +30,7 @@ static struct {
 	const struct config *initial;
 	struct config *newest; /* or NULL: still the first */
 	struct config *pending; /* or NULL: prepared, and waits for the word */
+	struct config asked; /* that one as it was read; borrows from it */
 	const struct reload_steps *steps;
 	void *owner;
 	struct loop_signal hangup;
@@ -69,8 +70,9 @@ static void warn_of_the_rest(const struct config *a, const struct config *b)
 	const struct { bool same; const char *keys; } fixed[] = {
 		{ a->workers == b->workers, "workers" },
 		{ a->dns == b->dns, "dns_mode" },
+		{ target_equal(&a->dns_upstream, &b->dns_upstream), "dns_upstream" },
 		{ same_fakes(a, b), "fake_dns_ipv4_network, fake_dns_ipv6_network, fake_dns_record_expire_duration, fake_dns_database_path" },
-		{ a->mtu == b->mtu, "tun_mtu" },
+		{ a->mtu == b->mtu || (!b->mtu && !a->captured), "tun_mtu" }, /* run has filled in what its file did not say */
 		{ !up_fixed_differs(&a->up, &b->up, up, sizeof(up)), up },
 		{ same_text(a->control, b->control), "control" },
 		{ same_text(a->user, b->user), "user" },
@@ -84,6 +86,15 @@ static void warn_of_the_rest(const struct config *a, const struct config *b)
 		if (!fixed[i].same)
 			log_at(&own, LOG_LEVEL_WARN, "changed in the config, but not before the next start: %s", fixed[i].keys);
 	}
+}
+
+/* Of that, what an engine would look at again: a worker that begins later is as the others are. */
+static void keep_the_rest(struct config *fresh, const struct config *initial)
+{
+	fresh->dns = initial->dns;
+	fresh->dns_upstream = initial->dns_upstream;
+	fresh->mtu = initial->mtu;
+	fresh->up.no_ipv6 = initial->up.no_ipv6;
 }
 
 /* ---- the reload ---- */
@@ -125,6 +136,8 @@ static int prepare(char *why, size_t size)
 		return -ENOMEM;
 	if (!source->read(source->owner, fresh, why, size))
 		return refuse(fresh, -EINVAL);
+	reload.asked = *fresh;
+	keep_the_rest(fresh, reload.initial);
 	err = engine_prepare(fresh);
 	if (!err) {
 		err = reload.steps->prepare(reload.owner, fresh);
@@ -147,7 +160,7 @@ static void apply(void)
 	reload.pending = NULL;
 	engine_apply(fresh);
 	reload.steps->apply(reload.owner, fresh);
-	warn_of_the_rest(reload.initial, fresh);
+	warn_of_the_rest(reload.initial, &reload.asked);
 	take(fresh);
 	say(LOG_LEVEL_INFO, "the config has been reloaded");
 }

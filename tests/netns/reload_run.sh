@@ -34,6 +34,7 @@ source=$!
 lab_wait "a download" eval '[ "$(inside world ss -H -tn state established "( sport = :7006 )" | wc -l)" = 1 ]'
 config 8389 aes-256-gcm second
 check "gatun reload says that it worked" reload
+check "and nothing else that would need a start" eval '! grep "next start" "$LAB_LOGS/run.log"'
 equal "new flows go to the new server: TCP" ok "$(here $PROBE short-once "$WORLD4")"
 equal "UDP" "ok:3" "$(here $PROBE udp-sizes "$WORLD4" 1 500 1200)"
 wait "$source"

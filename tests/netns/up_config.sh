@@ -72,6 +72,15 @@ echo >&7
 lab_wait "the flow's end" grep -qE 'kept|closed|reset' "$LAB_LOGS/held"
 equal "and the flow of before goes on" "held kept" "$(tr '\n' ' ' <"$LAB_LOGS/held" | sed 's/ $//')"
 exec 7>&-
+
+named() { through dig +time=3 +tries=2 +short "$1.example.test"; }
+conf "$SOME, \"dns_mode\": \"off\""
+check "dns_mode takes a start" again
+matches "which is said" "not before the next start: dns_mode" "$LAB_LOGS/up.log"
+for worker in $(gate_workers); do inside client kill -KILL "$worker"; done
+lab_wait "the next lives" eval '[ -n "$(gate_workers)" ]'
+lab_wait "a name" eval '[ -n "$(named b)" ]'
+matches "a worker that begins anew is as those that began then" "^198\.1[89]\." <(named c)
 gone
 
 conf
