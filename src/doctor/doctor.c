@@ -30,19 +30,29 @@ static const struct examination {
 	{ doctor_look_servers, false, NULL },
 };
 
+/* Of a report that is full (many servers have much to say) what is bad takes the last place that is not; NULL: none. */
+static struct doctor_finding *place_for(struct doctor_report *r, enum doctor_word word)
+{
+	if (r->n < DOCTOR_FINDINGS)
+		return &r->items[r->n++];
+	for (int i = r->n - 1; word == DOCTOR_BAD && i >= 0; i--)
+		if (r->items[i].word != DOCTOR_BAD)
+			return &r->items[i];
+	return NULL;
+}
+
 void doctor_say(struct doctor_report *r, enum doctor_word word, unsigned victims, const char *mend, const char *fmt, ...)
 {
-	struct doctor_finding *f = &r->items[r->n];
+	struct doctor_finding *f = place_for(r, word);
 	va_list args;
 
-	if (r->n == DOCTOR_FINDINGS)
+	if (!f)
 		return;
 	*f = (struct doctor_finding){ .word = word, .victims = victims };
 	va_start(args, fmt);
 	vsnprintf(f->text, sizeof(f->text), fmt, args);
 	va_end(args);
 	snprintf(f->mend, sizeof(f->mend), "%s", mend ? mend : "");
-	r->n++;
 }
 
 static bool may_change_network(void)

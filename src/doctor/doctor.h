@@ -31,7 +31,8 @@ struct doctor_report {
 	int n;
 };
 
-/* A finding more; beyond DOCTOR_FINDINGS it is dropped. mend: or NULL. */
+/* A finding more; beyond DOCTOR_FINDINGS it is dropped, or, if it is bad, takes the place of one that is not.
+ * mend: or NULL. */
 void doctor_say(struct doctor_report *, enum doctor_word, unsigned victims, const char *mend, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));
 
