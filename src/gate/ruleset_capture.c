@@ -276,9 +276,11 @@ static void write_output(FILE *f, const struct gate_plan *plan)
 	fputs("\tchain output {\n\t\ttype route hook output priority mangle; policy accept;\n", f);
 	write_own(f, plan);
 	write_no_late_answers(f, plan);
-	fputs("\t\tct direction reply ", f);
+	/* Our own answers to those who were captured. TPROXY's datagrams bear our mark: what looks like one and does
+	 * not is of a flow from before, whose first packet was its peer's (from_before). */
+	fprintf(f, "\t\t%sct direction reply ", plan->mode == GATE_TPROXY ? "meta l4proto tcp " : "");
 	ruleset_write_ct_is(f, plan, "==", GATE_MARK_TAKE);
-	fputs("accept\n", f); /* our own answers to those who were captured */
+	fputs("accept\n", f);
 	write_answers_out(f, plan);
 	write_taken_before(f, plan, "take");
 	write_not_carried(f, plan, "unmarked");

@@ -36,7 +36,32 @@ answers() { inside client timeout 10 $PROBE half-close "$1" 2>>"$LAB_LOGS/app.lo
 quiet() { [ "$(lab_packets stray "src host $CLIENT4 and dst host $WORLD4 or src host $CLIENT6 and dst host $WORLD6")" = "$1" ]; }
 ours() { lab_packets stray "src host $CLIENT4 and dst host $WORLD4 or src host $CLIENT6 and dst host $WORLD6"; }
 
-for MODE in tun tproxy redirect; do
+# A flow that asked before and is answered afterwards: to the kernel it begins with what comes from outside.
+LATE_PORT=7610
+has_socket() { [ -n "$(inside world ss -Hlun "sport = :$1")" ]; }
+ask_early()
+{
+	LATE_PORT=$((LATE_PORT + 1))
+	lab_start "answer.$LATE_PORT" world $PYTHON "$TESTS_DIR/probes/late.py" answer "$2" $LATE_PORT "$LAB_LOGS/answer.now"
+	lab_wait "who answers late" has_socket $LATE_PORT
+	lab_start "late.$1" client $PYTHON "$TESTS_DIR/probes/late.py" ask "$2" $LATE_PORT
+}
+asked_natively() { [ "$(lab_packets stray "udp dst portrange $((LATE_PORT - 1))-$LATE_PORT")" -ge 2 ]; }
+has_ended() { [ -s "$LAB_LOGS/late.$1.log" ]; }
+goes_on()
+{
+	touch "$LAB_LOGS/answer.now"
+	lab_wait "the flow from before" has_ended "$1"
+	equal "$MODE: a UDP flow from before goes on by the tunnel ($1)" again "$(cat "$LAB_LOGS/late.$1.log")"
+}
+
+for MODE in tproxy tun redirect; do # the first: before it nothing here tracks connections
+	if [ $MODE != redirect ]; then
+		rm -f "$LAB_LOGS/answer.now"
+		ask_early ipv4 "$WORLD4"
+		ask_early ipv6 "$WORLD6"
+		lab_wait "both questions" asked_natively
+	fi
 	open_download "TCP6:[$WORLD6]"
 	ENDED_PID=$DOWNLOAD_PID
 	open_download "TCP:$WORLD4"
@@ -45,6 +70,10 @@ for MODE in tun tproxy redirect; do
 	check "$MODE: a download from before does not go on natively" no_more_native "$WORLD4"
 	check "$MODE: nor does the kernel's reset, when its program has ended" no_more_native "$WORLD6"
 	check "$MODE: connections are carried" answers "$WORLD4"
+	if [ $MODE != redirect ]; then
+		goes_on ipv4
+		goes_on ipv6
+	fi
 	inside client nft flush ruleset
 	inside client timeout 2 $PROBE half-close "$WORLD4" >"$LAB_LOGS/flushed" 2>&1
 	inside client timeout 2 $PROBE half-close "$WORLD6" >>"$LAB_LOGS/flushed" 2>&1
