@@ -318,14 +318,18 @@ static void write_common(FILE *f, const struct gate_plan *plan)
 	write_output(f, plan);
 }
 
-/* What a LAN's clients are told in their peers' names goes to the LAN or nowhere: while that link is down the
- * main table knows a way for it, which is the uplink. Whose connection it is conntrack may have forgotten: then it
- * is a new one, or what no connection is known for (ICMP). IPv6's lookup wants the mark, see write_local6. */
+/* What is said in a peer's name goes to this machine, to a LAN, or nowhere: while a LAN's link is down, or when this
+ * machine has lost the address that an application had, the main table knows a way for it, which is the uplink. Whose
+ * connection it is conntrack may have forgotten: then it is a new one, or what no connection is known for (ICMP).
+ * IPv6's lookup wants the mark, see write_local6. */
 static void write_homeward(FILE *f, const struct gate_plan *plan)
 {
 	fputs("\tchain homeward {\n\t\ttype filter hook postrouting priority srcnat - 10; policy accept;\n"
-	      "\t\toifname \"lo\" accept\n\t\toifname $lans accept\n\t\tct direction reply ",
+	      "\t\toifname \"lo\" accept\n",
 	      f);
+	if (plan->n_lans)
+		fputs("\t\toifname $lans accept\n", f);
+	fputs("\t\tct direction reply ", f);
 	ruleset_write_ct_is(f, plan, "==", GATE_MARK_TAKE);
 	fputs("drop\n\t\tmeta mark $own ct state { new, invalid, untracked } fib saddr . mark type != local drop\n\t}\n", f);
 }
@@ -352,8 +356,8 @@ void ruleset_write_tproxy(FILE *f, const struct gate_plan *plan)
 	if (plan->n_lans) {
 		write_judge(f, plan, "_lan", "deliver");
 		write_lan(f, plan, "_lan", "deliver");
-		write_homeward(f, plan);
 	}
+	write_homeward(f, plan);
 	fputs("\tchain prerouting {\n\t\ttype filter hook prerouting priority mangle; policy accept;\n"
 	      "\t\tiifname \"lo\" meta mark $take goto deliver\n",
 	      f);

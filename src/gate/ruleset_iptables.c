@@ -436,7 +436,7 @@ static void write_ports(const struct iptables *t)
 		write_lan_tproxy(t);
 	else if (t->plan->n_lans)
 		write_lan_redirect(t);
-	if (t->plan->n_lans)
+	if (t->plan->n_lans || t->plan->mode == GATE_TPROXY)
 		write_homeward(t);
 	write_prerouting(t);
 	write_refuse(t);

@@ -44,15 +44,15 @@ ask_early()
 	LATE_PORT=$((LATE_PORT + 1))
 	lab_start "answer.$LATE_PORT" world $PYTHON "$TESTS_DIR/probes/late.py" answer "$2" $LATE_PORT "$LAB_LOGS/answer.now"
 	lab_wait "who answers late" has_socket $LATE_PORT
-	lab_start "late.$1" client $PYTHON "$TESTS_DIR/probes/late.py" ask "$2" $LATE_PORT
+	lab_start "late.$MODE.$1" client $PYTHON "$TESTS_DIR/probes/late.py" ask "$2" $LATE_PORT
 }
 asked_natively() { [ "$(lab_packets stray "udp dst portrange $((LATE_PORT - 1))-$LATE_PORT")" -ge 2 ]; }
-has_ended() { [ -s "$LAB_LOGS/late.$1.log" ]; }
+has_ended() { [ -s "$LAB_LOGS/late.$MODE.$1.log" ]; }
 goes_on()
 {
 	touch "$LAB_LOGS/answer.now"
 	lab_wait "the flow from before" has_ended "$1"
-	equal "$MODE: a UDP flow from before goes on by the tunnel ($1)" again "$(cat "$LAB_LOGS/late.$1.log")"
+	equal "$MODE: a UDP flow from before goes on by the tunnel ($1)" again "$(cat "$LAB_LOGS/late.$MODE.$1.log")"
 }
 
 for MODE in tproxy tun redirect; do # the first: before it nothing here tracks connections
